@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Deadlines and back-off. The jitter comes from libsodium, which is also what
+ * keeps many guests of one image from drawing the same pauses.
+ */
+#include "base/clock.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <time.h>
+
+int64_t clock_now_ms(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct deadline deadline_in(int64_t ms)
+{
+	return (struct deadline){ .at_ms = clock_now_ms() + ms };
+}
+
+int64_t deadline_left(const struct deadline *deadline)
+{
+	int64_t left = deadline->at_ms - clock_now_ms();
+	return left > 0 ? left : 0;
+}
+
+int64_t backoff_next(struct backoff *backoff)
+{
+	int64_t most = backoff->base_ms;
+	for (unsigned i = 0; i < backoff->tries && most < backoff->cap_ms; i++)
+		most *= 2;
+	if (most > backoff->cap_ms)
+		most = backoff->cap_ms;
+	backoff->tries++;
+	return (int64_t)randombytes_uniform((uint32_t)most + 1);
+}
+
+bool clock_pause(int64_t ms, const struct deadline *deadline)
+{
+	if (deadline_left(deadline) <= ms)
+		return false;
+	struct timespec rest = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, &rest) == EINTR)
+		;
+	return true;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 and HTTP/2 over libcurl, which nothing else here may call.
+ *
+ * One client is one server and at most one kept connection. TLS trusts the
+ * pinned CA alone, never the system's; there is no proxy, no redirect unless
+ * asked, no cookie engine, no netrc, no decompression; sizes and times are
+ * limited. The request's bytes are the caller's; the response is hostile.
+ */
+#ifndef SEALPOD_BASE_HTTP_H
+#define SEALPOD_BASE_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/secret.h"
+
+struct http_client;
+
+struct http_options {
+	/* "http://host[:port]" or "https://…", without path, query, user or fragment. */
+	const char *base_url;
+	/* PEM of the CA certificates that may sign the server's; required for https,
+	 * must be empty for http. */
+	struct bytes ca_pem;
+	/* Absolute path of a unix socket to talk to instead of TCP; NULL for none. */
+	const char *unix_socket;
+	const char *user_agent;
+	bool http2_prior_knowledge; /* h2c, as gRPC on unix sockets wants */
+	unsigned redirects;         /* how many to follow, on the same host only; 0 for none */
+	int64_t connect_timeout_ms; /* 0: 10 s */
+	int64_t request_timeout_ms; /* one request in all; 0: 60 s; < 0: none but the deadline */
+	/* Called with OpenSSL's SSL_CTX of a new connection, to set a client certificate
+	 * and key. Returns 0, or -1 with err filled. NULL for none. */
+	int (*client_certificate)(void *ssl_ctx, void *arg, struct err *err);
+	void *client_certificate_arg;
+};
+
+struct http_header {
+	const char *name;
+	const char *value;
+};
+
+#define HTTP_MAX_HEADERS 64
+#define HTTP_MAX_HEADER_BYTES 16384
+
+struct http_request {
+	const char *method; /* "GET", "POST", … */
+	const char *path;   /* begins with '/'; appended to the base URL as it is */
+	const struct http_header *headers;
+	size_t header_count;
+	struct bytes body;
+	/* Streaming: called for each piece of the body as it arrives; the body is not
+	 * kept then. Non-zero stops the transfer with that callback's error. */
+	int (*on_data)(struct bytes piece, void *arg, struct err *err);
+	void *on_data_arg;
+};
+
+struct http_response {
+	int status;
+	struct buf headers;  /* "name: value\n" lines, names in lower case; trailers (gRPC) appended */
+	struct buf body;     /* set .max before the call */
+	struct secret *secret_body; /* if set (and allocated by the caller), the body goes there instead */
+};
+
+#define HTTP_RESPONSE_INIT(max_body) { .status = 0, .headers = BUF_INIT(HTTP_MAX_HEADER_BYTES), .body = BUF_INIT(max_body), .secret_body = NULL }
+#define OWNED_RESPONSE CLEANUP(http_response_done)
+void http_response_done(struct http_response *response);
+
+int http_client_new(const struct http_options *options, struct http_client **ret_client, struct err *err) WARN_UNUSED;
+void http_client_free(struct http_client *client);
+void http_client_cleanup(struct http_client **client);
+#define OWNED_HTTP CLEANUP(http_client_cleanup)
+
+/* One request. 0 whenever a whole response arrived, whatever its status. Otherwise:
+ * ERR_NETWORK (refused, DNS, reset, cut), ERR_TIMEOUT, ERR_TLS (not the pinned
+ * CA, wrong name), ERR_CLOCK (the server's certificate is expired or not yet
+ * valid), ERR_PROTOCOL (not HTTP, too large). */
+int http_perform(struct http_client *client, const struct http_request *request,
+		 const struct deadline *deadline, struct http_response *response, struct err *err) WARN_UNUSED;
+
+/* The first value of a header (name in lower case) copied to `out`; false if absent. */
+bool http_header_get(const struct http_response *response, const char *name, struct buf *out);
+
+/* How many connections this client has opened so far. */
+unsigned http_connections(const struct http_client *client);
+
+/* Is this an acceptable base URL? For checking configuration before any packet. */
+int http_check_url(const char *url, bool *ret_tls, struct err *err) WARN_UNUSED;
+
+/* Once per process, after wipe_install(). */
+int http_setup(struct err *err) WARN_UNUSED;
+
+#endif
