@@ -4,9 +4,10 @@
  *
  * Reading is stricter than cJSON: the whole input is one value, names are
  * case-sensitive, duplicate names are refused (RFC 8259 section 4 leaves them
- * open; two readers that differ are an attack), depth and size are limited, text must be valid UTF-8 without NUL
- * (raw or \u0000), numbers follow the grammar, and integers must be exact in a
- * double. cJSON gets the wiping allocator.
+ * open; two readers that differ are an attack), depth and size are limited, text
+ * must be valid UTF-8 without NUL (raw or \u0000), numbers follow the grammar,
+ * and integers must be exact in a double (at most 2^53 - 1 either way: beyond, two
+ * integers share one double). cJSON gets the wiping allocator.
  *
  * Values below a document are borrowed and live as long as the document.
  */
@@ -37,7 +38,8 @@ enum json_type json_type(const struct json *value);
 const struct json *json_member(const struct json *object, const char *name);
 
 /* Required members: absent or of another type is ERR_PROTOCOL naming the member.
- * Strings are NUL-terminated and contain no other NUL. */
+ * Strings are NUL-terminated and contain no other NUL. A number is judged by its
+ * value: 1.0 and 1e3 are whole. */
 int json_get_string(const struct json *object, const char *name, const char **ret_text, struct err *err) WARN_UNUSED;
 int json_get_bool(const struct json *object, const char *name, bool *ret_value, struct err *err) WARN_UNUSED;
 int json_get_u64(const struct json *object, const char *name, uint64_t *ret_value, struct err *err) WARN_UNUSED;
@@ -54,9 +56,10 @@ const struct json *json_next(const struct json *value);
 const char *json_name(const struct json *value);
 size_t json_count(const struct json *value);
 
-/* Building. Text must be valid UTF-8 (ERR_PROTOCOL otherwise). The add functions copy
- * `name` and `text`; json_add() takes the value over, also when it fails. A `name`
- * of NULL appends to an array. */
+/* Building. Text must be valid UTF-8, names new to their object, numbers at most
+ * 2^53 - 1 (ERR_PROTOCOL otherwise). The add functions copy `name` and `text`;
+ * json_add() takes the value over, also when it fails. A `name` of NULL appends to
+ * an array. */
 int json_new_object(struct json **ret_doc, struct err *err) WARN_UNUSED;
 int json_new_array(struct json **ret_doc, struct err *err) WARN_UNUSED;
 int json_add(struct json *parent, const char *name, struct json *value, struct err *err) WARN_UNUSED;
@@ -68,7 +71,7 @@ int json_add_u64(struct json *parent, const char *name, uint64_t value, struct e
 int json_add_null(struct json *parent, const char *name, struct err *err) WARN_UNUSED;
 
 /* Compact text appended to `out`, members in insertion order; '/' is not
- * escaped, non-ASCII stays raw UTF-8. */
+ * escaped, non-ASCII stays raw UTF-8. `out` is as it was after a failure. */
 int json_print(const struct json *value, struct buf *out, struct err *err) WARN_UNUSED;
 
 /* RFC 8785 (JCS): as json_print() with members sorted by UTF-16 code units at each level.
