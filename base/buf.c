@@ -42,7 +42,8 @@ void buf_done(struct buf *buf)
 
 static int reserve(struct buf *buf, size_t more, struct err *err)
 {
-	if (more > buf->max - buf->len)
+	/* A maximum of SIZE_MAX means what fits into memory, with the NUL. */
+	if (more > buf->max - buf->len || more >= SIZE_MAX - buf->len)
 		return err_set(err, ERR_PROTOCOL, "larger than the limit of %zu bytes", buf->max);
 	size_t need = buf->len + more + 1;
 	if (need <= buf->cap)
@@ -50,7 +51,7 @@ static int reserve(struct buf *buf, size_t more, struct err *err)
 	size_t cap = buf->cap ? buf->cap : 256;
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-	if (cap > buf->max + 1)
+	if (cap - 1 > buf->max)
 		cap = buf->max + 1;
 	uint8_t *data = wipe_realloc(buf->data, cap);
 	if (!data)

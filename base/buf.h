@@ -42,6 +42,7 @@ bool bytes_equal_text(struct bytes a, const char *text);
 /* Frees (and wipes) the content; the maximum stays. */
 void buf_done(struct buf *buf);
 
+/* What is appended must not point into the buffer itself, which may move. */
 int buf_append(struct buf *buf, struct bytes more, struct err *err) WARN_UNUSED;
 int buf_append_text(struct buf *buf, const char *text, struct err *err) WARN_UNUSED;
 int buf_append_byte(struct buf *buf, uint8_t byte, struct err *err) WARN_UNUSED;
