@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 int secret_setup(struct err *err)
@@ -19,17 +20,36 @@ int secret_setup(struct err *err)
 	return 0;
 }
 
-int secret_alloc(struct secret *secret, size_t cap, struct err *err)
+/* sodium_malloc() tries to lock the memory and hides it when that fails: so it is
+ * asked for again here (locks do not add up), where the failure counts. */
+static void *locked_memory(size_t cap)
 {
-	if (cap == 0 || cap > SECRET_MAX)
-		return err_set(err, ERR_PROTOCOL, "a secret of %zu bytes (1 to %u are taken)", cap, SECRET_MAX);
-	errno = 0;
 	void *data = sodium_malloc(cap);
+	if (data && mlock(data, cap) < 0) {
+		int saved = errno;
+		sodium_free(data);
+		errno = saved;
+		return NULL;
+	}
+	return data;
+}
+
+static int alloc_any(struct secret *secret, size_t cap, struct err *err)
+{
+	errno = 0;
+	void *data = locked_memory(cap);
 	if (!data)
 		return err_set_errno(err, ERR_SYSTEM, errno ? errno : ENOMEM,
 				     "no guarded memory for a secret of %zu bytes (raise RLIMIT_MEMLOCK?)", cap);
 	*secret = (struct secret){ .data = data, .len = 0, .cap = cap };
 	return 0;
+}
+
+int secret_alloc(struct secret *secret, size_t cap, struct err *err)
+{
+	if (cap == 0 || cap > SECRET_MAX)
+		return err_set(err, ERR_PROTOCOL, "a secret of %zu bytes (1 to %u are taken)", cap, SECRET_MAX);
+	return alloc_any(secret, cap, err);
 }
 
 int secret_append(struct secret *secret, struct bytes more, struct err *err)
@@ -81,7 +101,9 @@ static int read_all(struct secret *into, int fd, struct err *err)
 int secret_read_fd(struct secret *secret, int fd, size_t max, struct err *err)
 {
 	struct secret content OWNED_SECRET = SECRET_INIT;
-	if (secret_alloc(&content, max + 1, err) < 0 || read_all(&content, fd, err) < 0)
+	if (max > SECRET_MAX)
+		return err_set(err, ERR_PROTOCOL, "a secret of %zu bytes (at most %u are taken)", max, SECRET_MAX);
+	if (alloc_any(&content, max + 1, err) < 0 || read_all(&content, fd, err) < 0)
 		return -1;
 	secret_move(secret, &content);
 	return 0;
