@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What several unit tests need: cmocka with the headers that it wants in front
+ * of it, children that may die, private directories, namespaces.
+ *
+ * A failed assert of cmocka jumps back into the test runner, which a child must
+ * never do: in a child use CHECK(), which says where and ends the child.
+ */
+#ifndef SEALPOD_TESTS_SUPPORT_H
+#define SEALPOD_TESTS_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the five above */
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			(void)fprintf(stderr, "%s:%d: in the child: not so: %s (errno %d)\n",      \
+				      __FILE__, __LINE__, #condition, errno);                      \
+			_exit(1);                                                                  \
+		}                                                                                  \
+	} while (0)
+
+/* Exit status by which a child says that the machine cannot do the test. */
+#define CHILD_CANNOT 77
+
+/* Runs `deed` in a child and returns its wait status. Faults kill the child at
+ * once: neither cmocka's nor a sanitizer's handler stands in between, and no
+ * core is written. */
+static inline int run_child(void (*deed)(void))
+{
+	(void)fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		const struct rlimit none = { 0, 0 };
+		(void)setrlimit(RLIMIT_CORE, &none);
+		(void)signal(SIGSEGV, SIG_DFL);
+		(void)signal(SIGABRT, SIG_DFL);
+		(void)signal(SIGBUS, SIG_DFL);
+		deed();
+		_exit(0);
+	}
+	int status = 0;
+	while (waitpid(pid, &status, 0) < 0)
+		assert_int_equal(errno, EINTR);
+	return status;
+}
+
+static inline void assert_child_well(void (*deed)(void))
+{
+	int status = run_child(deed);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_CANNOT)
+		skip();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static inline void assert_child_killed_by(int signal_number, void (*deed)(void))
+{
+	int status = run_child(deed);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), signal_number);
+}
+
+static inline void child_limit(__rlimit_resource_t resource, rlim_t most)
+{
+	const struct rlimit limit = { most, most };
+	CHECK(setrlimit(resource, &limit) == 0);
+}
+
+/* Root passes many limits by; without its capabilities it is like anybody. */
+static inline void child_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3, .pid = 0 };
+	const struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+	CHECK(syscall(SYS_capset, &header, none) == 0);
+}
+
+/* A mount namespace of the child's own; with a user namespace around it where
+ * that is the only way. */
+static inline void child_own_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+		_exit(CHILD_CANNOT);
+	CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+}
+
+static inline void child_mount_tmpfs(const char *where, const char *options)
+{
+	CHECK(mount("tmpfs", where, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0);
+}
+
+/* A new directory in $TMPDIR or /tmp, mode 0700. The caller removes it. */
+static inline void make_directory(char ret_path[static 256])
+{
+	const char *base = getenv("TMPDIR");
+	(void)snprintf(ret_path, 256, "%s/sealpod-test-XXXXXX", base ? base : "/tmp");
+	assert_non_null(mkdtemp(ret_path));
+}
+
+#endif
