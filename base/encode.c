@@ -3,8 +3,10 @@
  * Strict hexadecimal and base64, on libsodium's constant-time codecs.
  *
  * The text comes from KBS answers, configuration and evidence. libsodium takes
- * neither blanks nor non-zero trailing bits (checked by our tests), so what it
- * accepts has one spelling; upper-case hexadecimal digits are read too.
+ * neither blanks nor non-zero trailing bits, but it takes bytes above 0x7f for
+ * letters of base64: those are refused here, so that each byte string has one
+ * spelling (all of it checked by our tests against a plain model). Upper-case
+ * hexadecimal digits are read too.
  */
 #include "base/encode.h"
 
@@ -37,7 +39,7 @@ static const char *kind_name(enum base64_kind kind)
 	return "base64";
 }
 
-/* Extends `out` by `len` zero bytes and points at them. */
+/* Extends `out` by `len` bytes to be written over and points at them. */
 static int extend(struct buf *out, size_t len, char **ret_place, struct err *err)
 {
 	if (buf_printf(out, err, "%*s", (int)len, "") < 0)
@@ -107,6 +109,25 @@ int base64_encode(enum base64_kind kind, struct bytes in, struct buf *out, struc
 	return 0;
 }
 
+/* In one go over all bytes: which of them it was stays out of the timing. */
+static bool is_ascii(struct bytes text)
+{
+	uint8_t all = 0;
+	for (size_t i = 0; i < text.len; i++)
+		all |= text.data[i];
+	return all < 0x80;
+}
+
+/* What `text` decodes to at most; exactly that if it is right. Never 0. */
+static size_t decoded_size(struct bytes text)
+{
+	size_t letters = text.len;
+	while (letters > 0 && text.len - letters < 2 && text.data[letters - 1] == '=')
+		letters--;
+	size_t size = letters / 4 * 3 + letters % 4 * 3 / 4;
+	return size ? size : 1;
+}
+
 static int decode_into(enum base64_kind kind, struct bytes text, void *into, size_t room, size_t *ret_len,
 		       struct err *err)
 {
@@ -117,7 +138,8 @@ static int decode_into(enum base64_kind kind, struct bytes text, void *into, siz
 		*ret_len = 0;
 		return 0;
 	}
-	if (sodium_base642bin(into, room, start, text.len, NULL, &len, &end, variant_of(kind)) != 0 ||
+	if (!is_ascii(text) ||
+	    sodium_base642bin(into, room, start, text.len, NULL, &len, &end, variant_of(kind)) != 0 ||
 	    end != start + text.len)
 		return err_set(err, ERR_PROTOCOL, "not %s text", kind_name(kind));
 	*ret_len = len;
@@ -128,7 +150,7 @@ int base64_decode(enum base64_kind kind, struct bytes text, struct buf *out, str
 {
 	if (check_size(text, err) < 0)
 		return -1;
-	size_t room = text.len / 4 * 3 + 3;
+	size_t room = decoded_size(text);
 	struct buf plain OWNED_BUF = BUF_INIT(room);
 	char *place;
 	size_t len;
@@ -142,7 +164,7 @@ int base64_decode_secret(enum base64_kind kind, struct bytes text, struct secret
 	if (check_size(text, err) < 0)
 		return -1;
 	struct secret plain OWNED_SECRET = SECRET_INIT;
-	size_t room = text.len / 4 * 3 + 3;
+	size_t room = decoded_size(text);
 	if (secret_alloc(&plain, room, err) < 0 || decode_into(kind, text, plain.data, room, &plain.len, err) < 0)
 		return -1;
 	secret_move(out, &plain);

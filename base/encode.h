@@ -6,9 +6,8 @@
  * Reading is strict: no white space, no foreign letters, correct padding, and
  * the unused bits of the last letter must be zero, so that each byte string has
  * exactly one spelling. Writing and reading append to a buffer; on failure it
- * is left as it was. Table look-ups depend on the data: do not feed secrets
- * where an attacker can time us; the secret_ variants use libsodium's
- * constant-time codecs.
+ * is left as it was. The codecs are libsodium's, in constant time for each
+ * length, but only the _secret variant decodes into guarded memory.
  */
 #ifndef SEALPOD_BASE_ENCODE_H
 #define SEALPOD_BASE_ENCODE_H
