@@ -77,8 +77,8 @@ func readExchanges(t *testing.T, file string) []exchange {
 // but for the exceptions in compareBody.
 func TestReplay(t *testing.T) {
 	for file, policy := range map[string]string{
-		"success-p256.jsonl": allowAll,
-		"policy-deny.jsonl":  "package policy\ndefault allow = false\n",
+		"success-p256.jsonl":   allowAll,
+		"policy-deny.jsonl":    "package policy\ndefault allow = false\n",
 		"admin-resource.jsonl": "", "admin-resource-policy.jsonl": "", "admin-attestation-policy.jsonl": "",
 		"admin-auth-errors.jsonl": "", "admin-reference-value.jsonl": "",
 	} {

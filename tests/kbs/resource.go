@@ -17,15 +17,15 @@ import (
 
 var pathSegment = regexp.MustCompile(`^[A-Za-z0-9_-]+[A-Za-z0-9_.-]*$`)
 
-// checkResourcePath takes exactly repo/type/tag.
-func checkResourcePath(p string) error {
-	parts := strings.Split(p, "/")
-	if len(parts) != 3 {
-		return fmt.Errorf("resource path '%s' is not repo/type/tag", p)
+// checkSegments takes exactly repo, type and tag. It looks at decoded segments, not
+// at a joined path: "repo/type%2Ftag" has two.
+func checkSegments(segments []string) error {
+	if len(segments) != 3 {
+		return fmt.Errorf("resource path '%s' is not repo/type/tag", strings.Join(segments, "/"))
 	}
-	for _, part := range parts {
-		if !pathSegment.MatchString(part) {
-			return fmt.Errorf("resource path '%s' has the bad segment '%s'", p, part)
+	for _, segment := range segments {
+		if !pathSegment.MatchString(segment) {
+			return fmt.Errorf("resource path has the bad segment '%s'", segment)
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ func (st *resourceStore) loadDir(dir string) error {
 }
 
 func (st *resourceStore) set(p string, content []byte) error {
-	if err := checkResourcePath(p); err != nil {
+	if err := checkSegments(strings.Split(p, "/")); err != nil {
 		return err
 	}
 	st.mu.Lock()
@@ -123,6 +123,9 @@ func (s *Server) resource(c *call) response {
 }
 
 func (s *Server) changeResource(c *call) error {
+	if err := checkSegments(c.segments); err != nil {
+		return err
+	}
 	if c.method == http.MethodDelete {
 		return s.resources.remove(c.resourcePath())
 	}
@@ -165,7 +168,7 @@ func (s *Server) readResource(c *call) ([]byte, error) {
 	if c.method != http.MethodGet {
 		return nil, errors.New("illegal method")
 	}
-	if err := checkResourcePath(c.resourcePath()); err != nil {
+	if err := checkSegments(c.segments); err != nil {
 		return nil, err
 	}
 	return s.resources.get(c.resourcePath())
