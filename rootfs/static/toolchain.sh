@@ -35,7 +35,7 @@ END
 }
 
 write_ar() {
-    printf '#!/bin/sh\nmode=$1\nshift\ncase $mode in *D*) ;; *) mode=${mode}D ;; esac\nexec ar "$mode" "$@"\n' >"$1/sealpod-ar"
+    printf '#!/bin/sh\nmode=$1\nshift\ncase $mode in --*|*D*) ;; *) mode=${mode}D ;; esac\nexec ar "$mode" "$@"\n' >"$1/sealpod-ar"
     printf '#!/bin/sh\nexec ranlib -D "$@"\n' >"$1/sealpod-ranlib"
     chmod +x "$1/sealpod-ar" "$1/sealpod-ranlib"
 }
@@ -45,7 +45,7 @@ write_meson_file() {
     cat >"$file" <<END
 [binaries]
 c = '$root/bin/sealpod-cc'
-ar = '$root/bin/sealpod-ar'
+ar = 'ar'
 strip = 'strip'
 pkg-config = 'pkg-config'
 pkgconfig = 'pkg-config'
