@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -59,7 +60,11 @@ type testClient struct {
 
 func newClient(t *testing.T, s *Server) *testClient {
 	t.Helper()
-	c := &testClient{t: t, s: s, http: &http.Client{Transport: transport(s), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	c := &testClient{t: t, s: s, http: &http.Client{
+		Transport:     transport(s),
+		Timeout:       30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 	t.Cleanup(c.http.CloseIdleConnections)
 	c.useEC(elliptic.P256(), "P-256")
 	return c
