@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sealpod.test/kbs"
+)
+
+// Config is sealpod.toml; what is empty is left out.
+type Config struct {
+	URL, CA, TEEKey                   string
+	AllowHTTP                         bool
+	Combined, Key, Certificate        string // resource URIs
+	TrustDomain                       string
+	ServerPort                        int
+	Bundle, BundlePEM                 string
+	AgentPath, RuntimeDir, SocketPath string
+	UID                               uint32
+	AllowDisk                         bool
+	Settings                          string // lines of [agent.settings]
+	Deadline                          string
+}
+
+// TOML is the text of the file.
+func (c Config) TOML() string {
+	var out strings.Builder
+	section := func(name string, lines ...string) {
+		fmt.Fprintf(&out, "[%s]\n%s\n", name, strings.Join(lines, ""))
+	}
+	section("kbs", str("url", c.URL), multiline("ca", c.CA), toggle("allow_http", c.AllowHTTP), str("tee_key", c.TEEKey))
+	section("credential", str("pem", c.Combined), str("key", c.Key), str("certificate", c.Certificate))
+	section("spire", str("trust_domain", c.TrustDomain), str("server_address", "127.0.0.1"),
+		number("server_port", c.ServerPort), str("trust_bundle", c.Bundle), multiline("trust_bundle_pem", c.BundlePEM))
+	section("agent", str("path", c.AgentPath), number("uid", int(c.UID)), str("runtime_dir", c.RuntimeDir),
+		toggle("allow_disk", c.AllowDisk), str("socket_path", c.SocketPath))
+	section("agent.settings", c.Settings)
+	section("run", str("deadline", c.Deadline))
+	return out.String()
+}
+
+func str(key, value string) string {
+	if value == "" {
+		return ""
+	}
+	return key + " = " + strconv.Quote(value) + "\n"
+}
+
+func multiline(key, value string) string {
+	if value == "" {
+		return ""
+	}
+	return key + " = '''\n" + value + "'''\n"
+}
+
+func number(key string, value int) string {
+	if value == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s = %d\n", key, value)
+}
+
+func toggle(key string, value bool) string {
+	if !value {
+		return ""
+	}
+	return key + " = true\n"
+}
+
+// Fixture is all that one run of sealpod needs: a broker with a good credential
+// and bundle, directories, and a configuration that names them. Tests spoil what
+// they want to see fail.
+type Fixture struct {
+	Dir        string // on whatever TMPDIR is; the socket and the configuration are here
+	RuntimeDir string // on a tmpfs, empty
+	Socket     string
+	Spire      *Server
+	Credential *Credential
+	KBS        *kbs.Server
+	Config     Config
+
+	before []string // entries of RuntimeDir before the run
+}
+
+// FixtureOptions change how a fixture is made.
+type FixtureOptions struct {
+	Leaf       LeafOptions
+	Credential *Credential // instead of one issued by the server's CA
+	Bundle     []byte      // instead of the server's
+	AgentTTL   string      // default 1h
+	RealAgent  bool        // default: a stand-in that says what it was given
+	KBS        func(*kbs.Options)
+	Without    []string // resources to leave out
+}
+
+// NewFixture makes a fixture.
+func NewFixture(t testing.TB, o FixtureOptions) *Fixture {
+	t.Helper()
+	if o.AgentTTL == "" {
+		o.AgentTTL = "1h"
+	}
+	f := &Fixture{Dir: tempDir(t, Root), RuntimeDir: tempDir(t, Mem), Spire: SharedServer(t, o.AgentTTL), Credential: o.Credential}
+	f.Socket = filepath.Join(f.Dir, "pub", "api.sock")
+	if f.Credential == nil {
+		f.Credential = f.Spire.CA.Issue(t, o.Leaf)
+	}
+	if o.Bundle == nil {
+		o.Bundle = f.Spire.Bundle
+	}
+	resources := map[string][]byte{
+		PathKey: f.Credential.KeyPEM, PathCertificate: f.Credential.ChainPEM,
+		PathCombined: f.Credential.Combined(), PathBundle: o.Bundle,
+	}
+	for _, path := range o.Without {
+		delete(resources, path)
+	}
+	f.KBS = StartKBS(t, resources, o.KBS)
+	f.Config = Config{
+		URL: f.KBS.URL(), CA: string(f.KBS.CAPEM()), Combined: "kbs:///" + PathCombined,
+		TrustDomain: TrustDomain, ServerPort: f.Spire.Port, Bundle: "kbs:///" + PathBundle,
+		AgentPath: SpireAgent, RuntimeDir: f.RuntimeDir, SocketPath: f.Socket, Deadline: "20s",
+		Settings: "log_level = \"INFO\"\n[agent.settings.experimental]\nsync_interval = \"1s\"\n",
+	}
+	if !o.RealAgent {
+		f.Config.AgentPath = StandIn(t)
+	}
+	return f
+}
+
+func tempDir(t testing.TB, parent string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(parent, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// DiskDir makes a directory for this test on a disk-backed file system.
+func DiskDir(t testing.TB) string { return tempDir(t, Disk) }
+
+// Separate makes the configuration name key and certificate instead of one PEM.
+func (f *Fixture) Separate() {
+	f.Config.Combined = ""
+	f.Config.Key, f.Config.Certificate = "kbs:///"+PathKey, "kbs:///"+PathCertificate
+}
+
+// ConfigPath writes sealpod.toml and returns its path.
+func (f *Fixture) ConfigPath(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(f.Dir, "sealpod.toml")
+	WriteFile(t, path, []byte(f.Config.TOML()), 0o644)
+	return path
+}
+
+// Start starts `sealpod run` on the fixture's configuration.
+func (f *Fixture) Start(t testing.TB, args ...string) *Process {
+	t.Helper()
+	f.before = list(t, f.Config.RuntimeDir)
+	argv := append([]string{"run", "--unmeasured-config", f.ConfigPath(t)}, args...)
+	return StartSealpod(t, f.Dir, argv...)
+}
+
+// StartSealpod starts the test build.
+func StartSealpod(t testing.TB, dir string, args ...string) *Process {
+	t.Helper()
+	return Start(t, 0, dir, append(append(strings.Fields(prefixText), Sealpod), args...)...)
+}
+
+// Run runs `sealpod run` (and the stand-in, if it gets there) to its end.
+func (f *Fixture) Run(t testing.TB, args ...string) *Process {
+	t.Helper()
+	p := f.Start(t, args...)
+	p.Wait(t, 90*time.Second)
+	return p
+}
+
+// Refusal is what a failed run must look like.
+type Refusal struct {
+	Status   int
+	Message  []string // each must be in the error line
+	Attests  int      // POSTs to /attest that the broker saw
+	MinGets  int      // GETs of resources, at least
+	MaxGets  int      // … and at most; 0: MinGets
+	NoAnswer bool     // the broker must not even see a connection
+}
+
+// Expect runs sealpod and holds the outcome against a refusal.
+func (f *Fixture) Expect(t testing.TB, want Refusal, args ...string) *Process {
+	t.Helper()
+	p := f.Run(t, args...)
+	f.Check(t, p, want)
+	return p
+}
+
+// Check holds an ended run against a refusal: exit status, one error line that
+// says the wanted things, what the broker saw, and nothing left behind.
+func (f *Fixture) Check(t testing.TB, p *Process, want Refusal) {
+	t.Helper()
+	CheckFailure(t, p, want.Status, want.Message...)
+	seen := f.KBS.Counters()
+	if got := Handshakes(seen); got != want.Attests {
+		t.Errorf("the broker saw %d attestations, want %d", got, want.Attests)
+	}
+	if most := max(want.MinGets, want.MaxGets); Gets(seen) < want.MinGets || Gets(seen) > most {
+		t.Errorf("the broker saw %d resource requests, want %d to %d: %v", Gets(seen), want.MinGets, most, seen.Resources)
+	}
+	if want.NoAnswer && seen.Connections != 0 {
+		t.Errorf("the broker saw %d connections, want none", seen.Connections)
+	}
+	f.CheckNothingLeft(t, p)
+	if t.Failed() {
+		t.Logf("status %d after %v; stderr:\n%s", p.Status(), p.Elapsed(), p.Stderr.String())
+	}
+}
+
+// CheckFailure checks exit status and output of a failed command.
+func CheckFailure(t testing.TB, p *Process, status int, message ...string) {
+	t.Helper()
+	if got := p.Status(); got != status {
+		t.Errorf("exit status %d, want %d; stderr:\n%s", got, status, p.Stderr.String())
+	}
+	if out := p.Stdout.String(); out != "" {
+		t.Errorf("a failed command printed on standard output: '%s'", out)
+	}
+	errors := lines(p.Stderr.String(), "sealpod: error: ")
+	if len(errors) == 0 {
+		t.Errorf("no line 'sealpod: error: …'; stderr:\n%s", p.Stderr.String())
+	}
+	all := strings.Join(errors, "\n")
+	for _, part := range message {
+		if !strings.Contains(all, part) {
+			t.Errorf("no error line says '%s'; stderr:\n%s", part, p.Stderr.String())
+		}
+	}
+	if strings.Contains(p.Stderr.String(), "PRIVATE KEY") {
+		t.Error("standard error shows key material")
+	}
+}
+
+// lines are those that begin with prefix, without it.
+func lines(text, prefix string) []string {
+	var found []string
+	for _, line := range strings.Split(text, "\n") {
+		if rest, ok := strings.CutPrefix(line, prefix); ok {
+			found = append(found, rest)
+		}
+	}
+	return found
+}
+
+// CheckNothingLeft looks for processes of an ended run and for files in the
+// runtime directory that were not there before.
+func (f *Fixture) CheckNothingLeft(t testing.TB, p *Process) {
+	t.Helper()
+	if left := Mentioning(f.Dir); len(left) > 0 {
+		t.Errorf("processes were left behind: %v", left)
+	}
+	if err := syscall.Kill(-p.Pid, 0); err != syscall.ESRCH {
+		t.Errorf("the process group is still there: %v", err)
+	}
+	if after := list(t, f.Config.RuntimeDir); strings.Join(after, " ") != strings.Join(f.before, " ") {
+		t.Errorf("the runtime directory has %v, had %v", after, f.before)
+	}
+}
+
+// list names what is in a directory; nothing if there is none.
+func list(t testing.TB, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// WaitForExec waits until the process has become the agent.
+func (f *Fixture) WaitForExec(t testing.TB, p *Process, limit time.Duration) {
+	t.Helper()
+	want, err := filepath.EvalSymlinks(f.Config.AgentPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Eventually(t, limit, "the process becomes the agent", func() (bool, string) {
+		if !p.Running() {
+			t.Fatalf("sealpod ended with %d; stderr:\n%s", p.Status(), p.Stderr.String())
+		}
+		exe := Exe(p.Pid)
+		return exe == want, exe
+	})
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package e2e runs the real programs against each other: sealpod, a key broker,
+// spire-server and spire-agent, on loopback.
+//
+//	SEALPOD          test build of sealpod (-Dsample_attester=true)
+//	SEALPOD_RELEASE  release build, which has no sample attester
+//	SPIRE_SERVER     spire-server
+//	SPIRE_AGENT      spire-agent
+//	SEALPOD_LONG=1   the long forms too
+//	SEALPOD_PREFIX   words before the test build's command line, e.g. valgrind
+//
+// Run it as root with: go test -count=1 ./...
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"sealpod.test/e2e/lab"
+)
+
+func TestMain(m *testing.M) {
+	budget := 240 * time.Second
+	if lab.Long {
+		budget = 600 * time.Second
+	}
+	lab.Main(m, budget)
+}
