@@ -32,12 +32,15 @@ void log_line(enum log_level level, const char *format, ...)
 	if (level > most_level)
 		return;
 	char line[2048];
-	int head = snprintf(line, sizeof(line), "%s: %s: ", program_name, level_names[level]);
+	int wanted = snprintf(line, sizeof(line), "%s: %s: ", program_name, level_names[level]);
+	size_t head = wanted < 0 ? 0 : (size_t)wanted;
+	if (head > sizeof(line) - 2)
+		head = sizeof(line) - 2;
 	va_list args;
 	va_start(args, format);
-	int body = vsnprintf(line + head, sizeof(line) - (size_t)head, format, args);
+	int body = vsnprintf(line + head, sizeof(line) - head, format, args);
 	va_end(args);
-	size_t len = (size_t)head + (body < 0 ? 0 : (size_t)body);
+	size_t len = head + (body < 0 ? 0 : (size_t)body);
 	if (len > sizeof(line) - 2)
 		len = sizeof(line) - 2;
 	for (size_t i = 0; i < len; i++)
