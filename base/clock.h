@@ -17,6 +17,8 @@ struct deadline {
 };
 
 int64_t clock_now_ms(void);
+
+/* INT64_MAX is never; nothing and less is now. */
 struct deadline deadline_in(int64_t ms);
 
 /* Milliseconds left, 0 when passed. */
