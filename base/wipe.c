@@ -26,10 +26,20 @@ void *wipe_calloc(size_t count, size_t size)
 	return calloc(count, size);
 }
 
+/* Where the compiler sees which size was asked for (inlining, link-time
+ * optimisation), _FORTIFY_SOURCE takes the use of the whole block for an
+ * overflow and aborts: so it must not see. */
+static void *of_unseen_size(void *p)
+{
+	__asm__("" : "+r"(p));
+	return p;
+}
+
 void wipe_free(void *p)
 {
 	if (!p)
 		return;
+	p = of_unseen_size(p);
 	explicit_bzero(p, malloc_usable_size(p));
 	free(p);
 }
@@ -42,6 +52,7 @@ void *wipe_realloc(void *p, size_t size)
 		wipe_free(p);
 		return NULL;
 	}
+	p = of_unseen_size(p);
 	size_t old = malloc_usable_size(p);
 	if (size <= old && size > old / 2)
 		return p;
