@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -235,7 +236,7 @@ func CheckFailure(t testing.TB, p *Process, status int, message ...string) {
 	if out := p.Stdout.String(); out != "" {
 		t.Errorf("a failed command printed on standard output: '%s'", out)
 	}
-	errors := lines(p.Stderr.String(), "sealpod: error: ")
+	errors := Lines(p.Stderr.String(), "sealpod: error: ")
 	if len(errors) == 0 {
 		t.Errorf("no line 'sealpod: error: …'; stderr:\n%s", p.Stderr.String())
 	}
@@ -250,8 +251,19 @@ func CheckFailure(t testing.TB, p *Process, status int, message ...string) {
 	}
 }
 
-// lines are those that begin with prefix, without it.
-func lines(text, prefix string) []string {
+// CheckExec checks that a run on the stand-in came to the point where an agent
+// would run, and returns what the agent would have been given.
+func CheckExec(t testing.TB, p *Process) Inherited {
+	t.Helper()
+	var seen Inherited
+	if err := json.Unmarshal([]byte(p.Stdout.String()), &seen); err != nil || p.Status() != 0 {
+		t.Fatalf("the agent was not started (%v): status %d after %v; stderr:\n%s", err, p.Status(), p.Elapsed(), p.Stderr.String())
+	}
+	return seen
+}
+
+// Lines are those that begin with prefix, without it.
+func Lines(text, prefix string) []string {
 	var found []string
 	for _, line := range strings.Split(text, "\n") {
 		if rest, ok := strings.CutPrefix(line, prefix); ok {
