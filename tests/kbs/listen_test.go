@@ -5,11 +5,8 @@ package kbs
 import (
 	"crypto/tls"
 	"net/http"
-	"net/http/httptrace"
 	"os"
-	"slices"
 	"testing"
-	"time"
 )
 
 func TestLoopbackOnly(t *testing.T) {
@@ -101,60 +98,5 @@ func TestResourceDir(t *testing.T) {
 	}
 	if _, err := New(Options{Resources: map[string][]byte{"../x/y": nil}}); err == nil {
 		t.Error("a bad resource path was taken")
-	}
-}
-
-// firstAnswer times a fresh connection's first answer, from the last byte of the
-// request to the first byte of the answer.
-func firstAnswer(t *testing.T, s *Server, http2 bool) time.Duration {
-	t.Helper()
-	tr := transport(s)
-	tr.ForceAttemptHTTP2 = http2
-	// Without a cache Go's client asks for no session tickets.
-	tr.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-	defer tr.CloseIdleConnections()
-	var sent, first time.Time
-	trace := &httptrace.ClientTrace{
-		WroteRequest:         func(httptrace.WroteRequestInfo) { sent = time.Now() },
-		GotFirstResponseByte: func() { first = time.Now() },
-	}
-	req, err := http.NewRequest("GET", s.URL()+"/healthz", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := tr.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	return first.Sub(sent)
-}
-
-func medianFirstAnswer(t *testing.T, s *Server, http2 bool) time.Duration {
-	t.Helper()
-	var all []time.Duration
-	for range 9 {
-		all = append(all, firstAnswer(t, s, http2))
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
-}
-
-// The emulation is true if a plain client, without any cure, waits for its own
-// delayed ACK with Nagle on and does not with Nagle off.
-func TestNagleStallsTheFirstAnswer(t *testing.T) {
-	s := start(t, Options{TLS: true})
-	for _, http2 := range []bool{false, true} {
-		s.SetNagle(true)
-		on := medianFirstAnswer(t, s, http2)
-		s.SetNagle(false)
-		off := medianFirstAnswer(t, s, http2)
-		t.Logf("http2 %v: median of the first answer %v with Nagle on, %v with Nagle off", http2, on, off)
-		if on < 25*time.Millisecond {
-			t.Errorf("http2 %v: no stall with Nagle on: %v", http2, on)
-		}
-		if off > 25*time.Millisecond {
-			t.Errorf("http2 %v: a stall with Nagle off: %v", http2, off)
-		}
 	}
 }

@@ -45,6 +45,7 @@ func (l *brokerListener) Accept() (net.Conn, error) {
 				conn.Close()
 				continue
 			}
+			conn = &tardyConn{Conn: conn}
 		}
 		if l.serveConnect(conn) {
 			return conn, nil

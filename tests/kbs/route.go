@@ -174,6 +174,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, resp response) {
 	if resp.abort {
 		panic(http.ErrAbortHandler)
 	}
+	releaseFor(r)
 	h := w.Header()
 	h["Content-Type"] = nil // Go would guess one where the real broker sends none
 	h.Set("Date", s.now().UTC().Format(http.TimeFormat))

@@ -169,15 +169,10 @@ func (s *Server) tlsConfig() *tls.Config {
 		NextProtos:   []string{"h2", "http/1.1"},
 		MinVersion:   tls.VersionTLS12,
 	}
-	// Go puts its session ticket into the server's first flight unless it asks for
-	// a client certificate; then the ticket follows the client's Finished as a
-	// packet of its own, as with the real broker, and Nagle has something to wait for.
-	late := ordinary.Clone()
-	late.ClientAuth = tls.RequestClientCert
 	config := ordinary.Clone()
-	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if s.nagle.Load() {
-			return late, nil
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if c, isTardy := hello.Conn.(*tardyConn); isTardy {
+			return tardyConfig(ordinary, c), nil
 		}
 		return ordinary, nil
 	}
@@ -223,9 +218,8 @@ func (s *Server) ControlURL() string {
 func (s *Server) CAPEM() []byte { return s.pki.caPEM }
 
 // SetNagle switches TCP_NODELAY off (or on again) for connections accepted from
-// now on. With it off, the first answer on a new TLS 1.3 connection waits until
-// the client's delayed ACK of the session ticket, about 40 ms: the real broker
-// behaves so.
+// now on. With Nagle on, the first answer on a new TLS 1.3 connection waits for the
+// client's delayed ACK of the session ticket, about 40 ms, as the real broker's does.
 func (s *Server) SetNagle(on bool) { s.nagle.Store(on) }
 
 // ForgetSessions drops every session, as a restarted broker has.
