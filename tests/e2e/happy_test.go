@@ -29,6 +29,9 @@ const (
 // for workloadUID, and returns the process and the workload's SPIFFE ID.
 func startAgent(t *testing.T, f *lab.Fixture) (*lab.Process, string) {
 	t.Helper()
+	if f.RunAs != 0 {
+		f.GiveTo(t, f.RunAs)
+	}
 	path := "/w/" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-", "=", "-", ",", "-").Replace(t.Name()))
 	f.Spire.Entry(t, f.Credential.AgentID(), path, workloadUID)
 	makePublicDir(t, f)
@@ -44,7 +47,8 @@ func makePublicDir(t *testing.T, f *lab.Fixture) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chown(dir, int(f.Config.UID), int(f.Config.UID)); err != nil {
+	owner := int(max(f.Config.UID, f.RunAs))
+	if err := os.Chown(dir, owner, owner); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -58,6 +62,7 @@ func TestSVIDReachesTheWorkload(t *testing.T) {
 		{name: "combined", change: func(*lab.Fixture) {}},
 		{name: "separate", change: (*lab.Fixture).Separate},
 		{name: "unprivileged", change: func(f *lab.Fixture) { f.Config.UID = nobodyUID }},
+		{name: "not-root", change: func(f *lab.Fixture) { f.RunAs = nobodyUID }},
 		{name: "tee-key-p521", change: func(f *lab.Fixture) { f.Config.TEEKey = "ECDH-ES+A256KW-P521" }},
 		{name: "tee-key-rsa", change: func(f *lab.Fixture) { f.Config.TEEKey = "RSA-OAEP-256" }},
 		{name: "sec1-key", change: (*lab.Fixture).Separate, leaf: func(*testing.T) lab.LeafOptions { return lab.LeafOptions{SEC1: true} }},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sealpod.test/e2e/lab"
+	"sealpod.test/kbs"
 )
 
 // forward listens where the fixture's URL points and passes everything on to its
@@ -43,3 +44,6 @@ func passOn(to, from net.Conn) {
 	to.Close()
 	from.Close()
 }
+
+func denyAll(o *kbs.Options)   { o.ResourcePolicy = lab.DenyAll }
+func plainHTTP(o *kbs.Options) { o.TLS = false }

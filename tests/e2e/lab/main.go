@@ -150,6 +150,10 @@ func testsMain(m *testing.M, budget time.Duration) int {
 			die("%v", err)
 		}
 	}
+	if missing := Missing(); missing != "" {
+		fmt.Printf("FAIL: %s\n", missing)
+		return 1
+	}
 	if err := makeRoot(); err != nil {
 		die("%v", err)
 	}
@@ -157,8 +161,8 @@ func testsMain(m *testing.M, budget time.Duration) int {
 	defer os.RemoveAll(Disk)
 	defer syscall.Unmount(Mem, syscall.MNT_DETACH)
 	status := 1
-	if missing := Missing(); missing != "" {
-		fmt.Printf("FAIL: %s\n", missing)
+	if err := publish(&Sealpod, &SealpodRelease, &SpireAgent); err != nil {
+		fmt.Printf("FAIL: %v\n", err)
 	} else {
 		status = m.Run()
 		stopServers()
@@ -187,6 +191,32 @@ func makeRoot() (err error) {
 	}
 	Disk, err = diskDir()
 	return err
+}
+
+// publish links or copies programs to where every user may execute them.
+func publish(paths ...*string) error {
+	for i, path := range paths {
+		dir := filepath.Join(Root, fmt.Sprint(i))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		public := filepath.Join(dir, filepath.Base(*path))
+		resolved, err := filepath.EvalSymlinks(*path)
+		if err != nil {
+			return err
+		}
+		if os.Link(resolved, public) != nil {
+			text, err := os.ReadFile(resolved)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(public, text, 0o755); err != nil {
+				return err
+			}
+		}
+		*path = public
+	}
+	return nil
 }
 
 // diskDir makes a directory on a file system that is not in memory.

@@ -111,6 +111,21 @@ func Fds(t testing.TB, pid int) map[int]string {
 	return fds
 }
 
+// Limit is soft and hard limit of a process, by the name in /proc/PID/limits.
+func Limit(t testing.TB, pid int, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return strings.Join(strings.Fields(rest)[:2], " ")
+		}
+	}
+	return ""
+}
+
 // FindInMemory looks through everything that a process has mapped, guarded and
 // unreadable pages included, and tells where the traces are.
 func FindInMemory(t testing.TB, pid int, traces map[string][]byte) []string {

@@ -87,6 +87,7 @@ type Fixture struct {
 	Credential *Credential
 	KBS        *kbs.Server
 	Config     Config
+	RunAs      uint32 // user that runs sealpod
 
 	before []string // entries of RuntimeDir before the run
 }
@@ -171,13 +172,32 @@ func (f *Fixture) Start(t testing.TB, args ...string) *Process {
 	t.Helper()
 	f.before = list(t, f.Config.RuntimeDir)
 	argv := append([]string{"run", "--unmeasured-config", f.ConfigPath(t)}, args...)
-	return StartSealpod(t, f.Dir, argv...)
+	return Start(t, f.RunAs, f.Dir, commandLine(argv...)...)
 }
 
 // StartSealpod starts the test build.
 func StartSealpod(t testing.TB, dir string, args ...string) *Process {
 	t.Helper()
-	return Start(t, 0, dir, append(append(strings.Fields(prefixText), Sealpod), args...)...)
+	return Start(t, 0, dir, commandLine(args...)...)
+}
+
+func commandLine(args ...string) []string {
+	return append(append(strings.Fields(prefixText), Sealpod), args...)
+}
+
+// Wrapped tells whether the test build runs inside of another program, such as
+// valgrind: then what its processes look like from outside is not its own.
+func Wrapped() bool { return prefixText != "" }
+
+// GiveTo makes a user run sealpod, on directories of its own.
+func (f *Fixture) GiveTo(t testing.TB, uid uint32) {
+	t.Helper()
+	f.RunAs = uid
+	for _, dir := range []string{f.Dir, f.RuntimeDir} {
+		if err := os.Chown(dir, int(uid), int(uid)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Run runs `sealpod run` (and the stand-in, if it gets there) to its end.

@@ -35,6 +35,9 @@ type Inherited struct {
 	Config        string // agent.json
 }
 
+// StatusField is one line of Status, without its name.
+func (seen Inherited) StatusField(name string) string { return statusField([]byte(seen.Status), name) }
+
 // InheritedFile describes descriptor 3.
 type InheritedFile struct {
 	Seals int
