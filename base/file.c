@@ -21,6 +21,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/mount.h"
+
+/* Names that would lead out of the directory, or back to it, are nobody's files. */
+static int check_component(const char *name, struct err *err)
+{
+	if (name[0] == 0 || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return err_set(err, ERR_CONFIG, "'%s' is not the name of a file in a directory", name);
+	return 0;
+}
+
 static int read_to_end(int fd, struct buf *out, struct err *err)
 {
 	uint8_t chunk[4096];
@@ -100,6 +110,8 @@ int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, st
 		 struct err *err)
 {
 	char temporary[96];
+	if (check_component(name, err) < 0)
+		return -1;
 	temporary_name(name, temporary);
 	int fd OWNED_FD = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0700);
 	if (fd < 0)
@@ -116,33 +128,63 @@ int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, st
 	return 0;
 }
 
-static int open_component(int parent, const char *name, mode_t mode, struct err *err)
+static const int dir_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+/* The umask does not apply; but a directory that somebody put in the place of
+ * the one just made must not get our mode. */
+static int make_component(int parent, const char *name, mode_t mode, struct err *err)
 {
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(parent, name, flags);
-	if (fd < 0 && errno == ENOENT) {
-		if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
-			return err_set_errno(err, ERR_SYSTEM, errno, "cannot create directory '%s'", name);
-		fd = openat(parent, name, flags);
-	}
+	bool made = mkdirat(parent, name, 0700) == 0;
+	if (!made && errno != EEXIST)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot create directory '%s'", name);
+	int fd OWNED_FD = openat(parent, name, dir_flags);
+	struct stat st;
 	if (fd < 0)
 		return err_set_errno(err, ERR_CONFIG, errno, "cannot open directory '%s' (links are not followed)",
 				     name);
-	return fd;
+	if (!made)
+		return TAKE_FD(fd);
+	if (fstat(fd, &st) < 0 || st.st_uid != geteuid())
+		return err_set(err, ERR_SYSTEM, "directory '%s' was replaced while it was made", name);
+	if (fchmod(fd, mode) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot set mode %04o of directory '%s'", (unsigned)mode,
+				     name);
+	return TAKE_FD(fd);
+}
+
+static int open_component(int parent, const char *name, mode_t mode, struct err *err)
+{
+	int fd = openat(parent, name, dir_flags);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT)
+		return make_component(parent, name, mode, err);
+	return err_set_errno(err, ERR_CONFIG, errno, "cannot open directory '%s' (links are not followed)", name);
+}
+
+static int check_path(const char *path, struct err *err)
+{
+	if (path[0] != '/')
+		return err_set(err, ERR_CONFIG, "'%s' is not an absolute path", path);
+	for (const char *at = path; *at; at += strcspn(at, "/")) {
+		at += strspn(at, "/");
+		size_t len = strcspn(at, "/");
+		if ((len == 1 && at[0] == '.') || (len == 2 && at[0] == '.' && at[1] == '.'))
+			return err_set(err, ERR_CONFIG, "'%s' has a '%.*s' component", path, (int)len, at);
+	}
+	return 0;
 }
 
 int file_open_dir(const char *path, mode_t mode, int *ret_fd, struct err *err)
 {
-	if (path[0] != '/')
-		return err_set(err, ERR_CONFIG, "'%s' is not an absolute path", path);
+	if (check_path(path, err) < 0)
+		return -1;
 	OWNED_MEM char *copy = strdup(path);
 	int at OWNED_FD = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!copy || at < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open '/'");
 	char *rest = copy;
 	for (char *name = strtok_r(copy, "/", &rest); name; name = strtok_r(NULL, "/", &rest)) {
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-			return err_set(err, ERR_CONFIG, "'%s' has a '%s' component", path, name);
 		int next = open_component(at, name, mode, err);
 		if (next < 0)
 			return err_wrap(err, "'%s'", path);
@@ -164,9 +206,8 @@ static int remove_one(int dirfd, const char *name, unsigned depth, struct err *e
 	int fd OWNED_FD = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open '%s' to remove it", name);
-	struct stat parent, child;
-	if (fstat(dirfd, &parent) < 0 || fstat(fd, &child) < 0 || parent.st_dev != child.st_dev)
-		return err_set(err, ERR_SYSTEM, "'%s' is another file system: not removed", name);
+	if (!mount_is_same(dirfd, fd))
+		return err_set(err, ERR_SYSTEM, "'%s' is another file system or mount: not removed", name);
 	if (remove_children(fd, depth + 1, err) < 0)
 		return -1;
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
@@ -184,10 +225,11 @@ static int remove_children(int fd, unsigned depth, struct err *err)
 {
 	if (depth > 16)
 		return err_set(err, ERR_SYSTEM, "more than 16 directories deep: not removed");
-	int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int again OWNED_FD = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	CLEANUP(cleanup_dir) DIR *dir = again < 0 ? NULL : fdopendir(again);
 	if (!dir)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot list a directory");
+	(void)TAKE_FD(again); /* it is closed with `dir` */
 	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
@@ -199,6 +241,8 @@ static int remove_children(int fd, unsigned depth, struct err *err)
 
 int file_remove_tree(int dirfd, const char *name, struct err *err)
 {
+	if (check_component(name, err) < 0)
+		return -1;
 	return remove_one(dirfd, name, 0, err);
 }
 

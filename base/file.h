@@ -26,18 +26,21 @@ struct file_owner {
 	gid_t gid;
 };
 
-/* Creates or replaces `name` (a single component) in dirfd: temporary file with
- * `mode` and owner from the start, rename over the old one. An owner equal to
+/* Creates or replaces `name` (a single component, ERR_CONFIG otherwise) in dirfd:
+ * temporary file with `mode` and owner from the start, rename over the old one.
+ * The umask does not apply. An owner equal to
  * the process's effective ids costs no chown. Nothing is left on failure. */
 int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, struct file_owner owner,
 		 struct err *err) WARN_UNUSED;
 
-/* Opens (creating each missing component with `mode`, ours) the directory
- * `path`, which must be absolute, without following links on the way. */
+/* Opens (creating each missing component with `mode`, ours, whatever the umask)
+ * the directory `path`, which must be absolute and without "." and "..", without
+ * following links on the way. */
 int file_open_dir(const char *path, mode_t mode, int *ret_fd, struct err *err) WARN_UNUSED;
 
-/* Removes `name` in dirfd with all below it; absent is fine. Follows no link
- * and crosses no mount. */
+/* Removes `name` (a single component, ERR_CONFIG otherwise) in dirfd with all
+ * below it; absent is fine. Follows no link and crosses no mount, bind mounts
+ * included; what lies beside them may be gone by then. */
 int file_remove_tree(int dirfd, const char *name, struct err *err) WARN_UNUSED;
 
 /* Is the file system behind fd memory only (tmpfs, ramfs)? */
