@@ -163,9 +163,7 @@ func Eventually(t testing.TB, limit time.Duration, what string, condition func()
 func poll(limit time.Duration, condition func() (bool, string)) (string, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	for pause := time.Millisecond; ; pause = min(2*pause, 40*time.Millisecond) {
 		ok, reason := condition()
 		if ok {
 			return "", true
@@ -173,7 +171,7 @@ func poll(limit time.Duration, condition func() (bool, string)) (string, bool) {
 		select {
 		case <-ctx.Done():
 			return reason, false
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }
