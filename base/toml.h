@@ -5,7 +5,8 @@
  *
  * Input is at most TOML_MAX_BYTES, nesting at most TOML_MAX_DEPTH. Unlike JSON,
  * everything here may be a mistake of the operator's own: messages say
- * "line N: …" and what to write instead. Errors are ERR_CONFIG.
+ * "line N: key 'a.b': …" and what to write instead. Errors are ERR_CONFIG (and
+ * ERR_SYSTEM when memory is short). CRLF inside strings is read as LF.
  */
 #ifndef SEALPOD_BASE_TOML_H
 #define SEALPOD_BASE_TOML_H
@@ -43,16 +44,17 @@ const struct toml_value *toml_root(const struct toml_doc *doc);
 
 enum toml_type toml_type(const struct toml_value *value);
 const char *toml_type_name(enum toml_type type); /* "string", "integer", … */
-unsigned toml_line(const struct toml_value *value); /* where its key (or element) stands, from 1 */
+unsigned toml_line(const struct toml_value *value); /* where its key, header or element stands, from 1 */
 
 /* Each must be called for a value of its type. Strings may hold NULs (\u0000). */
 struct bytes toml_string(const struct toml_value *value);
 int64_t toml_integer(const struct toml_value *value);
 double toml_float(const struct toml_value *value);
 bool toml_bool(const struct toml_value *value);
-struct bytes toml_datetime(const struct toml_value *value); /* as RFC 3339 text, checked */
+struct bytes toml_datetime(const struct toml_value *value); /* any of the four, as RFC 3339 text, checked */
 
-/* Tables and arrays: children in order of the file. */
+/* Tables and arrays: children in order of the file; none in other values.
+ * toml_member() walks through them: to check all keys of a table, walk yourself. */
 const struct toml_value *toml_member(const struct toml_value *table, struct bytes key);
 const struct toml_value *toml_first(const struct toml_value *value);
 const struct toml_value *toml_next(const struct toml_value *value);
