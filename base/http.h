@@ -25,15 +25,19 @@ struct http_options {
 	/* PEM of the CA certificates that may sign the server's; required for https,
 	 * must be empty for http. */
 	struct bytes ca_pem;
-	/* Absolute path of a unix socket to talk to instead of TCP; NULL for none. */
+	/* Absolute path of a unix socket to talk to instead of TCP; NULL for none. The
+	 * base URL's host is then only what the Host header says. */
 	const char *unix_socket;
 	const char *user_agent;
 	bool http2_prior_knowledge; /* h2c, as gRPC on unix sockets wants */
-	unsigned redirects;         /* how many to follow, on the same host only; 0 for none */
+	/* How many redirects to follow, for GET and HEAD, to the same scheme, host and
+	 * port only (ERR_PROTOCOL otherwise); 0: a redirect is an answer like any other. */
+	unsigned redirects;
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t request_timeout_ms; /* one request in all; 0: 60 s; < 0: none but the deadline */
-	/* Called with OpenSSL's SSL_CTX of a new connection, to set a client certificate
-	 * and key. Returns 0, or -1 with err filled. NULL for none. */
+	/* Called with OpenSSL's SSL_CTX of each new connection, to set a client certificate
+	 * and key. Returns 0, or -1 with err filled, which http_perform() hands on. It must
+	 * leave the verification alone. NULL for none. */
 	int (*client_certificate)(void *ssl_ctx, void *arg, struct err *err);
 	void *client_certificate_arg;
 };
@@ -43,17 +47,25 @@ struct http_header {
 	const char *value;
 };
 
+/* Limits on an answer's headers and trailers together: lines, and bytes as they
+ * stand in http_response.headers. */
 #define HTTP_MAX_HEADERS 64
 #define HTTP_MAX_HEADER_BYTES 16384
+/* Longest request path, query included. */
+#define HTTP_MAX_PATH 8192
 
 struct http_request {
 	const char *method; /* "GET", "POST", … */
-	const char *path;   /* begins with '/'; appended to the base URL as it is */
+	const char *path;   /* begins with '/'; sent as it is: printable ASCII without '#' */
+	/* A value may be secret (a token): no message quotes it. */
 	const struct http_header *headers;
 	size_t header_count;
-	struct bytes body;
-	/* Streaming: called for each piece of the body as it arrives; the body is not
-	 * kept then. Non-zero stops the transfer with that callback's error. */
+	struct bytes body; /* not copied; no content type is made up for it */
+	/* Streaming: called for each piece of the body as it arrives, when the response's
+	 * status and headers are there already; the body is not kept and may be of any
+	 * length. 0: go on. Negative: stop, http_perform() fails with the err that the
+	 * callback filled. Positive: enough, http_perform() returns 0 with what came so
+	 * far. Either stop closes the connection. */
 	int (*on_data)(struct bytes piece, void *arg, struct err *err);
 	void *on_data_arg;
 };
@@ -62,7 +74,9 @@ struct http_response {
 	int status;
 	struct buf headers;  /* "name: value\n" lines, names in lower case; trailers (gRPC) appended */
 	struct buf body;     /* set .max before the call */
-	struct secret *secret_body; /* if set (and allocated by the caller), the body goes there instead */
+	/* If set (and allocated by the caller, whose it stays), the body goes there and
+	 * nowhere else, and its capacity is the limit. */
+	struct secret *secret_body;
 };
 
 #define HTTP_RESPONSE_INIT(max_body) { .status = 0, .headers = BUF_INIT(HTTP_MAX_HEADER_BYTES), .body = BUF_INIT(max_body), .secret_body = NULL }
@@ -77,11 +91,16 @@ void http_client_cleanup(struct http_client **client);
 /* One request. 0 whenever a whole response arrived, whatever its status. Otherwise:
  * ERR_NETWORK (refused, DNS, reset, cut), ERR_TIMEOUT, ERR_TLS (not the pinned
  * CA, wrong name), ERR_CLOCK (the server's certificate is expired or not yet
- * valid), ERR_PROTOCOL (not HTTP, too large). */
+ * valid), ERR_PROTOCOL (not HTTP, too large, a TLS alert), ERR_CONFIG (a path or
+ * header that cannot be sent). What the response held before is gone in any case,
+ * and after a failure it is empty (secret_body: wiped). A connection on which a
+ * transfer failed is never used again. A `deadline` of NULL: none. A request on a kept connection which
+ * the server closes unanswered is sent once more on a new one. */
 int http_perform(struct http_client *client, const struct http_request *request,
 		 const struct deadline *deadline, struct http_response *response, struct err *err) WARN_UNUSED;
 
-/* The first value of a header (name in lower case) copied to `out`; false if absent. */
+/* The first value of a header (name in lower case) becomes the content of `out`;
+ * false, and `out` empty, if it is absent or longer than out->max. */
 bool http_header_get(const struct http_response *response, const char *name, struct buf *out);
 
 /* How many connections this client has opened so far. */
@@ -90,7 +109,15 @@ unsigned http_connections(const struct http_client *client);
 /* Is this an acceptable base URL? For checking configuration before any packet. */
 int http_check_url(const char *url, bool *ret_tls, struct err *err) WARN_UNUSED;
 
-/* Once per process, after wipe_install(). */
+/* Is this a pinned CA as http_options wants it? One CERTIFICATE block or more, nothing else. */
+int http_check_ca(struct bytes pem, struct err *err) WARN_UNUSED;
+
+/* Once per process, after wipe_install() and before threads; more often does
+ * nothing. Takes SSLKEYLOGFILE out of the environment: libcurl would write the
+ * session keys there. */
 int http_setup(struct err *err) WARN_UNUSED;
+
+/* Gives back what http_setup() took, when all clients are freed. */
+void http_teardown(void);
 
 #endif

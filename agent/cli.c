@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line. It comes from a unit file or a container's manifest; in a
+ * confidential VM that may be the host's word, so nothing here can loosen what the
+ * configuration says without saying so in the log.
+ */
+#include "agent/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/config.h"
+#include "base/cleanup.h"
+
+const struct cli_verb cli_verbs[] = {
+	{ "run", "--unmeasured-config FILE [options]", "attest, get the credential and become the SPIRE agent", true, NULL,
+	  false, verb_run },
+	{ "get", "--unmeasured-config FILE [options] URI", "attest and write one KBS resource to standard output", true,
+	  "URI", false, verb_get },
+	{ "version", "", "print the version", false, NULL, false, verb_version },
+	{ "help", "[exit-codes]", "print help, or the table of exit statuses", false, "TOPIC", true, verb_help },
+};
+
+const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
+
+static int take_config(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->unmeasured_config = value;
+	return 0;
+}
+
+static int take_deadline(struct cli_options *options, const char *value, struct err *err)
+{
+	return config_parse_duration(bytes_of_text(value), &options->deadline_ms, err);
+}
+
+static int take_verbose(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->verbose = true;
+	return 0;
+}
+
+static const struct option {
+	const char *name;
+	const char *value; /* what it takes, NULL for nothing */
+	int (*take)(struct cli_options *options, const char *value, struct err *err);
+	const char *text;
+} options_table[] = {
+	{ "--unmeasured-config", "FILE", take_config, "read sealpod.toml(5) from FILE, which nothing measures" },
+	{ "--deadline", "DURATION", take_deadline, "give up after this long ('90s', '5m'); default: the configuration's" },
+	{ "--verbose", NULL, take_verbose, "say more on standard error" },
+};
+
+const struct cli_verb *cli_find_verb(const char *name)
+{
+	if (strcmp(name, "--version") == 0)
+		name = "version";
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		name = "help";
+	for (size_t i = 0; i < cli_verb_count; i++)
+		if (strcmp(cli_verbs[i].name, name) == 0)
+			return &cli_verbs[i];
+	return NULL;
+}
+
+/* "--name" and "--name=value"; *ret_value is NULL where no '=' stands. */
+static const struct option *find_option(const char *arg, const char **ret_value)
+{
+	if (strcmp(arg, "-v") == 0)
+		arg = "--verbose";
+	const char *equals = strchr(arg, '=');
+	size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
+	*ret_value = equals ? equals + 1 : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(options_table); i++)
+		if (strlen(options_table[i].name) == len && strncmp(options_table[i].name, arg, len) == 0)
+			return &options_table[i];
+	return NULL;
+}
+
+static int take_option(const struct cli_verb *verb, int argc, char **argv, int *at, struct cli_options *options,
+		       struct err *err)
+{
+	const char *value;
+	const struct option *option = verb->takes_options ? find_option(argv[*at], &value) : NULL;
+	if (!option)
+		return err_set(err, ERR_USAGE, "'%s' knows no option '%s'; see 'sealpod help'", verb->name, argv[*at]);
+	if (!option->value && value)
+		return err_set(err, ERR_USAGE, "option '%s' takes no value", option->name);
+	if (option->value && !value && ++*at < argc)
+		value = argv[*at];
+	if (option->value && (!value || !*value))
+		return err_set(err, ERR_USAGE, "option '%s' wants a %s", option->name, option->value);
+	if (option->take(options, value, err) < 0) {
+		if (err)
+			err->code = ERR_USAGE;
+		return err_wrap(err, "option '%s'", option->name);
+	}
+	return 0;
+}
+
+static int take_operand(const struct cli_verb *verb, const char *arg, struct cli_options *options, struct err *err)
+{
+	if (!verb->operand || options->operand)
+		return err_set(err, ERR_USAGE, "'%s' takes no argument '%s'; see 'sealpod help'", verb->name, arg);
+	options->operand = arg;
+	return 0;
+}
+
+int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_options *ret_options, struct err *err)
+{
+	struct cli_options options = { 0 };
+	bool only_operands = false;
+	for (int i = 1; i < argc; i++) {
+		bool is_option = !only_operands && argv[i][0] == '-' && argv[i][1] != 0;
+		if (is_option && strcmp(argv[i], "--") == 0)
+			only_operands = true;
+		else if (is_option ? take_option(verb, argc, argv, &i, &options, err) < 0
+				   : take_operand(verb, argv[i], &options, err) < 0)
+			return -1;
+	}
+	if (verb->operand && !verb->operand_optional && !options.operand)
+		return err_set(err, ERR_USAGE, "'%s' wants a %s; see 'sealpod help'", verb->name, verb->operand);
+	if (verb->takes_options && !options.unmeasured_config)
+		return err_set(err, ERR_USAGE, "'%s' wants its configuration: give '--unmeasured-config FILE'", verb->name);
+	*ret_options = options;
+	return 0;
+}
+
+void cli_print_options(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(options_table); i++)
+		(void)printf("  %-19s %-9s %s\n", options_table[i].name,
+			     options_table[i].value ? options_table[i].value : "", options_table[i].text);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sealpod.toml: what the guest program is told to do (sealpod.toml(5)).
+ *
+ * Everything is checked here, before any packet is sent: types, ranges, URLs,
+ * unknown keys. All problems of a file are reported in one run, each with file,
+ * line and key.
+ */
+#ifndef SEALPOD_AGENT_CONFIG_H
+#define SEALPOD_AGENT_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/settings.h"
+#include "base/toml.h"
+#include "cdh-client/tee_key.h"
+#include "cdh-client/uri.h"
+
+#define CONFIG_MAX_PEM (64u * 1024u)
+
+/* Texts are NULL where the key is absent and has no default; a URI's text is "" then. */
+struct config {
+	char *kbs_url;
+	char *kbs_ca; /* PEM */
+	char *kbs_ca_file;
+	bool kbs_allow_http;
+	enum tee_key_kind kbs_tee_key;
+
+	struct kbs_uri credential_pem;
+	struct kbs_uri credential_key;
+	struct kbs_uri credential_certificate;
+
+	char *trust_domain;
+	char *server_address;
+	uint16_t server_port;
+	struct kbs_uri trust_bundle;
+	char *trust_bundle_pem;
+
+	char *agent_path;
+	char *agent_version;
+	bool agent_uid_set;
+	bool agent_gid_set;
+	uid_t agent_uid;
+	gid_t agent_gid;
+	char *runtime_dir;
+	bool allow_disk;
+	char *socket_path;
+	char *admin_socket_path;
+
+	struct settings *settings; /* of the agent; never NULL in a configuration that was read */
+
+	int64_t deadline_ms;
+};
+
+/* What a verb needs: `get` has no use for an agent. */
+enum config_need {
+	CONFIG_KBS,
+	CONFIG_ALL,
+};
+
+/* Checks the text of a file called `name`. Each problem is logged as "NAME:LINE: …"; the error
+ * then says how many there are. Nothing is owned by *ret_config on failure. */
+int config_parse(struct bytes text, const char *name, enum config_need need, struct config *ret_config,
+		 struct err *err) WARN_UNUSED;
+
+/* The same for a file. */
+int config_read(const char *path, enum config_need need, struct config *ret_config, struct err *err) WARN_UNUSED;
+void config_done(struct config *config);
+#define OWNED_CONFIG CLEANUP(config_done)
+
+/* "90s", "5m", "1h": milliseconds from 1 s to 24 h. ERR_CONFIG otherwise. */
+int config_parse_duration(struct bytes text, int64_t *ret_ms, struct err *err) WARN_UNUSED;
+
+#endif

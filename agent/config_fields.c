@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keys of sealpod.toml and how each value is checked and stored.
+ *
+ * The file is the operator's when measured, the host's when not: every value is
+ * checked by itself here; what values mean together is config.c's business.
+ */
+#include "agent/config_fields.h"
+
+#include <string.h>
+
+#include "base/http.h"
+
+#define TEXT_MAX_LEN 4096
+
+static int store_text(struct bytes text, size_t max, void *place, struct err *err)
+{
+	if (text.len == 0)
+		return err_set(err, ERR_CONFIG, "is empty");
+	if (text.len > max)
+		return err_set(err, ERR_CONFIG, "is %zu bytes long; at most %zu are taken", text.len, max);
+	if (memchr(text.data, 0, text.len))
+		return err_set(err, ERR_CONFIG, "holds a NUL character");
+	char *copy = calloc(1, text.len + 1);
+	if (!copy)
+		return err_set(err, ERR_SYSTEM, "out of memory");
+	memcpy(copy, text.data, text.len);
+	char **field = place;
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static int set_text(const struct toml_value *value, void *place, struct err *err)
+{
+	return store_text(toml_string(value), TEXT_MAX_LEN, place, err);
+}
+
+static int set_pem(const struct toml_value *value, void *place, struct err *err)
+{
+	return store_text(toml_string(value), CONFIG_MAX_PEM, place, err);
+}
+
+static int set_url(const struct toml_value *value, void *place, struct err *err)
+{
+	char **field = place;
+	bool tls;
+	if (set_text(value, place, err) < 0)
+		return -1;
+	return http_check_url(*field, &tls, err);
+}
+
+static int set_path(const struct toml_value *value, void *place, struct err *err)
+{
+	struct bytes text = toml_string(value);
+	if (text.len > 0 && text.data[0] != '/')
+		return err_set(err, ERR_CONFIG, "'%.*s' is not an absolute path", (int)text.len, (const char *)text.data);
+	return set_text(value, place, err);
+}
+
+static int set_uri(const struct toml_value *value, void *place, struct err *err)
+{
+	return kbs_uri_parse(toml_string(value), place, err);
+}
+
+static int set_bool(const struct toml_value *value, void *place, struct err *err)
+{
+	(void)err;
+	*(bool *)place = toml_bool(value);
+	return 0;
+}
+
+static int set_port(const struct toml_value *value, void *place, struct err *err)
+{
+	int64_t port = toml_integer(value);
+	if (port < 1 || port > 65535)
+		return err_set(err, ERR_CONFIG, "%lld is no port; use 1 to 65535", (long long)port);
+	*(uint16_t *)place = (uint16_t)port;
+	return 0;
+}
+
+/* (uid_t)-1 means "leave it alone" to the kernel. */
+static int check_id(const struct toml_value *value, uint32_t *id, struct err *err)
+{
+	int64_t number = toml_integer(value);
+	if (number < 0 || number >= UINT32_MAX)
+		return err_set(err, ERR_CONFIG, "%lld is no user or group id", (long long)number);
+	*id = (uint32_t)number;
+	return 0;
+}
+
+static int set_uid(const struct toml_value *value, void *place, struct err *err)
+{
+	struct config *config = place;
+	config->agent_uid_set = true;
+	return check_id(value, &config->agent_uid, err);
+}
+
+static int set_gid(const struct toml_value *value, void *place, struct err *err)
+{
+	struct config *config = place;
+	config->agent_gid_set = true;
+	return check_id(value, &config->agent_gid, err);
+}
+
+static int set_tee_key(const struct toml_value *value, void *place, struct err *err)
+{
+	struct bytes name = toml_string(value);
+	if (tee_key_kind_by_name(name, place) < 0)
+		return err_set(err, ERR_CONFIG,
+			       "'%.*s' is unknown; use 'ECDH-ES+A256KW-P256', 'ECDH-ES+A256KW-P521' or 'RSA-OAEP-256'",
+			       (int)name.len, (const char *)name.data);
+	return 0;
+}
+
+static int set_duration(const struct toml_value *value, void *place, struct err *err)
+{
+	return config_parse_duration(toml_string(value), place, err);
+}
+
+#define AT(member) offsetof(struct config, member)
+
+const struct config_field config_fields[] = {
+	{ "kbs", "url", TOML_STRING, set_url, AT(kbs_url), NULL, true },
+	{ "kbs", "ca", TOML_STRING, set_pem, AT(kbs_ca), NULL, true },
+	{ "kbs", "ca_file", TOML_STRING, set_path, AT(kbs_ca_file), NULL, true },
+	{ "kbs", "allow_http", TOML_BOOL, set_bool, AT(kbs_allow_http), NULL, false },
+	{ "kbs", "tee_key", TOML_STRING, set_tee_key, AT(kbs_tee_key), NULL, false },
+	{ "credential", "pem", TOML_STRING, set_uri, AT(credential_pem), NULL, false },
+	{ "credential", "key", TOML_STRING, set_uri, AT(credential_key), NULL, false },
+	{ "credential", "certificate", TOML_STRING, set_uri, AT(credential_certificate), NULL, false },
+	{ "spire", "trust_domain", TOML_STRING, set_text, AT(trust_domain), NULL, true },
+	{ "spire", "server_address", TOML_STRING, set_text, AT(server_address), NULL, true },
+	{ "spire", "server_port", TOML_INTEGER, set_port, AT(server_port), NULL, false },
+	{ "spire", "trust_bundle", TOML_STRING, set_uri, AT(trust_bundle), NULL, false },
+	{ "spire", "trust_bundle_pem", TOML_STRING, set_pem, AT(trust_bundle_pem), NULL, true },
+	{ "agent", "path", TOML_STRING, set_path, AT(agent_path), "/opt/spire/bin/spire-agent", true },
+	{ "agent", "version", TOML_STRING, set_text, AT(agent_version), NULL, true },
+	{ "agent", "uid", TOML_INTEGER, set_uid, 0, NULL, false },
+	{ "agent", "gid", TOML_INTEGER, set_gid, 0, NULL, false },
+	{ "agent", "runtime_dir", TOML_STRING, set_path, AT(runtime_dir), "/run/sealpod", true },
+	{ "agent", "allow_disk", TOML_BOOL, set_bool, AT(allow_disk), NULL, false },
+	{ "agent", "socket_path", TOML_STRING, set_path, AT(socket_path), "/tmp/spire-agent/public/api.sock", true },
+	{ "agent", "admin_socket_path", TOML_STRING, set_path, AT(admin_socket_path), NULL, true },
+	{ "run", "deadline", TOML_STRING, set_duration, AT(deadline_ms), NULL, false },
+};
+
+const size_t config_field_count = ARRAY_LEN(config_fields);
+
+const struct config_field *config_field_find(struct bytes table, struct bytes key)
+{
+	for (size_t i = 0; i < config_field_count; i++)
+		if (bytes_equal_text(table, config_fields[i].table) && bytes_equal_text(key, config_fields[i].key))
+			return &config_fields[i];
+	return NULL;
+}
+
+bool config_table_known(struct bytes table)
+{
+	for (size_t i = 0; i < config_field_count; i++)
+		if (bytes_equal_text(table, config_fields[i].table))
+			return true;
+	return false;
+}
+
+int config_set_defaults(struct config *config, struct err *err)
+{
+	config->server_port = 8081;
+	config->deadline_ms = 5 * 60 * 1000;
+	config->kbs_tee_key = TEE_KEY_EC_P256;
+	for (size_t i = 0; i < config_field_count; i++) {
+		const struct config_field *field = &config_fields[i];
+		if (field->fallback &&
+		    store_text(bytes_of_text(field->fallback), TEXT_MAX_LEN, (char *)config + field->offset, err) < 0)
+			return -1;
+	}
+	return 0;
+}

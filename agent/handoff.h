@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the worker hands to the parent, over a SOCK_SEQPACKET pair.
+ *
+ * First the plan: what the configuration says about the agent, sent before the
+ * worker has received a byte from the network when the configuration is a file, so that nothing the network says can
+ * change it. Then the files (sealed memfds), or the failure. Records are of fixed
+ * size; the parent trusts none of their content further than it checks.
+ */
+#ifndef SEALPOD_AGENT_HANDOFF_H
+#define SEALPOD_AGENT_HANDOFF_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#define HANDOFF_MAX_FILE (1024 * 1024)
+
+struct handoff_plan {
+	char agent_path[PATH_MAX];
+	char runtime_dir[PATH_MAX];
+	char socket_path[PATH_MAX];
+	char admin_socket_path[PATH_MAX]; /* "" for none */
+	bool allow_disk;
+	uid_t uid;
+	gid_t gid;
+	struct deadline deadline;
+};
+
+/* Sealed memory files. */
+struct handoff_files {
+	int credential;   /* key and chain, one PEM */
+	int agent_config; /* agent.json */
+	int bundle;       /* trust bundle, PEM */
+};
+
+#define HANDOFF_FILES_INIT { .credential = -1, .agent_config = -1, .bundle = -1 }
+#define OWNED_FILES CLEANUP(handoff_files_done)
+void handoff_files_done(struct handoff_files *files);
+
+enum handoff_kind {
+	HANDOFF_PLAN = 1,
+	HANDOFF_FILES,
+	HANDOFF_FAILURE,
+};
+
+struct handoff_message {
+	enum handoff_kind kind;
+	union {
+		struct handoff_plan plan;
+		struct err failure;
+	};
+};
+
+/* Each sends one message. */
+int handoff_send_plan(int fd, const struct handoff_plan *plan, struct err *err) WARN_UNUSED;
+int handoff_send_files(int fd, const struct handoff_files *files, struct err *err) WARN_UNUSED;
+int handoff_send_failure(int fd, const struct err *failure, struct err *err) WARN_UNUSED;
+
+/* After the plan the worker waits for the parent's consent: the parent looks first whether
+ * the agent and its directory are usable, before an attestation is spent. A parent that ends
+ * instead is ERR_SYSTEM. */
+int handoff_send_go(int fd, struct err *err) WARN_UNUSED;
+int handoff_await_go(int fd, struct err *err) WARN_UNUSED;
+
+/* Receives one message and checks its form: size, kind, texts terminated, files sealed and
+ * not too large. The end of the stream is ERR_SYSTEM. */
+int handoff_receive(int fd, struct handoff_message *ret_message, struct handoff_files *ret_files,
+		    struct err *err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Self-hardening, first thing in main().
+ *
+ * The environment is input: curl reads proxy variables and SSLKEYLOGFILE, OpenSSL
+ * its configuration file's name, the agent's Go runtime GODEBUG. So it is cleared before any
+ * library starts, and nothing that is not written here reaches the agent.
+ */
+#include "agent/harden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SAFE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* A program that opens a file and gets descriptor 2 would write its log into it. */
+static int open_standard_fds(void)
+{
+	int fd;
+	do {
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+		if (fd < 0)
+			return -1;
+	} while (fd <= 2);
+	return close(fd);
+}
+
+static int close_stray_fds(void)
+{
+	if (syscall(SYS_close_range, 3u, ~0u, 0u) == 0)
+		return 0;
+	if (errno != ENOSYS)
+		return -1;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	for (rlim_t fd = 3; fd < limit.rlim_cur; fd++)
+		(void)close((int)fd);
+	return 0;
+}
+
+int harden_process(struct err *err)
+{
+	const struct rlimit none = { 0, 0 };
+	(void)umask(077);
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot switch core dumps off");
+	if (clearenv() != 0 || setenv("PATH", SAFE_PATH, 1) < 0)
+		return err_set(err, ERR_SYSTEM, "cannot clear the environment");
+	if (open_standard_fds() < 0 || close_stray_fds() < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot put the descriptors in order");
+	return 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Becoming the SPIRE agent.
+ *
+ * The plan comes from the configuration. Must never pass the agent a descriptor,
+ * an environment variable or a privilege that it was not meant to have.
+ */
+#include "agent/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/place.h"
+#include "base/log.h"
+
+static int not_executable(const char *path, int why, struct err *err)
+{
+	bool absent = (why == ENOENT || why == ENOTDIR) && access(path, F_OK) < 0;
+	if (absent)
+		return err_set_errno(err, ERR_NOT_FOUND, why, "no SPIRE agent at '%s' (agent.path)", path);
+	return err_set_errno(err, ERR_EXEC, why, "the SPIRE agent '%s' cannot be executed (agent.path)", path);
+}
+
+int launch_check(const struct handoff_plan *plan, struct err *err)
+{
+	struct stat st;
+	if (stat(plan->agent_path, &st) < 0)
+		return not_executable(plan->agent_path, errno, err);
+	if (!S_ISREG(st.st_mode))
+		return not_executable(plan->agent_path, S_ISDIR(st.st_mode) ? EISDIR : EACCES, err);
+	if (faccessat(AT_FDCWD, plan->agent_path, X_OK, AT_EACCESS) < 0)
+		return not_executable(plan->agent_path, errno, err);
+	return 0;
+}
+
+static int pass_credential(const struct handoff_plan *plan, int fd, struct err *err)
+{
+	/* The agent opens it anew by /proc, which checks owner and mode of the memory file. */
+	if (plan->uid != geteuid() && fchown(fd, plan->uid, plan->gid) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot give the credential to uid %u", plan->uid);
+	if (fd == LAUNCH_CREDENTIAL_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, LAUNCH_CREDENTIAL_FD) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot pass the credential on");
+	return 0;
+}
+
+/* The saved user id stays as it is until execve(2), which sets it to the effective one (and
+ * takes all capabilities of a non-root user): so a failed exec can still clean up. */
+static int drop_privileges(const struct handoff_plan *plan, struct err *err)
+{
+	if (plan->uid == geteuid() && plan->gid == getegid())
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(plan->gid, plan->gid, plan->gid) < 0 ||
+	    setresuid(plan->uid, plan->uid, (uid_t)-1) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot become uid %u, gid %u", plan->uid, plan->gid);
+	return 0;
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int i = 1; i < NSIG; i++)
+		(void)signal(i, SIG_DFL); /* a parent may have left us with ignored ones */
+}
+
+int launch_agent(const struct handoff_plan *plan, int credential_fd, struct err *err)
+{
+	char config[PATH_MAX + sizeof("/" PLACE_DIR "/" PLACE_CONFIG)];
+	uid_t before = geteuid();
+	(void)snprintf(config, sizeof(config), "%s/%s/%s", plan->runtime_dir, PLACE_DIR, PLACE_CONFIG);
+	char *const argv[] = { (char *)(uintptr_t)"spire-agent", (char *)(uintptr_t)"run",
+			       (char *)(uintptr_t)"-config", config, NULL };
+	if (pass_credential(plan, credential_fd, err) < 0 || drop_privileges(plan, err) < 0)
+		return -1;
+	(void)umask(022);
+	reset_signals();
+	(void)execv(plan->agent_path, argv);
+	int why = errno;
+	if (geteuid() != before && seteuid(before) < 0)
+		log_warning("cannot get the privileges back to clean up");
+	return not_executable(plan->agent_path, why, err);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Putting the agent's files in place.
+ *
+ * The paths come from the configuration, the contents from the worker. Nothing
+ * here is secret: the key is in a sealed memory file that never gets a name. Must
+ * not leave a half-made directory under its final name, nor anything after a failure.
+ */
+#include "agent/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#define TEMPORARY_DIR ".agent.new"
+
+static struct file_owner owner_of(const struct handoff_plan *plan)
+{
+	return (struct file_owner){ .uid = plan->uid, .gid = plan->gid };
+}
+
+/* How many components at the end of the path do not exist yet. */
+static unsigned count_missing(const char *path)
+{
+	char part[PATH_MAX];
+	unsigned missing = 0;
+	(void)snprintf(part, sizeof(part), "%s", path);
+	for (char *slash = strrchr(part, '/'); access(part, F_OK) < 0 && slash && slash != part;
+	     slash = strrchr(part, '/')) {
+		if (slash[1] != 0)
+			missing++;
+		*slash = 0;
+	}
+	return missing + (access(part, F_OK) < 0 ? 1 : 0);
+}
+
+static void remove_made(const char *path, unsigned count)
+{
+	char part[PATH_MAX];
+	(void)snprintf(part, sizeof(part), "%s", path);
+	for (unsigned i = 0; i < count; i++) {
+		if (rmdir(part) < 0)
+			return; /* somebody uses it by now */
+		char *slash = strrchr(part, '/');
+		if (!slash || slash == part)
+			return;
+		*slash = 0;
+	}
+}
+
+int place_open(const struct handoff_plan *plan, struct place *place, struct err *err)
+{
+	place->made_runtime = count_missing(plan->runtime_dir);
+	if (file_open_dir(plan->runtime_dir, 0755, &place->runtime_fd, err) < 0)
+		return err_wrap(err, "agent.runtime_dir");
+	if (place->made_runtime > 0)
+		(void)fchmod(place->runtime_fd, 0755); /* our umask is 077, and the agent's user must pass */
+	if (file_is_memory(place->runtime_fd))
+		return 0;
+	if (!plan->allow_disk)
+		return err_set(err, ERR_CONFIG,
+			       "agent.runtime_dir '%s' is not on a memory file system (tmpfs, ramfs): mount one there, or set 'allow_disk = true' and know why",
+			       plan->runtime_dir);
+	log_warning("agent.runtime_dir '%s' is not on a memory file system; 'allow_disk' lets that pass",
+		    plan->runtime_dir);
+	return 0;
+}
+
+/* The content of a sealed memory file, straight from its pages. */
+static int copy_file(int memfd, int dirfd, const char *name, struct file_owner owner, struct err *err)
+{
+	struct stat st;
+	if (fstat(memfd, &st) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine what the worker handed over");
+	size_t len = (size_t)st.st_size;
+	void *content = mmap(NULL, len, PROT_READ, MAP_PRIVATE, memfd, 0);
+	if (content == MAP_FAILED)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot map what the worker handed over");
+	int rc = file_replace(dirfd, name, bytes_of(content, len), 0400, owner, err);
+	(void)munmap(content, len);
+	return rc;
+}
+
+static int make_dir(int parent, const char *name, struct file_owner owner, int *ret_fd, struct err *err)
+{
+	if (mkdirat(parent, name, 0700) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot create directory '%s'", name);
+	int fd OWNED_FD = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open directory '%s'", name);
+	bool ours = owner.uid == geteuid() && owner.gid == getegid();
+	if (!ours && fchown(fd, owner.uid, owner.gid) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot give directory '%s' to uid %u, gid %u", name,
+				     owner.uid, owner.gid);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int fill_dir(const struct handoff_plan *plan, const struct handoff_files *files, int parent, struct err *err)
+{
+	int dir OWNED_FD = -1;
+	int data OWNED_FD = -1;
+	struct file_owner owner = owner_of(plan);
+	if (make_dir(parent, TEMPORARY_DIR, owner, &dir, err) < 0 || make_dir(dir, PLACE_DATA, owner, &data, err) < 0 ||
+	    copy_file(files->agent_config, dir, PLACE_CONFIG, owner, err) < 0)
+		return -1;
+	return copy_file(files->bundle, dir, PLACE_BUNDLE, owner, err);
+}
+
+/* The directory that a socket will be in, owned by the agent's user if we had to create it. */
+static int make_socket_dir(const struct handoff_plan *plan, const char *socket, unsigned *made, struct err *err)
+{
+	char dir[PATH_MAX];
+	int fd OWNED_FD = -1;
+	(void)snprintf(dir, sizeof(dir), "%s", socket);
+	char *slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return 0;
+	*slash = 0;
+	*made = count_missing(dir);
+	mode_t old = umask(022); /* workloads must reach the socket */
+	int rc = file_open_dir(dir, 0755, &fd, err);
+	(void)umask(old);
+	if (rc < 0)
+		return err_wrap(err, "directory of the agent's socket");
+	if (*made > 0 && plan->uid != geteuid() && fchown(fd, plan->uid, plan->gid) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot give '%s' to uid %u", dir, plan->uid);
+	return 0;
+}
+
+static int switch_dirs(struct place *place, struct err *err)
+{
+	if (file_remove_tree(place->runtime_fd, PLACE_DIR, err) < 0)
+		return -1;
+	if (renameat(place->runtime_fd, TEMPORARY_DIR, place->runtime_fd, PLACE_DIR) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot put directory '" PLACE_DIR "' in place");
+	place->placed = true;
+	return 0;
+}
+
+int place_files(const struct handoff_plan *plan, const struct handoff_files *files, struct place *place,
+		struct err *err)
+{
+	if (file_remove_tree(place->runtime_fd, TEMPORARY_DIR, err) < 0 ||
+	    fill_dir(plan, files, place->runtime_fd, err) < 0 || switch_dirs(place, err) < 0)
+		return err_wrap(err, "'%s'", plan->runtime_dir);
+	if (make_socket_dir(plan, plan->socket_path, &place->made_socket, err) < 0)
+		return -1;
+	if (plan->admin_socket_path[0] == 0)
+		return 0;
+	return make_socket_dir(plan, plan->admin_socket_path, &place->made_admin_socket, err);
+}
+
+static void remove_socket_dir(const char *socket, unsigned made)
+{
+	char dir[PATH_MAX];
+	(void)snprintf(dir, sizeof(dir), "%s", socket);
+	char *slash = strrchr(dir, '/');
+	if (!slash)
+		return;
+	*slash = 0;
+	remove_made(dir, made);
+}
+
+void place_undo(const struct handoff_plan *plan, struct place *place)
+{
+	struct err err = { 0 };
+	if (place->runtime_fd < 0)
+		return;
+	remove_socket_dir(plan->admin_socket_path, place->made_admin_socket);
+	remove_socket_dir(plan->socket_path, place->made_socket);
+	if (file_remove_tree(place->runtime_fd, TEMPORARY_DIR, &err) < 0 ||
+	    (place->placed && file_remove_tree(place->runtime_fd, PLACE_DIR, &err) < 0))
+		log_warning("cannot clean up in '%s': %s", plan->runtime_dir, err.message);
+	cleanup_fd(&place->runtime_fd);
+	remove_made(plan->runtime_dir, place->made_runtime);
+	*place = (struct place)PLACE_INIT;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The problems of one configuration file, reported as they are found and
+ * counted, so that one run names them all.
+ */
+#ifndef SEALPOD_AGENT_PROBLEMS_H
+#define SEALPOD_AGENT_PROBLEMS_H
+
+#include "base/err.h"
+
+struct problems {
+	const char *file;
+	unsigned count;
+};
+
+/* Logs "FILE:LINE: key 'KEY': text" (without line where it is 0, without key where it is NULL). */
+void problems_add(struct problems *problems, unsigned line, const char *key, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* 0 if there were none, else ERR_CONFIG with their number. */
+int problems_result(const struct problems *problems, struct err *err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sample evidence: {"svn":"1","report_data":"<base64 of the unpadded digest>"}
+ * (guest-components: attestation-agent/attester/src/sample). It proves nothing;
+ * with it the whole flow can be tested on a machine without a TEE. Must never be
+ * part of a release build.
+ */
+#include "attest/sample.h"
+
+#include "base/encode.h"
+
+static bool always(void)
+{
+	return true;
+}
+
+static int collect(const struct digest *runtime, struct json **ret_evidence, struct err *err)
+{
+	struct json *doc OWNED_JSON = NULL;
+	struct buf text OWNED_BUF = BUF_INIT(256);
+	if (base64_encode(BASE64, digest_bytes(runtime), &text, err) < 0 || json_new_object(&doc, err) < 0 ||
+	    json_add_string(doc, "svn", "1", err) < 0 || json_add_string(doc, "report_data", buf_text(&text), err) < 0)
+		return -1;
+	*ret_evidence = TAKE_PTR(doc);
+	return 0;
+}
+
+const struct attester sample_attester = {
+	.tee = "sample",
+	.looks_for = "nothing",
+	.probe = always,
+	.collect = collect,
+	.warning = "this is a test build: the emulated TEE 'sample' is in use, whose evidence proves nothing",
+};

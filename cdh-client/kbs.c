@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session with the KBS.
+ *
+ * Answers come from the network; TLS makes that the pinned KBS, and JWE makes
+ * the resources readable for this process alone. Must never attest again after
+ * a denial, and never spend a report where asking again within the session does.
+ */
+#include "cdh-client/kbs.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cdh-client/jwe.h"
+#include "cdh-client/rcar.h"
+
+#define ANSWER_MAX (64u * 1024u)                     /* challenge, token, problem document */
+#define RESOURCE_ANSWER_MAX (2 * KBS_RESOURCE_MAX + 16384) /* base64 and the rest of the JWE */
+#define ATTEST_BODY_MAX (2u * 1024u * 1024u)
+#define REFUSED_PAUSE_MS 30000
+#define REFUSED_JITTER_MS 5000
+
+struct kbs {
+	const struct kbs_options *options;
+	struct http_client *http;
+	struct tee_key *key;
+	struct json *pubkey;
+	char cookie[sizeof(RCAR_COOKIE_NAME) + 1 + RCAR_COOKIE_MAX]; /* "name=value", "" before /auth */
+	bool attested;
+};
+
+/* What a whole answer means for the caller's next step. */
+enum verdict {
+	VERDICT_OK,
+	VERDICT_FINAL,        /* the error stands */
+	VERDICT_SESSION_LOST, /* TokenNotFound, TokenVerifierError */
+	VERDICT_REFUSED,      /* AttestationError */
+	VERDICT_UNREADABLE,   /* PluginInternalError */
+};
+
+int kbs_open(const struct kbs_options *options, struct kbs **ret_kbs, struct err *err)
+{
+	struct kbs *kbs OWNED_KBS = calloc(1, sizeof(*kbs));
+	if (!kbs)
+		return err_set(err, ERR_SYSTEM, "out of memory");
+	kbs->options = options;
+	struct http_options http = {
+		.base_url = options->url,
+		.ca_pem = options->ca_pem,
+		.user_agent = "sealpod/" SEALPOD_VERSION,
+	};
+	if (http_client_new(&http, &kbs->http, err) < 0 || tee_key_new(options->tee_key, &kbs->key, err) < 0 ||
+	    tee_key_jwk(kbs->key, &kbs->pubkey, err) < 0)
+		return -1;
+	*ret_kbs = TAKE_PTR(kbs);
+	return 0;
+}
+
+void kbs_close(struct kbs *kbs)
+{
+	if (!kbs)
+		return;
+	http_client_free(kbs->http);
+	tee_key_free(kbs->key);
+	json_free(kbs->pubkey);
+	free(kbs);
+}
+
+void kbs_cleanup(struct kbs **kbs)
+{
+	kbs_close(*kbs);
+	*kbs = NULL;
+}
+
+/* A status that another try may heal, as an error; 0 for all others. */
+static int check_server_trouble(int status, struct err *err)
+{
+	if (status >= 500 || status == 429 || status == 408)
+		return err_set(err, ERR_SERVER, "answered %d", status);
+	return 0;
+}
+
+static int try_exchange(struct kbs *kbs, const struct http_request *request, struct http_response *response,
+			struct err *err)
+{
+	if (http_perform(kbs->http, request, &kbs->options->deadline, response, err) < 0)
+		return -1;
+	return check_server_trouble(response->status, err);
+}
+
+/* One request, again with back-off for as long as trying again may help. */
+static int exchange(struct kbs *kbs, const struct http_request *request, struct http_response *response,
+		    struct err *err)
+{
+	struct backoff backoff = BACKOFF_INIT;
+	struct err why = { 0 };
+	while (try_exchange(kbs, request, response, &why) < 0) {
+		int64_t pause = backoff_next(&backoff);
+		bool again = err_may_retry(&why) && clock_pause(pause, &kbs->options->deadline);
+		if (!again) {
+			*err = why;
+			if (err_may_retry(&why))
+				(void)err_wrap(err, "gave up at the deadline after %u tries", backoff.tries);
+			return err_wrap(err, "KBS at '%s': %s %s", kbs->options->url, request->method, request->path);
+		}
+		log_info("KBS at '%s': %s; trying again", kbs->options->url, why.message);
+		http_response_done(response);
+	}
+	return 0;
+}
+
+static enum verdict say(struct err *err, enum verdict verdict, enum err_code code, const struct rcar_problem *problem,
+			const char *what)
+{
+	(void)err_set(err, code, "%s (%s: %s)", what, problem->type, problem->detail);
+	return verdict;
+}
+
+static enum verdict judge_attestation_error(const struct kbs *kbs, const struct rcar_problem *problem, struct err *err)
+{
+	char wanted[32];
+	if (rcar_wanted_version(problem, wanted)) {
+		(void)err_set(err, ERR_DENIED,
+			      "the KBS speaks protocol version %s, sealpod speaks %s: use a sealpod and a KBS that go together (%s: %s)",
+			      wanted, RCAR_VERSION, problem->type, problem->detail);
+		return VERDICT_FINAL;
+	}
+	(void)err_set(err, ERR_DENIED, "attestation refused, sent as TEE '%s' (%s: %s)", kbs->options->evidence.tee,
+		      problem->type, problem->detail);
+	return VERDICT_REFUSED;
+}
+
+/* The meaning of each problem type; `what` was asked. */
+static enum verdict judge_problem(const struct kbs *kbs, const struct rcar_problem *problem, const char *what,
+				  struct err *err)
+{
+	const char *type = problem->type;
+	if (strcmp(type, "PolicyDeny") == 0) {
+		(void)err_set(err, ERR_DENIED,
+			      "the KBS's resource policy does not release '%s' to this TEE ('%s'); compare policy and reference values with what was sent (%s: %s)",
+			      what, kbs->options->evidence.tee, type, problem->detail);
+		return VERDICT_FINAL;
+	}
+	if (strcmp(type, "AttestationError") == 0)
+		return judge_attestation_error(kbs, problem, err);
+	if (strcmp(type, "PluginInternalError") == 0) {
+		(void)err_set(err, ERR_MISSING, "resource '%s' is missing or unreadable at the KBS (%s: %s)", what, type,
+			      problem->detail);
+		return VERDICT_UNREADABLE;
+	}
+	if (strcmp(type, "TokenNotFound") == 0 || strcmp(type, "TokenVerifierError") == 0)
+		return say(err, VERDICT_SESSION_LOST, ERR_SERVER, problem, "the KBS does not know this session any more");
+	if (strcmp(type, "PluginNotFound") == 0 || strcmp(type, "InvalidRequestPath") == 0)
+		return say(err, VERDICT_FINAL, ERR_CONFIG, problem,
+			   "the KBS has nothing at this path: is 'kbs.url' right, and does it serve the plugin?");
+	return say(err, VERDICT_FINAL, ERR_DENIED, problem, "the KBS refused");
+}
+
+static enum verdict judge(const struct kbs *kbs, const struct http_response *response, const char *what,
+			  struct err *err)
+{
+	struct rcar_problem problem = { 0 };
+	struct err why = { 0 };
+	if (response->status == 200)
+		return VERDICT_OK;
+	if (response->status < 400 || rcar_parse_problem(buf_bytes(&response->body), &problem, &why) < 0) {
+		(void)err_set(err, ERR_PROTOCOL,
+			      "KBS at '%s' answered %d to '%s' and did not say why as a KBS does: is something else at this address, or in between?",
+			      kbs->options->url, response->status, what);
+		return VERDICT_FINAL;
+	}
+	return judge_problem(kbs, &problem, what, err);
+}
+
+static int take_cookie(struct kbs *kbs, const struct http_response *response, struct err *err)
+{
+	struct buf header OWNED_BUF = BUF_INIT(1024);
+	char value[RCAR_COOKIE_MAX];
+	if (!http_header_get(response, "set-cookie", &header))
+		return err_set(err, ERR_PROTOCOL, "the KBS set no session cookie");
+	if (rcar_parse_cookie(buf_text(&header), value, err) < 0)
+		return -1;
+	(void)snprintf(kbs->cookie, sizeof(kbs->cookie), "%s=%s", RCAR_COOKIE_NAME, value);
+	return 0;
+}
+
+static int auth(struct kbs *kbs, struct rcar_challenge *challenge, struct err *err)
+{
+	static const struct http_header json = { "Content-Type", "application/json" };
+	struct http_response response OWNED_RESPONSE = HTTP_RESPONSE_INIT(ANSWER_MAX);
+	struct buf body OWNED_BUF = BUF_INIT(4096);
+	if (rcar_auth_body(kbs->options->evidence.tee, &body, err) < 0)
+		return -1;
+	struct http_request request = { .method = "POST",
+					.path = "/kbs/v0/auth",
+					.headers = &json,
+					.header_count = 1,
+					.body = buf_bytes(&body) };
+	if (exchange(kbs, &request, &response, err) < 0 || judge(kbs, &response, "/auth", err) != VERDICT_OK)
+		return -1;
+	if (take_cookie(kbs, &response, err) < 0 ||
+	    rcar_parse_challenge(buf_bytes(&response.body), challenge, err) < 0)
+		return err_wrap(err, "KBS at '%s': answer to /auth", kbs->options->url);
+	return 0;
+}
+
+static int attest_body(struct kbs *kbs, const struct rcar_challenge *challenge, struct buf *body, struct err *err)
+{
+	struct digest runtime;
+	struct json *evidence OWNED_JSON = NULL;
+	const struct kbs_evidence *source = &kbs->options->evidence;
+	if (rcar_runtime_digest(challenge, kbs->pubkey, &runtime, err) < 0 ||
+	    source->collect(&runtime, &evidence, source->arg, err) < 0)
+		return -1;
+	return rcar_attest_body(challenge, kbs->pubkey, TAKE_PTR(evidence), kbs->options->initdata, body, err);
+}
+
+static int check_token(const struct kbs *kbs, const struct http_response *response, struct err *err)
+{
+	struct json *doc OWNED_JSON = NULL;
+	const char *token;
+	if (json_parse(buf_bytes(&response->body), ANSWER_MAX, &doc, err) < 0 ||
+	    json_get_string(doc, "token", &token, err) < 0)
+		return err_wrap(err, "KBS at '%s': answer to /attest", kbs->options->url);
+	return 0;
+}
+
+/* One handshake. *ret_verdict is VERDICT_REFUSED where /attest said no. */
+static int handshake(struct kbs *kbs, enum verdict *ret_verdict, struct err *err)
+{
+	struct rcar_challenge challenge;
+	struct buf body OWNED_BUF = BUF_INIT(ATTEST_BODY_MAX);
+	struct http_response response OWNED_RESPONSE = HTTP_RESPONSE_INIT(ANSWER_MAX);
+	*ret_verdict = VERDICT_FINAL;
+	if (auth(kbs, &challenge, err) < 0 || attest_body(kbs, &challenge, &body, err) < 0)
+		return -1;
+	struct http_header headers[] = { { "Content-Type", "application/json" }, { "Cookie", kbs->cookie } };
+	struct http_request request = { .method = "POST",
+					.path = "/kbs/v0/attest",
+					.headers = headers,
+					.header_count = ARRAY_LEN(headers),
+					.body = buf_bytes(&body) };
+	if (exchange(kbs, &request, &response, err) < 0)
+		return -1;
+	*ret_verdict = judge(kbs, &response, "/attest", err);
+	if (*ret_verdict != VERDICT_OK)
+		return -1;
+	*ret_verdict = VERDICT_FINAL;
+	if (check_token(kbs, &response, err) < 0)
+		return -1;
+	kbs->attested = true;
+	return 0;
+}
+
+static int attest(struct kbs *kbs, struct err *err)
+{
+	enum verdict verdict;
+	if (handshake(kbs, &verdict, err) == 0)
+		return 0;
+	if (verdict != VERDICT_REFUSED)
+		return -1;
+	int64_t pause = REFUSED_PAUSE_MS + (int64_t)randombytes_uniform(REFUSED_JITTER_MS);
+	if (deadline_left(&kbs->options->deadline) <= pause)
+		return err_wrap(err, "either the evidence is not accepted (see the KBS's log and its reference values) or its verifier is broken; no time is left for the second try after 30 s");
+	log_warning("%s; trying once more in %lld s, as a broken verifier looks the same", err->message,
+		    (long long)(pause / 1000));
+	(void)clock_pause(pause, &kbs->options->deadline);
+	if (handshake(kbs, &verdict, err) == 0)
+		return 0;
+	if (verdict != VERDICT_REFUSED)
+		return -1;
+	return err_wrap(err, "refused twice: either the evidence is not accepted (see the KBS's log and its reference values) or its verifier is broken");
+}
+
+static int ensure_attested(struct kbs *kbs, struct err *err)
+{
+	return kbs->attested ? 0 : attest(kbs, err);
+}
+
+/* One GET within the session. */
+static enum verdict get_once(struct kbs *kbs, const struct kbs_uri *uri, struct secret *secret, struct err *err)
+{
+	struct http_response response OWNED_RESPONSE = HTTP_RESPONSE_INIT(RESOURCE_ANSWER_MAX);
+	struct http_header cookie = { "Cookie", kbs->cookie };
+	struct http_request request = { .method = "GET", .path = uri->path, .headers = &cookie, .header_count = 1 };
+	if (exchange(kbs, &request, &response, err) < 0)
+		return VERDICT_FINAL;
+	enum verdict verdict = judge(kbs, &response, uri->text, err);
+	if (verdict != VERDICT_OK)
+		return verdict;
+	if (jwe_decrypt(buf_bytes(&response.body), kbs->key, KBS_RESOURCE_MAX, secret, err) < 0) {
+		(void)err_wrap(err, "KBS at '%s': resource '%s'", kbs->options->url, uri->text);
+		return VERDICT_FINAL;
+	}
+	return VERDICT_OK;
+}
+
+int kbs_get(struct kbs *kbs, const struct kbs_uri *uri, struct secret *ret_secret, struct err *err)
+{
+	struct backoff backoff = BACKOFF_INIT;
+	bool renewed = false;
+	for (;;) {
+		if (ensure_attested(kbs, err) < 0)
+			return -1;
+		switch (get_once(kbs, uri, ret_secret, err)) {
+		case VERDICT_OK:
+			return 0;
+		case VERDICT_UNREADABLE:
+			if (!clock_pause(backoff_next(&backoff), &kbs->options->deadline))
+				return err_wrap(err, "asked %u times until the deadline", backoff.tries);
+			break;
+		case VERDICT_SESSION_LOST:
+			kbs->attested = false;
+			if (renewed)
+				return err_wrap(err, "resource '%s', after a new session", uri->text);
+			renewed = true;
+			break;
+		case VERDICT_REFUSED:
+		case VERDICT_FINAL:
+			return -1;
+		}
+	}
+}
