@@ -60,10 +60,29 @@ static bool is_reachable(const struct spire_agent_config *c, const char *section
 	return false;
 }
 
+/* SPIRE takes delegates of the agent's own trust domain only. */
+static int check_delegates(const struct spire_setting *s, const char *trust_domain, struct err *err)
+{
+	static const char scheme[] = "spiffe://";
+	size_t len = strlen(trust_domain);
+	if (strcmp(s->section, "agent") != 0 || strcmp(s->name, "authorized_delegates") != 0)
+		return 0;
+	for (size_t i = 0; i < s->text_count; i++) {
+		const char *domain = s->texts[i] + strlen(scheme); /* its form has been checked */
+		if (strncmp(domain, trust_domain, len) != 0 || domain[len] != '/')
+			return err_set(err, ERR_CONFIG,
+				       "SPIRE's key 'agent.authorized_delegates': '%s' is not in the trust domain '%s'",
+				       s->texts[i], trust_domain);
+	}
+	return 0;
+}
+
 static int check_settings(const struct spire_agent_config *c, struct err *err)
 {
 	for (size_t i = 0; i < c->setting_count; i++) {
 		if (spire_agent_setting_check_value(&c->settings[i], c->version, err) < 0)
+			return -1;
+		if (check_delegates(&c->settings[i], c->trust_domain, err) < 0)
 			return -1;
 		if (is_repeated(c, i))
 			return err_set(err, ERR_CONFIG, "SPIRE's key '%s.%s' is set twice", c->settings[i].section,

@@ -147,12 +147,10 @@ int spire_version_parse(const char *text, unsigned *ret_version, struct err *err
 	unsigned major = 0;
 	unsigned minor = 0;
 	unsigned patch = 0;
-	char again[32];
-	if (sscanf(text, "%3u.%3u.%3u", &major, &minor, &patch) == 3)
-		(void)snprintf(again, sizeof(again), "%u.%u.%u", major, minor, patch);
-	else
-		again[0] = 0;
-	if (strcmp(again, text) != 0)
+	char again[32]; /* in its one spelling, without signs, blanks, zeros in front */
+	bool read = sscanf(text, "%3u.%3u.%3u", &major, &minor, &patch) == 3;
+	(void)snprintf(again, sizeof(again), "%u.%u.%u", major, minor, patch);
+	if (!read || strcmp(again, text) != 0)
 		return err_set(err, ERR_CONFIG, "'%s' is no version of spire-agent (like \"1.15.2\", without 'v')", text);
 	if (major != 1 || minor < MINOR_OLDEST || minor > MINOR_NEWEST)
 		return err_set(err, ERR_CONFIG,
