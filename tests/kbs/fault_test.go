@@ -132,7 +132,8 @@ func TestFaultCut(t *testing.T) {
 		c.handshake()
 		arm(t, s, Fault{Kind: "cut", Step: "resource", Count: 1})
 		a, err := c.try("GET", "/kbs/v0/resource/repo/type/tag", "", nil)
-		if !errors.Is(err, io.ErrUnexpectedEOF) || a.status != 200 || len(a.body) == 0 {
+		// Go's HTTP/2 client may drop what came before the cut.
+		if half := len(a.body) > 0 || tls; !errors.Is(err, io.ErrUnexpectedEOF) || a.status != 200 || !half {
 			t.Errorf("tls %v: %v, status %d, %d bytes", tls, err, a.status, len(a.body))
 		}
 		before := s.Counters().Connections

@@ -46,6 +46,7 @@ func TestTLSVersionsAndALPN(t *testing.T) {
 		}
 	}
 	old := transport(s)
+	old.ForceAttemptHTTP2 = false // HTTP/2 would refuse old TLS by itself
 	old.TLSClientConfig.MinVersion, old.TLSClientConfig.MaxVersion = tls.VersionTLS11, tls.VersionTLS11
 	if _, err := (&http.Client{Transport: old}).Get(s.URL() + "/healthz"); err == nil {
 		t.Error("TLS 1.1 was taken")

@@ -142,9 +142,12 @@ func TestAttestRefusals(t *testing.T) {
 	evidence := func(b map[string]any) map[string]any { return b["tee-evidence"].(map[string]any) }
 	primary := func(b map[string]any) map[string]any { return evidence(b)["primary_evidence"].(map[string]any) }
 	for name, spoil := range map[string]func(*testClient, map[string]any){
-		"no cookie":         func(c *testClient, _ map[string]any) { c.cookie = "" },
-		"unknown cookie":    func(c *testClient, _ map[string]any) { c.cookie = "kbs-session-id=" + strings.Repeat("0", 32) },
-		"other nonce":       func(c *testClient, b map[string]any) { runtime(b)["nonce"] = c.nonce[:43] },
+		"no cookie":      func(c *testClient, _ map[string]any) { c.cookie = "" },
+		"unknown cookie": func(c *testClient, _ map[string]any) { c.cookie = "kbs-session-id=" + strings.Repeat("0", 32) },
+		"other nonce": func(c *testClient, b map[string]any) {
+			c.nonce = randomNonce() // evidence and runtime data agree, but not with the session
+			runtime(b)["nonce"], primary(b)["report_data"] = c.nonce, c.reportData("")
+		},
 		"other report data": func(c *testClient, b map[string]any) { primary(b)["report_data"] = c.reportData("x") },
 		"padded report data": func(c *testClient, b map[string]any) {
 			primary(b)["report_data"] = c.reportData("") + strings.Repeat("A", 20) + "AA=="
@@ -155,10 +158,13 @@ func TestAttestRefusals(t *testing.T) {
 			delete(evidence(b), "additional_evidence")
 			evidence(b)["additional-evidence"] = ""
 		},
-		"no primary_evidence":     func(_ *testClient, b map[string]any) { delete(evidence(b), "primary_evidence") },
-		"unknown kty":             func(_ *testClient, b map[string]any) { runtime(b)["tee-pubkey"] = map[string]string{"kty": "OKP"} },
-		"no alg":                  func(c *testClient, _ map[string]any) { delete(c.jwk, "alg") },
-		"init-data json":          func(_ *testClient, b map[string]any) { b["init-data"] = map[string]any{"format": "json", "body": "{}"} },
+		"no primary_evidence": func(_ *testClient, b map[string]any) { delete(evidence(b), "primary_evidence") },
+		"unknown kty":         func(_ *testClient, b map[string]any) { runtime(b)["tee-pubkey"] = map[string]string{"kty": "OKP"} },
+		"no alg":              func(c *testClient, _ map[string]any) { delete(c.jwk, "alg") },
+		"init-data json": func(_ *testClient, b map[string]any) {
+			b["init-data"] = initDataOf("sha256")
+			b["init-data"].(map[string]any)["format"] = "json"
+		},
 		"init-data bad toml":      func(_ *testClient, b map[string]any) { b["init-data"] = map[string]any{"format": "toml", "body": "=="} },
 		"init-data bad algorithm": func(_ *testClient, b map[string]any) { b["init-data"] = initDataOf("sha-256") },
 	} {
