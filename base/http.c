@@ -66,7 +66,8 @@ static int keep_ca(struct http_client *client, struct bytes pem, struct err *err
 	if (!client->url.tls)
 		return pem.len == 0 ? 0
 				    : err_set(err, ERR_CONFIG,
-					      "'%s' is not encrypted, but a CA is pinned for it; write 'https://' or leave out "
+					      "'%s' is not encrypted, but a CA is pinned for it; write 'https://' or "
+					      "leave out "
 					      "the CA",
 					      client->base_url);
 	if (pem.len == 0)
@@ -162,9 +163,12 @@ static int conclude(struct http_transfer *transfer, struct err *err)
 	int left;
 	const CURLMsg *message = curl_multi_info_read(transfer->client->multi, &left);
 	CURLcode result = message ? message->data.result : CURLE_FAILED_INIT;
-	if (transfer->enough || result == CURLE_OK)
+	if (transfer->enough)
 		return 0;
-	return http_error_explain(transfer, result, err);
+	/* libcurl calls it a success when the line is cut within the headers. */
+	if (result == CURLE_OK && (transfer->blocks == 0 || transfer->in_block))
+		result = CURLE_PARTIAL_FILE;
+	return result == CURLE_OK ? 0 : http_error_explain(transfer, result, err);
 }
 
 static int drive(struct http_transfer *transfer, struct err *err)

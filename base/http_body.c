@@ -51,9 +51,9 @@ static bool is_value(struct bytes text)
 /* libcurl undoes a transfer coding whether we asked for it or not. */
 static int check_coding(const char *name, struct bytes value, struct err *err)
 {
-	const char *only = strcmp(name, "transfer-encoding") == 0 ? "chunked"
-			 : strcmp(name, "content-encoding") == 0  ? "identity"
-								  : NULL;
+	const char *only = strcmp(name, "transfer-encoding") == 0  ? "chunked"
+			   : strcmp(name, "content-encoding") == 0 ? "identity"
+								   : NULL;
 	if (!only || (value.len == strlen(only) && strncasecmp((const char *)value.data, only, value.len) == 0))
 		return 0;
 	return err_set(err, ERR_PROTOCOL, "the body is encoded ('%.*s') although nobody asked for that",

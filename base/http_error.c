@@ -24,10 +24,11 @@ static int explain_clock(const struct http_transfer *transfer, struct err *err)
 	struct tm parts;
 	if (gmtime_r(&now, &parts))
 		(void)strftime(here, sizeof(here), "%Y-%m-%dT%H:%M:%SZ", &parts);
-	return err_set(err, ERR_CLOCK,
-		       "the certificate '%s' of '%s' is valid from %s to %s, but the clock here says %s; set the clock, "
-		       "or renew the certificate",
-		       verify->subject, transfer->client->peer, verify->not_before, verify->not_after, here);
+	return err_set(
+		err, ERR_CLOCK,
+		"the certificate '%s' of '%s' is valid from %s to %s, but the clock here says %s; set the clock, "
+		"or renew the certificate",
+		verify->subject, transfer->client->peer, verify->not_before, verify->not_after, here);
 }
 
 static int explain_verify(const struct http_transfer *transfer, CURLcode result, struct err *err)
@@ -40,9 +41,10 @@ static int explain_verify(const struct http_transfer *transfer, CURLcode result,
 		return err_set(err, ERR_TLS,
 			       "the certificate '%s' of '%s' is refused (%s); check the pinned CA and the URL",
 			       client->verify.subject, client->peer, X509_verify_cert_error_string(code));
-	return err_set(err, ERR_TLS,
-		       "the certificate of '%s' is not made for '%s' (%s); check the URL and the names in the certificate",
-		       client->peer, client->url.host, curl_says(transfer, result));
+	return err_set(
+		err, ERR_TLS,
+		"the certificate of '%s' is not made for '%s' (%s); check the URL and the names in the certificate",
+		client->peer, client->url.host, curl_says(transfer, result));
 }
 
 static int explain_connect(const struct http_transfer *transfer, CURLcode result, struct err *err)
@@ -68,23 +70,25 @@ static int explain_broken(const struct http_transfer *transfer, CURLcode result,
 	const char *peer = transfer->client->peer;
 	const char *text = curl_says(transfer, result);
 	if (is_tls_complaint(text))
-		return err_set(err, ERR_PROTOCOL, "TLS with '%s' failed: %s; is the port right, and a client certificate wanted?",
-			       peer, text);
+		return err_set(err, ERR_PROTOCOL,
+			       "TLS with '%s' failed: %s; is the port right, and a client certificate wanted?", peer,
+			       text);
 	if (transfer->blocks == 0)
 		return err_set(err, ERR_NETWORK, "the connection to '%s' broke before an answer came: %s", peer, text);
-	return err_set(err, ERR_NETWORK, "the connection to '%s' broke within the answer, after %llu bytes of its body: %s",
-		       peer, (unsigned long long)transfer->body_bytes, text);
+	return err_set(err, ERR_NETWORK,
+		       "the connection to '%s' broke within the answer, after %llu bytes of its body: %s", peer,
+		       (unsigned long long)transfer->body_bytes, text);
 }
 
 /* X(libcurl's verdict, our code, what it means) for those that need no more thought */
-#define PLAIN(X)                                                                       \
-	X(CURLE_UNSUPPORTED_PROTOCOL, ERR_PROTOCOL, "the answer is not HTTP")          \
-	X(CURLE_WEIRD_SERVER_REPLY, ERR_PROTOCOL, "the answer is not HTTP")            \
-	X(CURLE_HTTP2, ERR_PROTOCOL, "the answer breaks the rules of HTTP/2")          \
-	X(CURLE_BAD_CONTENT_ENCODING, ERR_PROTOCOL, "the body's encoding is broken")   \
-	X(CURLE_SSL_CIPHER, ERR_PROTOCOL, "no common TLS cipher")                      \
-	X(CURLE_OUT_OF_MEMORY, ERR_SYSTEM, "out of memory")                            \
-	X(CURLE_SSL_CACERT_BADFILE, ERR_CONFIG, "the pinned CA cannot be used")        \
+#define PLAIN(X)                                                                                                       \
+	X(CURLE_UNSUPPORTED_PROTOCOL, ERR_PROTOCOL, "the answer is not HTTP")                                          \
+	X(CURLE_WEIRD_SERVER_REPLY, ERR_PROTOCOL, "the answer is not HTTP")                                            \
+	X(CURLE_HTTP2, ERR_PROTOCOL, "the answer breaks the rules of HTTP/2")                                          \
+	X(CURLE_BAD_CONTENT_ENCODING, ERR_PROTOCOL, "the body's encoding is broken")                                   \
+	X(CURLE_SSL_CIPHER, ERR_PROTOCOL, "no common TLS cipher")                                                      \
+	X(CURLE_OUT_OF_MEMORY, ERR_SYSTEM, "out of memory")                                                            \
+	X(CURLE_SSL_CACERT_BADFILE, ERR_CONFIG, "the pinned CA cannot be used")                                        \
 	X(CURLE_SSL_CERTPROBLEM, ERR_CREDENTIAL, "the client certificate is unusable")
 
 static int explain_plain(const struct http_transfer *transfer, CURLcode result, struct err *err)
@@ -101,7 +105,8 @@ static int explain_plain(const struct http_transfer *transfer, CURLcode result, 
 	const char *peer = transfer->client->peer;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].result == result)
-			return err_set(err, rows[i].code, "'%s': %s: %s", peer, rows[i].text, curl_says(transfer, result));
+			return err_set(err, rows[i].code, "'%s': %s: %s", peer, rows[i].text,
+				       curl_says(transfer, result));
 	/* libcurl's newer codes for oversized headers and the like have no name in older versions. */
 	return err_set(err, ERR_PROTOCOL, "'%s': %s", peer, curl_says(transfer, result));
 }
@@ -153,6 +158,6 @@ int http_error_timeout(const struct http_transfer *transfer, struct err *err)
 	if (transfer->blocks == 0)
 		return err_set(err, ERR_TIMEOUT, "'%s' sent no answer to %s '%s' within %lld ms", peer,
 			       transfer->request->method, transfer->path, ms);
-	return err_set(err, ERR_TIMEOUT, "the answer of '%s' to %s '%s' did not end within %lld ms (%lld bytes came)", peer,
-		       transfer->request->method, transfer->path, ms, (long long)size);
+	return err_set(err, ERR_TIMEOUT, "the answer of '%s' to %s '%s' did not end within %lld ms (%lld bytes came)",
+		       peer, transfer->request->method, transfer->path, ms, (long long)size);
 }

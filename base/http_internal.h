@@ -24,8 +24,7 @@ int http_url_check_path(const char *path, struct err *err) WARN_UNUSED;
 
 /* The path that `location` names on the same server, appended to `path`; any
  * other server is ERR_PROTOCOL. */
-int http_url_redirect(const struct http_url *from, const char *location, struct buf *path,
-		      struct err *err) WARN_UNUSED;
+int http_url_redirect(const struct http_url *from, const char *location, struct buf *path, struct err *err) WARN_UNUSED;
 
 /* Why OpenSSL refused the server's certificate; `code` 0 (X509_V_OK): it did not. */
 struct http_verify {
@@ -68,13 +67,13 @@ struct http_transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	char curl_text[CURL_ERROR_SIZE];
-	struct err err;       /* what a callback failed with; code 0 if none did */
+	struct err err;	      /* what a callback failed with; code 0 if none did */
 	bool err_from_caller; /* … and that callback was the caller's own */
-	bool enough;          /* on_data wants no more */
-	bool in_block;        /* between a status line and its empty line */
+	bool enough;	      /* on_data wants no more */
+	bool in_block;	      /* between a status line and its empty line */
 	unsigned blocks;      /* header blocks so far, informational ones included */
 	unsigned header_lines;
-	bool follow;     /* a redirect to follow: its body is dropped */
+	bool follow; /* a redirect to follow: its body is dropped */
 	uint64_t body_bytes;
 };
 

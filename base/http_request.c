@@ -178,7 +178,11 @@ static CURLcode set_request(struct http_transfer *transfer)
 	/* Not for HEAD: libcurl would wait for a body that a method of that name has not. */
 	const char *method = head ? NULL : request->method;
 	const CURLcode results[] = {
-		curl_easy_setopt(easy, head ? CURLOPT_NOBODY : body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L),
+		curl_easy_setopt(easy,
+				 head	? CURLOPT_NOBODY
+				 : body ? CURLOPT_POST
+					: CURLOPT_HTTPGET,
+				 1L),
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method),
 		curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, transfer->path),
 		curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_version(transfer->client)),

@@ -51,7 +51,8 @@ static int next_certificate(BIO *bio, unsigned number, struct err *err)
 	X509 *certificate = d2i_X509(NULL, &data, block.len);
 	X509_free(certificate);
 	if (!certificate || data != block.data + block.len)
-		return err_set(err, ERR_CONFIG, "the pinned CA's PEM block number %u holds no X.509 certificate", number);
+		return err_set(err, ERR_CONFIG, "the pinned CA's PEM block number %u holds no X.509 certificate",
+			       number);
 	return 1;
 }
 
@@ -131,7 +132,8 @@ CURLcode http_tls_on_context(CURL *easy, void *ssl_ctx, void *arg)
 	}
 	SSL_CTX_set_keylog_callback(ssl_ctx, NULL); /* libcurl's, if somebody set it up before us */
 	SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION);
-	if (!client->client_certificate || client->client_certificate(ssl_ctx, client->client_certificate_arg, err) == 0)
+	if (!client->client_certificate ||
+	    client->client_certificate(ssl_ctx, client->client_certificate_arg, err) == 0)
 		return CURLE_OK;
 	transfer->err_from_caller = err->code != ERR_NONE;
 	if (!transfer->err_from_caller)
