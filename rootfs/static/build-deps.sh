@@ -68,7 +68,7 @@ build_library() {
     local name=$1 stamp=$partial/.stamp-$1 dsc began=$SECONDS
     [ -e "$stamp" ] && return 0
     dsc=$(fetch_source "$name") || die "no source for '$name'"
-    rm -rf "$work/$name"
+    rm -rf "${work:?}/$name"
     dpkg-source -x "$dsc" "$work/$name" >"$work/$name.log" 2>&1 || { tail -20 "$work/$name.log" >&2; die "cannot unpack '$dsc'"; }
     say "building $(basename "$dsc" .dsc)"
     # Not in an "if": there the shell would ignore set -e within.

@@ -5,12 +5,14 @@
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Prints "main" or "security" and the address that this machine's apt uses for it.
+# Prints "main" or "security" and the address that this machine's apt uses for it. A fresh debootstrap knows no security archive;
+# where main ends in /debian, its usual neighbour is tried ("guess").
 machine_mirrors() {
     apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Identifier: Packages' | awk '
         $2 ~ /^cdrom:/ { next }
         $1 ~ /(-security|\/updates)$/ { if (!sec++) print "security", $2; next }
-        $1 ~ /^(bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$/ { if (!main++) print "main", $2 }'
+        $1 ~ /^(bookworm|trixie|forky|sid|oldstable|stable|testing|unstable)$/ { if (!main++) print "main", uri = $2 }
+        END { if (!sec && sub(/\/debian\/?$/, "/debian-security/", uri)) print "guess", uri }'
 }
 
 # A private apt directory with deb-src lines for the suites of the lock. Fetching the lists takes seconds, so only when a source is missing.
@@ -22,8 +24,8 @@ private_apt() {
     [ -r "$keyring" ] || die "no Debian keyring at '$keyring'; install debian-archive-keyring"
     while read -r kind uri; do
         for suite in $(awk '!/^#/ && NF { print $2 }' "$lock" | sort -u); do
-            [ "$kind" = security ] && suite=$suite-security
-            echo "deb-src [signed-by=$keyring] $uri $suite main"
+            [ "$kind" = main ] || suite=$suite-security
+            echo "deb-src [signed-by=$keyring] $uri $suite main # $kind"
         done
     done < <(machine_mirrors) >"$dir/sources.list"
     [ -s "$dir/sources.list" ] || die "apt on this machine has no Debian archive configured (apt-get indextargets shows none)"
@@ -39,8 +41,18 @@ Acquire::Retries "3";
 APT::Sandbox::User "root";
 END
     say "fetching the indexes of Debian's source packages"
-    APT_CONFIG=$dir/apt.conf apt-get -q update -o APT::Update::Error-Mode=any >&2 || die "cannot fetch the source indexes: see above; is the network up?"
+    update_lists "$dir" || die "cannot fetch the source indexes: see above; is the network up?"
     touch "$dir/ready"
+}
+
+# Every list or failure; only a guessed archive may be missing.
+update_lists() {
+    local update=(env APT_CONFIG="$1/apt.conf" apt-get -q update -o APT::Update::Error-Mode=any)
+    "${update[@]}" >&2 && return 0
+    grep -q '# guess$' "$1/sources.list" || return 1
+    say "no security archive beside this machine's mirror; going on without"
+    sed -i '/# guess$/d' "$1/sources.list"
+    "${update[@]}" >&2
 }
 
 # Versions of a source package that the signed indexes know, newest first.
