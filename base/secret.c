@@ -21,11 +21,12 @@ int secret_setup(struct err *err)
 }
 
 /* sodium_malloc() tries to lock the memory and hides it when that fails: so it is
- * asked for again here (locks do not add up), where the failure counts. */
+ * asked for again here (locks do not add up), where the failure counts. mlock2(),
+ * because AddressSanitizer makes mlock() do nothing. */
 static void *locked_memory(size_t cap)
 {
 	void *data = sodium_malloc(cap);
-	if (data && mlock(data, cap) < 0) {
+	if (data && mlock2(data, cap, 0) < 0) {
 		int saved = errno;
 		sodium_free(data);
 		errno = saved;
