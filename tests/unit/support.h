@@ -87,7 +87,9 @@ static inline void assert_child_killed_by(int signal_number, void (*deed)(void))
 
 static inline void child_limit(__rlimit_resource_t resource, rlim_t most)
 {
-	const struct rlimit limit = { most, most };
+	struct rlimit limit;
+	CHECK(getrlimit(resource, &limit) == 0);
+	limit.rlim_cur = most; /* the hard one stays: valgrind refuses to lower it */
 	CHECK(setrlimit(resource, &limit) == 0);
 }
 
@@ -105,7 +107,7 @@ static inline void child_own_mounts(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		_exit(CHILD_CANNOT);
-	CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	CHECK(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0);
 }
 
 static inline void child_mount_tmpfs(const char *where, const char *options)

@@ -596,7 +596,7 @@ static void remove_with_mounts_inside(void)
 	(void)snprintf(outside, sizeof(outside), "%s/outside", root);
 	if (!exists(tree, "same"))
 		CHECK(mkdirat(tree, "same", 0700) == 0);
-	CHECK(mount(outside, below("tree/same"), NULL, MS_BIND, NULL) == 0); /* the same one */
+	CHECK(mount(outside, below("tree/same"), "none", MS_BIND, NULL) == 0); /* the same one */
 	CHECK(file_remove_tree(root_fd, "tree", &err) == -1);
 	CHECK(strstr(err.message, "'same'") != NULL);
 	CHECK(holds(root_fd, "outside/kept", "x"));
@@ -660,10 +660,8 @@ static void remove_says_what_it_could_not(void **state)
 static void remove_without_descriptors(void)
 {
 	struct err err = { 0 };
-	const struct rlimit limit = { (rlim_t)root_fd + 2, (rlim_t)root_fd + 2 };
-	for (int fd = root_fd + 1; fd < root_fd + 2; fd++)
-		(void)close(fd);
-	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	(void)close(root_fd + 1);
+	child_limit(RLIMIT_NOFILE, (rlim_t)root_fd + 2); /* one is free */
 	CHECK(file_remove_tree(root_fd, "d", &err) == -1); /* opens it, cannot list it */
 	CHECK(err.code == ERR_SYSTEM && err.sys_errno == EMFILE);
 }
