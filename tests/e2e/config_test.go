@@ -67,6 +67,7 @@ func TestAllConfigurationProblemsInOneRun(t *testing.T) {
 
 // One mistake each, in a file that is good otherwise.
 func TestOneConfigurationProblem(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func(*lab.Config)
@@ -160,6 +161,7 @@ func TestReleaseBuildHasNoSampleAttester(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
+	t.Parallel()
 	config := "--unmeasured-config"
 	for _, c := range []struct {
 		args   []string

@@ -17,6 +17,7 @@ import (
 // Key material that the agent or the server would choke on is refused before the
 // agent is started, with the reason.
 func TestUnusableCredential(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	for _, c := range []struct {
 		name    string
@@ -38,7 +39,7 @@ func TestUnusableCredential(t *testing.T) {
 		}), 104, "expired"},
 		{"not yet valid", leaf(func(*testing.T) lab.LeafOptions {
 			return lab.LeafOptions{NotBefore: now.Add(time.Hour), NotAfter: now.Add(48 * time.Hour)}
-		}), 104, "not yet valid"},
+		}), 104, "not valid before"},
 		{"valid for less than an hour", leaf(func(*testing.T) lab.LeafOptions {
 			return lab.LeafOptions{NotAfter: now.Add(30 * time.Minute)}
 		}), 103, "minutes"},
@@ -47,7 +48,7 @@ func TestUnusableCredential(t *testing.T) {
 			credential := issuer.Issue(t, lab.LeafOptions{})
 			credential.ChainPEM = append(append([]byte{}, issuer.PEM...), credential.ChainPEM...)
 			return credential
-		}, 103, "match"},
+		}, 103, "order the chain"},
 		{"no key", func(t *testing.T, s *lab.Server) *lab.Credential {
 			credential := s.CA.Issue(t, lab.LeafOptions{})
 			credential.KeyPEM = credential.ChainPEM
@@ -117,6 +118,7 @@ func TestChainWithIntermediate(t *testing.T) {
 }
 
 func TestUnusableTrustBundle(t *testing.T) {
+	t.Parallel()
 	server := lab.SharedServer(t, "1h")
 	for _, c := range []struct {
 		name   string

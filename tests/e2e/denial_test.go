@@ -13,6 +13,7 @@ import (
 // What the broker says on purpose: exit status, words, and how often the program
 // spends an attestation on it.
 func TestBrokerSaysNo(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name     string
 		options  lab.FixtureOptions
@@ -100,6 +101,7 @@ func TestRefusedAttestationIsTriedAgainLater(t *testing.T) {
 
 // What heals: the run succeeds, and the number of attestations says by which way.
 func TestTroubleThatHeals(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		faults  []kbs.Fault

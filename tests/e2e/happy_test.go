@@ -54,6 +54,7 @@ func makePublicDir(t *testing.T, f *lab.Fixture) {
 }
 
 func TestSVIDReachesTheWorkload(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func(*lab.Fixture)

@@ -13,6 +13,7 @@ import (
 // Answers that no broker should give. None is worth another try, none may lead
 // to an agent.
 func TestNonsenseFromTheBroker(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		fault kbs.Fault

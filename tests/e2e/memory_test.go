@@ -14,34 +14,43 @@ import (
 	"sealpod.test/kbs"
 )
 
-// While the worker holds the private key and waits for the last resource, the
-// process that will become the agent has no trace of it anywhere.
+// While the worker has the private key and waits for another resource, the
+// process that will become the agent has no trace of it. The worker keeps it in
+// memory for the step that needs it, and then in the sealed file alone.
 func TestParentHasNoTraceOfTheKey(t *testing.T) {
-	for _, form := range []string{"combined", "separate"} {
-		t.Run(form, func(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, path string
+		change     func(*lab.Fixture)
+		inMemory   bool
+	}{
+		{"key fetched, certificate not", lab.PathCertificate, (*lab.Fixture).Separate, true},
+		{"credential checked, bundle not fetched", lab.PathBundle, func(*lab.Fixture) {}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := lab.NewFixture(t, lab.FixtureOptions{})
-			if form == "separate" {
-				f.Separate()
-			}
+			c.change(f)
 			f.Config.Deadline = "60s"
-			lab.AddFault(t, f.KBS, kbs.Fault{Kind: "delay", DelayMS: 4000, Step: "resource", Path: lab.PathBundle})
+			lab.AddFault(t, f.KBS, kbs.Fault{Kind: "delay", DelayMS: 4000, Step: "resource", Path: c.path})
 			p := f.Start(t)
-			waitForGet(t, f, lab.PathBundle)
+			waitForGet(t, f, c.path)
 			workers := lab.Children(p.Pid)
 			if len(workers) != 1 {
 				t.Fatalf("the program has the children %v, want one worker", workers)
 			}
-			inWorker := lab.FindInMemory(t, workers[0], f.Credential.Traces())
-			inParent := lab.FindInMemory(t, p.Pid, f.Credential.Traces())
-			if seen := f.KBS.Counters(); lab.Gets(seen) < 2 || !p.Running() || (lab.Exe(p.Pid) != lab.Sealpod && !lab.Wrapped()) {
+			traces := f.Credential.Traces()
+			inWorker, inFiles := lab.FindInMemory(t, workers[0], traces), lab.FindInMemfds(t, workers[0], traces)
+			inParent := append(lab.FindInMemory(t, p.Pid, traces), lab.FindInMemfds(t, p.Pid, traces)...)
+			if seen := f.KBS.Counters(); lab.Gets(seen) != 2 || !p.Running() || (lab.Exe(p.Pid) != lab.Sealpod && !lab.Wrapped()) {
 				t.Fatalf("looked too late: %v; running %v", seen.Resources, p.Running())
 			}
-			if len(inWorker) == 0 {
-				t.Error("the worker does not hold the key: nothing is proven about its parent")
+			if c.inMemory == (len(inWorker) == 0) || c.inMemory == (len(inFiles) != 0) {
+				t.Errorf("the worker has the key in memory: %q, in files: %q; want it in memory: %v, in a file: %v",
+					inWorker, inFiles, c.inMemory, !c.inMemory)
 			}
 			if len(inParent) != 0 {
-				t.Errorf("the parent's memory has: %s", strings.Join(inParent, "; "))
+				t.Errorf("the parent has: %s", strings.Join(inParent, "; "))
 			}
 			p.Wait(t, waitLimit)
 			lab.CheckExec(t, p)

@@ -87,6 +87,7 @@ func TestFailureSparesAnEarlierStart(t *testing.T) {
 
 // An agent that cannot be started is noticed before a hardware report is spent.
 func TestAgentThatCannotBeStarted(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		make   func(*testing.T, string) string
@@ -116,6 +117,7 @@ func script(t *testing.T, dir, text string, mode os.FileMode) string {
 // What only execve(2) notices is noticed at the very end; then everything that
 // was in place goes away again.
 func TestAgentThatExecRefuses(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, text string
 		uid        uint32

@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"strings"
@@ -148,7 +149,12 @@ func (c *Credential) AgentID() string {
 // same in every key.
 func (c *Credential) Traces() map[string][]byte {
 	lines := strings.Split(strings.TrimSpace(string(c.KeyPEM)), "\n")
-	traces := map[string][]byte{"second PEM line": []byte(lines[2]), "third PEM line": []byte(lines[3])}
+	traces := map[string][]byte{}
+	for i := 2; i < len(lines)-1; i++ {
+		if len(lines[i]) > 16 {
+			traces[fmt.Sprintf("PEM line %d", i)] = []byte(lines[i])
+		}
+	}
 	if key, ok := c.Key.(*ecdsa.PrivateKey); ok {
 		traces["scalar"] = key.D.FillBytes(make([]byte, 32))
 	}

@@ -162,6 +162,27 @@ func FindInMemory(t testing.TB, pid int, traces map[string][]byte) []string {
 	return found
 }
 
+// FindInMemfds looks through the memory files that a process has open.
+func FindInMemfds(t testing.TB, pid int, traces map[string][]byte) []string {
+	t.Helper()
+	var found []string
+	for fd, target := range Fds(t, pid) {
+		if !strings.HasPrefix(target, "/memfd:") {
+			continue
+		}
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, trace := range traces {
+			if bytes.Contains(text, trace) {
+				found = append(found, name+" in "+target)
+			}
+		}
+	}
+	return found
+}
+
 // readRegion reads what can be read of [from, to), as zeros what cannot.
 func readRegion(memory io.ReaderAt, from, to int64) []byte {
 	region := make([]byte, to-from)

@@ -18,17 +18,18 @@ import (
 
 // Config is sealpod.toml; what is empty is left out.
 type Config struct {
-	URL, CA, TEEKey                   string
-	AllowHTTP                         bool
-	Combined, Key, Certificate        string // resource URIs
-	TrustDomain                       string
-	ServerPort                        int
-	Bundle, BundlePEM                 string
-	AgentPath, RuntimeDir, SocketPath string
-	UID                               uint32
-	AllowDisk                         bool
-	Settings                          string // lines of [agent.settings]
-	Deadline                          string
+	URL, CA, TEEKey            string
+	AllowHTTP                  bool
+	Combined, Key, Certificate string // resource URIs
+	TrustDomain                string
+	ServerPort                 int
+	Bundle, BundlePEM          string
+	AgentPath, AgentVersion    string
+	RuntimeDir, SocketPath     string
+	UID                        uint32
+	AllowDisk                  bool
+	Settings                   string // lines of [agent.settings]
+	Deadline                   string
 }
 
 // TOML is the text of the file.
@@ -41,7 +42,7 @@ func (c Config) TOML() string {
 	section("credential", str("pem", c.Combined), str("key", c.Key), str("certificate", c.Certificate))
 	section("spire", str("trust_domain", c.TrustDomain), str("server_address", "127.0.0.1"),
 		number("server_port", c.ServerPort), str("trust_bundle", c.Bundle), multiline("trust_bundle_pem", c.BundlePEM))
-	section("agent", str("path", c.AgentPath), number("uid", int(c.UID)), str("runtime_dir", c.RuntimeDir),
+	section("agent", str("path", c.AgentPath), str("version", c.AgentVersion), number("uid", int(c.UID)), str("runtime_dir", c.RuntimeDir),
 		toggle("allow_disk", c.AllowDisk), str("socket_path", c.SocketPath))
 	section("agent.settings", c.Settings)
 	section("run", str("deadline", c.Deadline))
@@ -242,6 +243,11 @@ func (f *Fixture) Check(t testing.TB, p *Process, want Refusal) {
 		t.Errorf("the broker saw %d connections, want none", seen.Connections)
 	}
 	f.CheckNothingLeft(t, p)
+	for what, trace := range f.Credential.Traces() {
+		if strings.Contains(p.Stderr.String(), string(trace)) {
+			t.Errorf("standard error shows the %s of the key", what)
+		}
+	}
 	if t.Failed() {
 		t.Logf("status %d after %v; stderr:\n%s", p.Status(), p.Elapsed(), p.Stderr.String())
 	}
@@ -266,8 +272,8 @@ func CheckFailure(t testing.TB, p *Process, status int, message ...string) {
 			t.Errorf("no error line says '%s'; stderr:\n%s", part, p.Stderr.String())
 		}
 	}
-	if strings.Contains(p.Stderr.String(), "PRIVATE KEY") {
-		t.Error("standard error shows key material")
+	if strings.Contains(p.Stderr.String(), "-----BEGIN") {
+		t.Error("standard error shows PEM")
 	}
 }
 
