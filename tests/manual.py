@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The manual pages against the program: sealpod(8)'s table of exit statuses is the
+one that `sealpod help exit-codes` prints, and sealpod.toml(5) and the table of
+configuration keys name the same keys.
+
+usage: manual.py SEALPOD SOURCE-DIRECTORY
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def rows_of_program(sealpod):
+    text = subprocess.run([sealpod, "help", "exit-codes"], check=True, capture_output=True, text=True).stdout
+    return [(f[0], f[1], f[3]) for f in (line.split(None, 3) for line in text.splitlines()[1:])]
+
+
+def rows_of_page(page):
+    table = page.split('.SH "EXIT STATUS"')[1].split(".fi")[0]
+    lines = (line.replace("\\-", "-") for line in table.splitlines() if "\t" in line)
+    return [tuple(line.split("\t")) for line in lines]
+
+
+def keys_of_program(source):
+    return set(re.findall(r'\{ "([a-z]+)", "([a-z_]+)", TOML_', source))
+
+
+def keys_of_page(page):
+    keys = set()
+    table = None
+    for line in page.splitlines():
+        if match := re.match(r"\.SS \[([a-z]+)\]", line):
+            table = match[1]
+        elif line.startswith(".SH"):
+            table = None
+        elif table and re.match(r"\.BR? [a-z_]+( |$)", line) and previous == ".TP":
+            keys |= {(table, name) for name in re.findall(r"[a-z_]+", line.split(None, 1)[1]) if name != '"'}
+        previous = line
+    return keys
+
+
+def main():
+    sealpod, top = sys.argv[1], Path(sys.argv[2])
+    bad = 0
+    for name, a, b in (
+        ("exit statuses", rows_of_program(sealpod), rows_of_page((top / "agent/sealpod.8").read_text())),
+        ("configuration keys", keys_of_program((top / "agent/config_fields.c").read_text()),
+         keys_of_page((top / "agent/sealpod.toml.5").read_text())),
+    ):
+        only_program, only_page = sorted(set(a) - set(b)), sorted(set(b) - set(a))
+        if not a or only_program or only_page:
+            print(f"{name}: only in the program {only_program}; only in the manual {only_page}")
+            bad = 1
+        else:
+            print(f"{name}: {len(a)} the same")
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main())
