@@ -309,6 +309,14 @@ func TestDescriptorsOfTheRealAgent(t *testing.T) {
 	if lab.Exe(p.Pid) != lab.Exe(byHand.Pid) {
 		t.Errorf("process %d runs '%s', want '%s'", p.Pid, lab.Exe(p.Pid), lab.Exe(byHand.Pid))
 	}
+	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkEnvironment(t, strings.FieldsFunc(string(environment), func(r rune) bool { return r == 0 }))
+	if core := lab.Limit(t, p.Pid, "Max core file size"); core != "0 0" {
+		t.Errorf("the agent's core file limit is '%s', want 0 0", core)
+	}
 	if workers := lab.Children(p.Pid); len(workers) != 0 {
 		t.Errorf("the agent has children: %v", workers)
 	}
