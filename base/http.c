@@ -12,6 +12,7 @@
 
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <string.h>
 
 #include "base/wipe.h"
@@ -115,6 +116,8 @@ static void drop_connection(struct http_client *client)
 {
 	(void)curl_multi_cleanup(client->multi);
 	client->multi = NULL;
+	/* libcurl leaves things in OpenSSL's queue that the next reader would take for its own. */
+	ERR_clear_error();
 }
 
 void http_client_free(struct http_client *client)
@@ -216,6 +219,7 @@ static int one_hop(struct http_transfer *transfer, struct err *err)
 {
 	struct http_client *client = transfer->client;
 	client->verify = (struct http_verify){ .code = 0 };
+	client->alert = 0;
 	if (need_multi(client, err) < 0)
 		return -1;
 	transfer->easy = curl_easy_init();
@@ -226,6 +230,7 @@ static int one_hop(struct http_transfer *transfer, struct err *err)
 	curl_slist_free_all(transfer->headers);
 	if (rc < 0 || transfer->enough)
 		drop_connection(client);
+	ERR_clear_error();
 	return rc;
 }
 

@@ -95,7 +95,7 @@ static int take_header(struct http_transfer *transfer, struct bytes line)
 }
 
 /* A status line begins a block: what an informational answer held is gone. */
-static int begin_block(struct http_transfer *transfer)
+static int begin_block(struct http_transfer *transfer, struct bytes line)
 {
 	if (++transfer->blocks > MAX_BLOCKS)
 		return err_set(&transfer->err, ERR_PROTOCOL, "more than %d answers to one request", MAX_BLOCKS);
@@ -103,21 +103,61 @@ static int begin_block(struct http_transfer *transfer)
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	buf_done(&transfer->response->headers);
 	transfer->header_lines = 0;
+	transfer->http1 = line.len >= 6 && memcmp(line.data, "HTTP/1", 6) == 0;
 	transfer->in_block = true;
 	transfer->response->status = (int)status;
 	return 0;
+}
+
+static bool find(const struct http_response *response, const char *name, struct bytes *ret_value)
+{
+	size_t name_len = strlen(name);
+	const char *line = buf_text(&response->headers);
+	while (*line) {
+		size_t len = strcspn(line, "\n");
+		if (len >= name_len + 2 && strncmp(line, name, name_len) == 0 && line[name_len] == ':') {
+			*ret_value = bytes_of(line + name_len + 2, len - name_len - 2);
+			return true;
+		}
+		line += len + (line[len] == '\n' ? 1 : 0);
+	}
+	return false;
+}
+
+static bool has(const struct http_response *response, const char *name)
+{
+	struct bytes value;
+	return find(response, name, &value);
 }
 
 static bool is_followed(const struct http_transfer *transfer)
 {
 	int status = transfer->response->status;
 	const char *method = transfer->request->method;
-	struct buf location = BUF_INIT(HTTP_MAX_HEADER_BYTES);
-	bool found = (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
-		     (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) && transfer->client->redirects > 0 &&
-		     http_header_get(transfer->response, "location", &location);
-	buf_done(&location);
-	return found;
+	return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
+	       (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) && transfer->client->redirects > 0 &&
+	       has(transfer->response, "location");
+}
+
+/* RFC 9112 section 6.3 lets a body end with the connection. Then nobody can tell
+ * the end from a cut, and libcurl does not insist on a proper end of TLS. */
+static bool ends_unmarked(const struct http_transfer *transfer)
+{
+	int status = transfer->response->status;
+	bool bodiless =
+		status < 200 || status == 204 || status == 304 || strcmp(transfer->request->method, "HEAD") == 0;
+	return transfer->http1 && !bodiless && !has(transfer->response, "content-length") &&
+	       !has(transfer->response, "transfer-encoding");
+}
+
+static int end_block(struct http_transfer *transfer)
+{
+	transfer->in_block = false;
+	transfer->follow = is_followed(transfer);
+	if (!ends_unmarked(transfer))
+		return 0;
+	return err_set(&transfer->err, ERR_PROTOCOL,
+		       "neither a length nor chunks mark where the body ends, so that a cut would go unseen");
 }
 
 static int take_line(struct http_transfer *transfer, struct bytes line)
@@ -126,13 +166,10 @@ static int take_line(struct http_transfer *transfer, struct bytes line)
 		line.len--;
 	bool trailers = transfer->body_bytes > 0 || (transfer->blocks > 0 && transfer->response->status >= 200);
 	if (!transfer->in_block && !trailers)
-		return begin_block(transfer);
+		return begin_block(transfer, line);
 	if (line.len > 0)
 		return take_header(transfer, line);
-	if (transfer->in_block)
-		transfer->follow = is_followed(transfer);
-	transfer->in_block = false;
-	return 0;
+	return transfer->in_block ? end_block(transfer) : 0;
 }
 
 /* libcurl takes any number but the line's length for a failure. An empty line
@@ -208,13 +245,6 @@ void http_response_clear(struct http_response *response)
 bool http_header_get(const struct http_response *response, const char *name, struct buf *out)
 {
 	buf_done(out);
-	size_t name_len = strlen(name);
-	const char *line = buf_text(&response->headers);
-	while (*line) {
-		size_t len = strcspn(line, "\n");
-		if (len >= name_len + 2 && strncmp(line, name, name_len) == 0 && line[name_len] == ':')
-			return buf_append(out, bytes_of(line + name_len + 2, len - name_len - 2), NULL) == 0;
-		line += len + (line[len] == '\n' ? 1 : 0);
-	}
-	return false;
+	struct bytes value;
+	return find(response, name, &value) && buf_append(out, value, NULL) == 0;
 }

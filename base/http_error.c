@@ -7,6 +7,7 @@
  */
 #include "base/http_internal.h"
 
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <string.h>
 #include <time.h>
@@ -70,14 +71,20 @@ static int explain_broken(const struct http_transfer *transfer, CURLcode result,
 	const char *peer = transfer->client->peer;
 	const char *text = curl_says(transfer, result);
 	if (is_tls_complaint(text))
-		return err_set(err, ERR_PROTOCOL,
-			       "TLS with '%s' failed: %s; is the port right, and a client certificate wanted?", peer,
-			       text);
+		return err_set(err, ERR_PROTOCOL, "TLS with '%s' failed: %s; does that port speak TLS?", peer, text);
 	if (transfer->blocks == 0)
 		return err_set(err, ERR_NETWORK, "the connection to '%s' broke before an answer came: %s", peer, text);
 	return err_set(err, ERR_NETWORK,
 		       "the connection to '%s' broke within the answer, after %llu bytes of its body: %s", peer,
 		       (unsigned long long)transfer->body_bytes, text);
+}
+
+static int explain_alert(const struct http_transfer *transfer, struct err *err)
+{
+	const struct http_client *client = transfer->client;
+	return err_set(err, ERR_PROTOCOL, "'%s' ended TLS with the alert '%s'; check what it wants%s", client->peer,
+		       SSL_alert_desc_string_long(client->alert),
+		       client->client_certificate ? ", and the client certificate" : ": a client certificate?");
 }
 
 /* X(libcurl's verdict, our code, what it means) for those that need no more thought */
@@ -125,6 +132,8 @@ static int explain(const struct http_transfer *transfer, CURLcode result, struct
 	/* Not a switch: -Wswitch-enum would want all hundred. */
 	if (transfer->client->verify.code != X509_V_OK || result == CURLE_PEER_FAILED_VERIFICATION)
 		return explain_verify(transfer, result, err);
+	if (transfer->client->alert != 0)
+		return explain_alert(transfer, err);
 	if (result == CURLE_OPERATION_TIMEDOUT)
 		return http_error_timeout(transfer, err);
 	if (result == CURLE_COULDNT_RESOLVE_HOST)

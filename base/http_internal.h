@@ -51,6 +51,7 @@ struct http_client {
 	void *client_certificate_arg;
 	unsigned connections;
 	struct http_verify verify;
+	int alert;		       /* the TLS alert that the server ended the connection with, 0 for none */
 	int sockets[HTTP_MAX_SOCKETS]; /* open ones, -1 in free places */
 	bool quick_ack;
 };
@@ -70,6 +71,7 @@ struct http_transfer {
 	struct err err;	      /* what a callback failed with; code 0 if none did */
 	bool err_from_caller; /* … and that callback was the caller's own */
 	bool enough;	      /* on_data wants no more */
+	bool http1;	      /* the answer is HTTP/1, whose bodies can end unmarked */
 	bool in_block;	      /* between a status line and its empty line */
 	unsigned blocks;      /* header blocks so far, informational ones included */
 	unsigned header_lines;

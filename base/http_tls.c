@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What libcurl leaves open about TLS: the pinned CA's check, the client
- * certificate hook, and a record of why a server's certificate was refused.
+ * certificate hook, and a record of who refused whom, and why.
  *
  * The PEM comes from the configuration, the certificates from the server. Must
  * never turn a refusal into an acceptance: the verification callback only looks.
@@ -96,6 +96,15 @@ static struct http_client *client_of(X509_STORE_CTX *store)
 	return ssl ? SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), client_index) : NULL;
 }
 
+/* Kept because libcurl's text is about whatever it tripped over first. */
+static void on_info(const SSL *ssl, int where, int value)
+{
+	struct http_client *client = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), client_index);
+	bool fatal = (value >> 8) == SSL3_AL_FATAL;
+	if (client && fatal && (where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT)
+		client->alert = value & 0xff;
+}
+
 static int on_verify(int good, X509_STORE_CTX *store)
 {
 	struct http_client *client = good ? NULL : client_of(store);
@@ -112,11 +121,12 @@ static int on_verify(int good, X509_STORE_CTX *store)
 	return good;
 }
 
-static bool watch_verification(SSL_CTX *ctx, struct http_client *client)
+static bool watch_handshake(SSL_CTX *ctx, struct http_client *client)
 {
 	if (SSL_CTX_set_ex_data(ctx, client_index, client) != 1)
 		return false;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
+	SSL_CTX_set_info_callback(ctx, on_info);
 	return true;
 }
 
@@ -126,7 +136,7 @@ CURLcode http_tls_on_context(CURL *easy, void *ssl_ctx, void *arg)
 	struct http_transfer *transfer = arg;
 	struct http_client *client = transfer->client;
 	struct err *err = &transfer->err;
-	if (!watch_verification(ssl_ctx, client)) {
+	if (!watch_handshake(ssl_ctx, client)) {
 		(void)err_set(err, ERR_SYSTEM, "out of memory");
 		return CURLE_OUT_OF_MEMORY;
 	}
