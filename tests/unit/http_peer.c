@@ -21,12 +21,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NEED(condition)                                                                  \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			(void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                         \
-		}                                                                        \
+#define NEED(condition)                                                                                                \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			(void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                          \
+			abort();                                                                                       \
+		}                                                                                                      \
 	} while (0)
 
 struct pki_node peer_certificate(const char *cn, const char *san, const struct pki_node *issuer, long from, long until)
@@ -93,6 +93,16 @@ static SSL_CTX *server_context(const struct peer_setup *setup)
 	return ctx;
 }
 
+/* To close with bytes unread would reset the connection, and the client might not
+ * see the alert that was sent before. */
+static void drain(int fd)
+{
+	char dropped[4096];
+	(void)shutdown(fd, SHUT_WR);
+	while (read(fd, dropped, sizeof(dropped)) > 0)
+		;
+}
+
 static void serve_one(struct peer_conn *conn, SSL_CTX *ctx)
 {
 	conn->ssl = ctx ? SSL_new(ctx) : NULL;
@@ -101,20 +111,38 @@ static void serve_one(struct peer_conn *conn, SSL_CTX *ctx)
 		conn->setup->serve(conn);
 	if (ready && conn->ssl)
 		(void)SSL_shutdown(conn->ssl);
+	if (!ready)
+		drain(conn->fd);
 	SSL_free(conn->ssl);
 	(void)close(conn->fd);
+}
+
+/* A child that must not outlive its parent. */
+static pid_t fork_child(void)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	NEED(pid >= 0);
+	if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(1);
+	return pid;
 }
 
 static void serve_all(int listener, const struct peer_setup *setup)
 {
 	SSL_CTX *ctx = setup->identity ? server_context(setup) : NULL;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_IGN);
 	for (unsigned number = 1;; number++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			_exit(1);
-		struct peer_conn conn = { .fd = fd, .number = number, .setup = setup };
-		serve_one(&conn, ctx);
+		if (fork_child() == 0) {
+			struct peer_conn conn = { .fd = fd, .number = number, .setup = setup };
+			serve_one(&conn, ctx);
+			_exit(0);
+		}
+		(void)close(fd);
 	}
 }
 
@@ -125,16 +153,11 @@ struct peer peer_start(const struct peer_setup *setup)
 	if (setup->unix_path)
 		(void)snprintf(peer.url, sizeof(peer.url), "http://localhost");
 	else
-		(void)snprintf(peer.url, sizeof(peer.url), "http%s://127.0.0.1:%d", setup->identity ? "s" : "", peer.port);
-	pid_t parent = getpid();
-	peer.pid = fork();
-	NEED(peer.pid >= 0);
-	if (peer.pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
+		(void)snprintf(peer.url, sizeof(peer.url), "http%s://127.0.0.1:%d", setup->identity ? "s" : "",
+			       peer.port);
+	peer.pid = fork_child();
+	if (peer.pid == 0)
 		serve_all(listener, setup);
-	}
 	(void)close(listener);
 	return peer;
 }
@@ -166,8 +189,8 @@ bool peer_write(struct peer_conn *conn, const void *data, size_t size)
 {
 	for (size_t done = 0; done < size;) {
 		const char *rest = (const char *)data + done;
-		ssize_t n = conn->ssl ? SSL_write(conn->ssl, rest, (int)(size - done))
-				      : write(conn->fd, rest, size - done);
+		ssize_t n =
+			conn->ssl ? SSL_write(conn->ssl, rest, (int)(size - done)) : write(conn->fd, rest, size - done);
 		if (n <= 0)
 			return false;
 		done += (size_t)n;

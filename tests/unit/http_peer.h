@@ -31,7 +31,7 @@ struct peer_setup {
 	const struct pki_node *identity;       /* with TLS */
 	const struct pki_node *client_ca;      /* ask for a client certificate of this CA */
 	const char *unix_path;
-	bool http2;    /* choose "h2" by ALPN */
+	bool http2;   /* choose "h2" by ALPN */
 	void *shared; /* for serve() */
 };
 

@@ -16,7 +16,8 @@ typedef bool (*route_fn)(struct peer_conn *conn, const struct peer_request *requ
 static bool answer(struct peer_conn *conn, const char *status, const char *headers, const char *body)
 {
 	char head[1024];
-	(void)snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n", status, strlen(body), headers);
+	(void)snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n", status, strlen(body),
+		       headers);
 	return peer_say(conn, head) && peer_say(conn, body);
 }
 
@@ -151,7 +152,7 @@ static bool once(struct peer_conn *conn, const struct peer_request *request, uns
 }
 
 /* Where to, by number. */
-static const char *const targets[] = { "/hello",        "/redirect?1", "http://127.0.0.2:1/hello",
+static const char *const targets[] = { "/hello",	"/redirect?1", "http://127.0.0.2:1/hello",
 				       "//127.0.0.2/x", "relative",    "https://127.0.0.1:1/" };
 
 static bool redirect(struct peer_conn *conn, const struct peer_request *request, unsigned long number)
@@ -179,10 +180,10 @@ void serve_routes(struct peer_conn *conn)
 		const char *path;
 		route_fn serve;
 	} routes[] = {
-		{ "/hello", hello },   { "/echo", echo },         { "/status", status }, { "/big", big },
-		{ "/chunks", chunks }, { "/endless", endless },   { "/flood", flood },   { "/wide", wide },
-		{ "/early", informed }, { "/silent", silent },    { "/stuck", stuck },   { "/cut", cut },
-		{ "/once", once },     { "/redirect", redirect }, { "/home", home },
+		{ "/hello", hello },	{ "/echo", echo },	   { "/status", status }, { "/big", big },
+		{ "/chunks", chunks },	{ "/endless", endless },   { "/flood", flood },	  { "/wide", wide },
+		{ "/early", informed }, { "/silent", silent },	   { "/stuck", stuck },	  { "/cut", cut },
+		{ "/once", once },	{ "/redirect", redirect }, { "/home", home },
 	};
 	static struct peer_request request;
 	bool open = true;

@@ -127,7 +127,9 @@ static void request_is_sent_as_given(void **state)
 	(void)state;
 	OWNED_HTTP struct http_client *client = new_client();
 	OWNED_RESPONSE struct http_response response = HTTP_RESPONSE_INIT(4096);
-	const struct http_header headers[] = { { "Cookie", "a=b" }, { "X-None", "" }, { "content-type", "application/json" } };
+	const struct http_header headers[] = { { "Cookie", "a=b" },
+					       { "X-None", "" },
+					       { "content-type", "application/json" } };
 	struct http_request request = { .method = "PUT",
 					.path = "/echo?a=../%2f/./x%zz",
 					.headers = headers,
@@ -248,6 +250,7 @@ static void broken_answers_are_told_apart(void **state)
 	must_fail("/cut?1", 100, ERR_NETWORK, "within the answer, after 4 bytes");
 	must_fail("/cut?2", 100, ERR_NETWORK, "broke");
 	must_fail("/cut?3", 100, ERR_NETWORK, "before an answer came");
+	must_fail("/cut?4", 100, ERR_PROTOCOL, "a cut would go unseen");
 	must_fail("/cut?5", 100, ERR_PROTOCOL, "not HTTP");
 	must_fail("/cut?6", 100, ERR_PROTOCOL, "'gzip'");
 	must_fail("/cut?7", 100, ERR_PROTOCOL, "'gzip, chunked'");
