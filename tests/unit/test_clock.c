@@ -160,6 +160,19 @@ static void backoff_survives_many_tries_and_odd_limits(void **state)
 	assert_true(last.tries > 1000); /* does not begin anew */
 }
 
+static void both_ends_of_the_range_are_drawn(void **state)
+{
+	(void)state;
+	bool seen[3] = { false, false, false };
+	for (int draw = 0; draw < 1000; draw++) { /* missing one: a chance below 10^-175 */
+		struct backoff backoff = { .base_ms = 2, .cap_ms = 2, .tries = 0 };
+		int64_t pause = backoff_next(&backoff);
+		assert_true(pause >= 0 && pause <= 2);
+		seen[pause] = true;
+	}
+	assert_true(seen[0] && seen[1] && seen[2]);
+}
+
 static void long_backoff_is_drawn_from_its_whole_range(void **state)
 {
 	(void)state;
@@ -269,6 +282,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(endless_deadline_does_not_wrap_around, our_clock, real_clock),
 		cmocka_unit_test_setup_teardown(backoff_doubles_up_to_its_cap, our_clock, real_clock),
 		cmocka_unit_test_setup_teardown(backoff_survives_many_tries_and_odd_limits, our_clock, real_clock),
+		cmocka_unit_test_setup_teardown(both_ends_of_the_range_are_drawn, our_clock, real_clock),
 		cmocka_unit_test_setup_teardown(long_backoff_is_drawn_from_its_whole_range, our_clock, real_clock),
 		cmocka_unit_test_setup_teardown(pause_sleeps_whole_through_signals, our_clock, real_clock),
 		cmocka_unit_test_setup_teardown(pause_that_meets_the_deadline_does_not_begin, our_clock, real_clock),

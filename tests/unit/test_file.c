@@ -19,6 +19,22 @@
 static char root[256];
 static int root_fd = -1;
 
+/* mkdirat() as the library under test sees it (--wrap), with somebody else who
+ * is quick before and after it. */
+static void (*just_before)(int dirfd, const char *name);
+static void (*just_after)(int dirfd, const char *name);
+int __real_mkdirat(int dirfd, const char *name, mode_t mode);
+int __wrap_mkdirat(int dirfd, const char *name, mode_t mode);
+int __wrap_mkdirat(int dirfd, const char *name, mode_t mode)
+{
+	if (just_before)
+		just_before(dirfd, name);
+	int r = __real_mkdirat(dirfd, name, mode);
+	if (just_after)
+		just_after(dirfd, name);
+	return r;
+}
+
 static int enter(void **state)
 {
 	(void)state;
@@ -32,6 +48,7 @@ static int leave(void **state)
 {
 	(void)state;
 	char command[600];
+	just_before = just_after = NULL;
 	cleanup_fd(&root_fd);
 	(void)snprintf(command, sizeof(command), "chmod -R u+rwx '%s' && rm -rf '%s'", root, root);
 	return system(command) == 0 ? 0 : -1;
@@ -500,6 +517,43 @@ static void open_dir_follows_no_link(void **state)
 	assert_not_opened(below("file"), ERR_CONFIG, "Not a directory");
 }
 
+static void make_it_first(int dirfd, const char *name)
+{
+	assert_int_equal(__real_mkdirat(dirfd, name, 0711), 0);
+}
+
+static void put_a_link_there(int dirfd, const char *name)
+{
+	assert_int_equal(unlinkat(dirfd, name, AT_REMOVEDIR), 0);
+	assert_int_equal(symlinkat(".", dirfd, name), 0);
+}
+
+static void put_theirs_there(int dirfd, const char *name)
+{
+	assert_int_equal(fchownat(dirfd, name, 12345, 12345, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static void open_dir_bears_races(void **state)
+{
+	(void)state;
+	int fd OWNED_FD = -1;
+	just_before = make_it_first;
+	int first = file_open_dir(below("first"), 0755, &fd, NULL);
+	just_before = NULL;
+	assert_int_equal(first, 0);
+	assert_int_equal(mode_of(root_fd, "first"), 0711); /* not ours to change */
+	just_after = put_a_link_there;
+	assert_not_opened(below("linked"), ERR_CONFIG, "links are not followed");
+	just_after = NULL;
+	assert_int_equal(mode_of(root_fd, "."), 0700);
+	if (geteuid() != 0)
+		return; /* nobody else can give directories away */
+	just_after = put_theirs_there;
+	assert_not_opened(below("theirs"), ERR_SYSTEM, "'theirs' was replaced while it was made");
+	just_after = NULL;
+	assert_int_equal(mode_of(root_fd, "theirs"), 0700);
+}
+
 static void open_dir_refuses_odd_paths(void **state)
 {
 	(void)state;
@@ -802,6 +856,7 @@ int main(void)
 		IN_DIRECTORY(open_dir_makes_what_is_missing),
 		IN_DIRECTORY(open_dir_gives_the_mode_whatever_the_umask),
 		IN_DIRECTORY(open_dir_follows_no_link),
+		IN_DIRECTORY(open_dir_bears_races),
 		IN_DIRECTORY(open_dir_refuses_odd_paths),
 		IN_DIRECTORY(remove_takes_all_below),
 		IN_DIRECTORY(remove_follows_no_link),
