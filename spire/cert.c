@@ -82,6 +82,8 @@ static void append_cut(char *text, size_t size, const char *more, size_t len)
 	size_t used = strlen(text);
 	size_t room = size - used - 1;
 	size_t take = len < room ? len : room;
+	if (len == 0)
+		return; /* OpenSSL gives NULL then */
 	memcpy(text + used, more, take);
 	text[used + take] = 0;
 	if (take < len && size > 4)

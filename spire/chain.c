@@ -68,7 +68,7 @@ const char *spire_key_refusal(const EVP_PKEY *key, bool leaf)
 bool spire_cert_is_ca(X509 *cert)
 {
 	uint32_t flags = X509_get_extension_flags(cert);
-	return (flags & EXFLAG_BCONS) && (flags & EXFLAG_CA) && (X509_get_key_usage(cert) & KU_KEY_CERT_SIGN);
+	return (flags & EXFLAG_CA) && (X509_get_key_usage(cert) & KU_KEY_CERT_SIGN);
 }
 
 static void check_window(X509 *cert, const char *name, time_t now, struct spire_problems *problems)
@@ -175,7 +175,7 @@ static void check_issuer(const struct spire_certs *chain, size_t i, struct spire
 	uint32_t flags = X509_get_extension_flags(issuer);
 	char name[SPIRE_CERT_NAME];
 	spire_chain_name(chain, i, name);
-	if (!(flags & EXFLAG_BCONS) || !(flags & EXFLAG_CA))
+	if (!(flags & EXFLAG_CA))
 		spire_problem(problems, ERR_CREDENTIAL, "%s is no CA certificate (basicConstraints CA:TRUE)", name);
 	if (!(X509_get_key_usage(issuer) & KU_KEY_CERT_SIGN))
 		spire_problem(problems, ERR_CREDENTIAL, "%s may not sign certificates (KeyUsage lacks keyCertSign)", name);

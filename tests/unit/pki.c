@@ -133,6 +133,7 @@ struct pki_node pki_issue(EVP_PKEY *key, const struct pki_node *issuer, const st
 	add_extension(cert, &ctx, NID_basic_constraints, p->basic_constraints);
 	add_extension(cert, &ctx, NID_key_usage, p->key_usage);
 	add_extension(cert, &ctx, NID_subject_alt_name, p->san);
+	add_extension(cert, &ctx, NID_subject_alt_name, p->repeat_san ? p->san : NULL);
 	add_extension(cert, &ctx, NID_name_constraints, p->name_constraints);
 	add_unknown(cert, p->critical_oid);
 	bool plain = EVP_PKEY_get_base_id(signer) == EVP_PKEY_ED25519;

@@ -33,6 +33,7 @@ struct pki_profile {
 	const char *san;
 	const char *name_constraints;
 	const char *critical_oid; /* an extension that nobody knows */
+	bool repeat_san; /* the same extension twice */
 	bool sha1;
 	bool negative_serial;
 };

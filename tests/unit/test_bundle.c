@@ -137,6 +137,8 @@ static void empty_and_broken_texts_are_refused(void **state)
 		{ "-----BEGIN CERTIFICATE-----\nAAAA\n", "begins in line 1 is not closed" },
 		{ "\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END PRIVATE KEY-----\n", "begins in line 2 is not closed" },
 		{ "-----BEGIN CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n", "not closed" },
+		{ "-----BEGIN CERTIFICATE-----\nAAAA\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+		  "begins in line 1 is not closed" },
 		{ "-----BEGIN CERTIFICATE\nAAAA\n-----END CERTIFICATE-----\n", "no proper PEM BEGIN line" },
 		{ "-----BEGIN -----\nAAAA\n-----END -----\n", "no proper PEM BEGIN line" },
 		{ "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "is empty" },

@@ -213,6 +213,19 @@ static void texts_that_spire_refuses(void **state)
 	}
 }
 
+static void texts_have_a_limit(void **state)
+{
+	(void)state;
+	char text[1026];
+	struct err err;
+	memset(text, 'x', 1025);
+	text[1025] = 0;
+	assert_int_equal(check_text("agent.sds", "default_svid_name", text, &err), -1);
+	says(&err, "a string of 1025 bytes (1024 at most)");
+	text[1024] = 0;
+	assert_int_equal(check_text("agent.sds", "default_svid_name", text, &err), 0);
+}
+
 static void a_later_value_of_an_old_key(void **state)
 {
 	(void)state;
@@ -321,6 +334,7 @@ int main(void)
 		cmocka_unit_test(later_keys_need_a_known_version),
 		cmocka_unit_test(texts_that_spire_takes),
 		cmocka_unit_test(texts_that_spire_refuses),
+		cmocka_unit_test(texts_have_a_limit),
 		cmocka_unit_test(a_later_value_of_an_old_key),
 		cmocka_unit_test(integers_have_a_range),
 		cmocka_unit_test(each_string_of_an_array_is_checked),
