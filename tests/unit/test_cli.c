@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent/cli: options, operands, and what a wrong command line is told.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+/* cmocka wants the four above */
+#include <cmocka.h>
+
+#include "agent/cli.h"
+#include "base/cleanup.h"
+
+static int parse(const char *verb, const char *const *args, struct cli_options *options, struct err *err)
+{
+	char *argv[12] = { (char *)(uintptr_t)verb };
+	int argc = 1;
+	for (; args[argc - 1]; argc++)
+		argv[argc] = (char *)(uintptr_t)args[argc - 1];
+	return cli_parse(cli_find_verb(verb), argc, argv, options, err);
+}
+
+#define ARGS(...) ((const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+
+static void options_are_taken_in_both_forms(void **state)
+{
+	(void)state;
+	struct cli_options options;
+	assert_int_equal(parse("run", ARGS("--unmeasured-config", "f", "--deadline=90s", "-v"), &options, NULL), 0);
+	assert_string_equal(options.unmeasured_config, "f");
+	assert_int_equal(options.deadline_ms, 90000);
+	assert_true(options.verbose);
+	assert_int_equal(parse("run", ARGS("--unmeasured-config=f=g"), &options, NULL), 0);
+	assert_string_equal(options.unmeasured_config, "f=g");
+	assert_int_equal(options.deadline_ms, 0);
+	assert_false(options.verbose);
+}
+
+static void operands_are_taken(void **state)
+{
+	(void)state;
+	struct cli_options options;
+	assert_int_equal(parse("get", ARGS("kbs:///a/b/c", "--unmeasured-config", "f"), &options, NULL), 0);
+	assert_string_equal(options.operand, "kbs:///a/b/c");
+	assert_int_equal(parse("get", ARGS("--unmeasured-config", "f", "--", "-x"), &options, NULL), 0);
+	assert_string_equal(options.operand, "-x");
+	assert_int_equal(parse("help", ARGS("exit-codes"), &options, NULL), 0);
+	assert_int_equal(parse("help", ARGS(), &options, NULL), 0);
+	assert_null(options.operand);
+}
+
+static void wrong_lines_are_explained(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *verb;
+		const char *const args[6];
+		const char *reason;
+	} rows[] = {
+		{ "run", { NULL }, "give '--unmeasured-config FILE'" },
+		{ "run", { "--unmeasured-config", NULL }, "'--unmeasured-config' wants a FILE" },
+		{ "run", { "--unmeasured-config=", NULL }, "'--unmeasured-config' wants a FILE" },
+		{ "run", { "--unmeasured", "f", NULL }, "knows no option '--unmeasured'" },
+		{ "run", { "--unmeasured-config", "f", "x", NULL }, "takes no argument 'x'" },
+		{ "run", { "--unmeasured-config", "f", "--verbose=1", NULL }, "'--verbose' takes no value" },
+		{ "run", { "--unmeasured-config", "f", "--deadline", "soon", NULL }, "option '--deadline': 'soon' is no duration" },
+		{ "get", { "--unmeasured-config", "f", NULL }, "'get' wants a URI" },
+		{ "get", { "--unmeasured-config", "f", "a", "b", NULL }, "takes no argument 'b'" },
+		{ "version", { "-v", NULL }, "knows no option '-v'" },
+		{ "version", { "x", NULL }, "takes no argument 'x'" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct cli_options options = { .operand = "untouched" };
+		struct err err = { 0 };
+		assert_int_equal(parse(rows[i].verb, rows[i].args, &options, &err), -1);
+		assert_int_equal(err.code, ERR_USAGE);
+		if (!strstr(err.message, rows[i].reason))
+			fail_msg("expected '%s' in '%s'", rows[i].reason, err.message);
+		assert_string_equal(options.operand, "untouched");
+	}
+}
+
+static void verbs_are_found_by_name(void **state)
+{
+	(void)state;
+	assert_string_equal(cli_find_verb("--version")->name, "version");
+	assert_string_equal(cli_find_verb("--help")->name, "help");
+	assert_string_equal(cli_find_verb("-h")->name, "help");
+	assert_null(cli_find_verb("Run"));
+	assert_null(cli_find_verb(""));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_are_taken_in_both_forms),
+		cmocka_unit_test(operands_are_taken),
+		cmocka_unit_test(wrong_lines_are_explained),
+		cmocka_unit_test(verbs_are_found_by_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
