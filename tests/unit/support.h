@@ -101,12 +101,29 @@ static inline void child_drop_capabilities(void)
 	CHECK(syscall(SYS_capset, &header, none) == 0);
 }
 
+static inline void child_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	(void)close(fd);
+}
+
 /* A mount namespace of the child's own; with a user namespace around it where
  * that is the only way. */
 static inline void child_own_mounts(void)
 {
-	if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-		_exit(CHILD_CANNOT);
+	const uid_t uid = geteuid();
+	const gid_t gid = getegid();
+	if (unshare(CLONE_NEWNS) < 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+			_exit(CHILD_CANNOT);
+		char map[64]; /* without a map of ids nothing can be created */
+		child_write("/proc/self/setgroups", "deny");
+		(void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+		child_write("/proc/self/uid_map", map);
+		(void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+		child_write("/proc/self/gid_map", map);
+	}
 	CHECK(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0);
 }
 
