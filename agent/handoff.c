@@ -94,7 +94,15 @@ int handoff_await_go(int fd, struct err *err)
 	return 0;
 }
 
-/* Takes the descriptors of a message into `files`; all that came are owned, even wrong ones. */
+static int fd_at(const struct cmsghdr *c, size_t i)
+{
+	int fd;
+	memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+	return fd;
+}
+
+/* Takes the descriptors of a message into `files` and says how many came. Ones too many (the
+ * control buffer's padding has room for one) are closed. */
 static size_t take_fds(struct msghdr *header, struct handoff_files *files)
 {
 	size_t count = 0;
@@ -103,8 +111,12 @@ static size_t take_fds(struct msghdr *header, struct handoff_files *files)
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < here && count < FILE_COUNT; i++, count++)
-			memcpy(places[count], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+		for (size_t i = 0; i < here; i++, count++) {
+			if (count < FILE_COUNT)
+				*places[count] = fd_at(c, i);
+			else
+				(void)close(fd_at(c, i));
+		}
 	}
 	return count;
 }

@@ -157,6 +157,7 @@ static void malformed_records_are_refused(void **state)
 	int fd OWNED_FD = sealed("x");
 	const int three[] = { fd, fd, fd };
 	const int four[] = { fd, fd, fd, fd };
+	const int eight[] = { fd, fd, fd, fd, fd, fd, fd, fd };
 	send_raw("x", 1, NULL, 0);
 	expect_refused("cannot read from the worker");
 	message = (struct handoff_message){ .kind = 0 };
@@ -170,7 +171,9 @@ static void malformed_records_are_refused(void **state)
 	expect_refused("malformed record");
 	send_raw(&message, sizeof(message), three, 2);
 	expect_refused("malformed record");
-	send_raw(&message, sizeof(message), four, 4);
+	send_raw(&message, sizeof(message), four, 4); /* the padding has room for one more */
+	expect_refused("malformed record");
+	send_raw(&message, sizeof(message), eight, 8);
 	expect_refused("cannot read from the worker");
 	message.kind = HANDOFF_FAILURE; /* unterminated texts */
 	memset(message.failure.message, 'x', sizeof(message.failure.message));
