@@ -88,7 +88,8 @@ static int check_settings(const struct spire_agent_config *c, struct err *err)
 			return err_set(err, ERR_CONFIG, "SPIRE's key '%s.%s' is set twice", c->settings[i].section,
 				       c->settings[i].name);
 		if (!is_reachable(c, c->settings[i].section))
-			return err_set(err, ERR_CONFIG, "SPIRE's table '%s' is not among the settings, but a key of it is",
+			return err_set(err, ERR_CONFIG,
+				       "SPIRE's table '%s' is not among the settings, but a key of it is",
 				       c->settings[i].section);
 	}
 	return 0;
@@ -208,8 +209,7 @@ static bool has_section(const struct spire_agent_config *c, const char *section)
 }
 
 /* plugins.<kind>.<name>.plugin_data */
-static int add_plugin(struct json *plugins, const char *kind, const char *name, struct json **ret_data,
-		      struct err *err)
+static int add_plugin(struct json *plugins, const char *kind, const char *name, struct json **ret_data, struct err *err)
 {
 	struct json *of_kind = NULL;
 	struct json *plugin = NULL;

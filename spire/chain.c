@@ -178,7 +178,8 @@ static void check_issuer(const struct spire_certs *chain, size_t i, struct spire
 	if (!(flags & EXFLAG_CA))
 		spire_problem(problems, ERR_CREDENTIAL, "%s is no CA certificate (basicConstraints CA:TRUE)", name);
 	if (!(X509_get_key_usage(issuer) & KU_KEY_CERT_SIGN))
-		spire_problem(problems, ERR_CREDENTIAL, "%s may not sign certificates (KeyUsage lacks keyCertSign)", name);
+		spire_problem(problems, ERR_CREDENTIAL, "%s may not sign certificates (KeyUsage lacks keyCertSign)",
+			      name);
 	long pathlen = X509_get_pathlen(issuer);
 	if (pathlen >= 0 && i - 1 > (size_t)pathlen)
 		spire_problem(problems, ERR_CREDENTIAL, "%s allows %ld CA certificates below it (pathlen), but has %zu",

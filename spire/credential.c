@@ -112,7 +112,8 @@ static int load_chain(struct bytes text, struct parts *parts, struct spire_probl
 			return note(problems, &cause, "the certificate chain", err);
 	}
 	if (parts->chain.count == 0)
-		spire_problem(problems, ERR_CREDENTIAL, "no certificate (a PEM block 'CERTIFICATE') is in the chain's text");
+		spire_problem(problems, ERR_CREDENTIAL,
+			      "no certificate (a PEM block 'CERTIFICATE') is in the chain's text");
 	return 0;
 }
 

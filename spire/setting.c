@@ -30,12 +30,12 @@
 struct key {
 	const char *section;
 	const char *name;
-	unsigned types;      /* of enum spire_setting_type, or-ed */
-	unsigned since;      /* SPIRE_VERSION(); 0: all supported versions have it */
+	unsigned types;	     /* of enum spire_setting_type, or-ed */
+	unsigned since;	     /* SPIRE_VERSION(); 0: all supported versions have it */
 	const char *refusal; /* why it cannot be set; NULL: it can */
 	const char *opens;   /* of a table: the section below */
 	const char *choices; /* of a string: "a|b", in any case; NULL: anything */
-	int64_t least;       /* of an integer; the most is INTEGER_MAX unless said */
+	int64_t least;	     /* of an integer; the most is INTEGER_MAX unless said */
 	int64_t most;
 	int (*check)(const char *text, struct err *err); /* of each string */
 };
@@ -220,13 +220,13 @@ static int check_since(const char *what, unsigned since, const char *version, st
 	if (spire_version_parse(version, &have, err) < 0)
 		return -1;
 	if (have < since)
-		return err_set(err, ERR_CONFIG, "%s needs spire-agent 1.%u.%u or later; agent.version is %s", what, minor,
-			       patch, version);
+		return err_set(err, ERR_CONFIG, "%s needs spire-agent 1.%u.%u or later; agent.version is %s", what,
+			       minor, patch, version);
 	return 0;
 }
 
-int spire_agent_setting_check(const char *section, const char *name, enum spire_setting_type type,
-			      const char *version, struct err *err)
+int spire_agent_setting_check(const char *section, const char *name, enum spire_setting_type type, const char *version,
+			      struct err *err)
 {
 	char what[128];
 	(void)snprintf(what, sizeof(what), "SPIRE's key '%s.%s'", section, name);
@@ -304,8 +304,7 @@ static int check_strings(const struct key *key, const struct spire_setting *sett
 	return 0;
 }
 
-static int check_value(const struct key *key, const struct spire_setting *setting, const char *version,
-		       struct err *err)
+static int check_value(const struct key *key, const struct spire_setting *setting, const char *version, struct err *err)
 {
 	if (setting->type == SPIRE_STRING)
 		return check_string(key, setting->text, version, err);

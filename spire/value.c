@@ -151,10 +151,12 @@ int spire_version_parse(const char *text, unsigned *ret_version, struct err *err
 	bool read = sscanf(text, "%3u.%3u.%3u", &major, &minor, &patch) == 3;
 	(void)snprintf(again, sizeof(again), "%u.%u.%u", major, minor, patch);
 	if (!read || strcmp(again, text) != 0)
-		return err_set(err, ERR_CONFIG, "'%s' is no version of spire-agent (like \"1.15.2\", without 'v')", text);
+		return err_set(err, ERR_CONFIG, "'%s' is no version of spire-agent (like \"1.15.2\", without 'v')",
+			       text);
 	if (major != 1 || minor < MINOR_OLDEST || minor > MINOR_NEWEST)
 		return err_set(err, ERR_CONFIG,
-			       "spire-agent %s is not known (" SPIRE_VERSIONS_TEXT " are); leave the version away to write "
+			       "spire-agent %s is not known (" SPIRE_VERSIONS_TEXT
+			       " are); leave the version away to write "
 			       "only what all of them take",
 			       text);
 	*ret_version = SPIRE_VERSION(minor, patch);
@@ -168,8 +170,8 @@ static size_t unit_at(const char *text, int64_t *ret_ns)
 		const char *name;
 		int64_t ns;
 	} units[] = {
-		{ "ns", 1 },          { "us", 1000 },          { "\xc2\xb5s", 1000 },  { "ms", 1000000 },
-		{ "s", 1000000000 },  { "m", 60000000000 },    { "h", 3600000000000 },
+		{ "ns", 1 },	     { "us", 1000 },	   { "\xc2\xb5s", 1000 },  { "ms", 1000000 },
+		{ "s", 1000000000 }, { "m", 60000000000 }, { "h", 3600000000000 },
 	};
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		size_t len = strlen(units[i].name);

@@ -12,12 +12,26 @@
 static const char *const words[] = { "aud", "sub\"\\\xc3\xa9\xf0\x9f\x98\x80/$x" };
 static const char *const ids[] = { "spiffe://example.test/delegate" };
 
-#define TEXT(s, n, v) { .section = (s), .name = (n), .type = SPIRE_STRING, .text = (v) }
-#define NUMBER(s, n, v) { .section = (s), .name = (n), .type = SPIRE_INTEGER, .integer = (v) }
-#define FLAG(s, n, v) { .section = (s), .name = (n), .type = SPIRE_BOOL, .boolean = (v) }
-#define LIST(s, n, v) \
-	{ .section = (s), .name = (n), .type = SPIRE_STRINGS, .texts = (v), .text_count = ARRAY_LEN(v) }
-#define TABLE(s, n) { .section = (s), .name = (n), .type = SPIRE_TABLE }
+#define TEXT(s, n, v)                                                                                                  \
+	{                                                                                                              \
+		.section = (s), .name = (n), .type = SPIRE_STRING, .text = (v)                                         \
+	}
+#define NUMBER(s, n, v)                                                                                                \
+	{                                                                                                              \
+		.section = (s), .name = (n), .type = SPIRE_INTEGER, .integer = (v)                                     \
+	}
+#define FLAG(s, n, v)                                                                                                  \
+	{                                                                                                              \
+		.section = (s), .name = (n), .type = SPIRE_BOOL, .boolean = (v)                                        \
+	}
+#define LIST(s, n, v)                                                                                                  \
+	{                                                                                                              \
+		.section = (s), .name = (n), .type = SPIRE_STRINGS, .texts = (v), .text_count = ARRAY_LEN(v)           \
+	}
+#define TABLE(s, n)                                                                                                    \
+	{                                                                                                              \
+		.section = (s), .name = (n), .type = SPIRE_TABLE                                                       \
+	}
 
 static const struct spire_setting all[] = {
 	TEXT("agent", "log_level", "Debug"),

@@ -16,13 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MUST(condition)                                                                     \
-	do {                                                                                \
-		if (!(condition)) {                                                         \
-			(void)fprintf(stderr, "pki.c:%d: %s failed\n", __LINE__, #condition); \
-			ERR_print_errors_fp(stderr);                                        \
-			abort();                                                            \
-		}                                                                           \
+#define MUST(condition)                                                                                                \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			(void)fprintf(stderr, "pki.c:%d: %s failed\n", __LINE__, #condition);                          \
+			ERR_print_errors_fp(stderr);                                                                   \
+			abort();                                                                                       \
+		}                                                                                                      \
 	} while (0)
 
 EVP_PKEY *pki_ec_key(const char *curve)

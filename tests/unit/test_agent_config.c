@@ -27,15 +27,15 @@ static struct spire_agent_config plain(void)
 	};
 }
 
-#define PLUGINS(unix_data)                                                                        \
-	"\"plugins\":{\"KeyManager\":{\"memory\":{\"plugin_data\":{}}},"                          \
-	"\"NodeAttestor\":{\"x509pop\":{\"plugin_data\":{\"private_key_path\":\"/proc/self/fd/3\"," \
-	"\"certificate_path\":\"/proc/self/fd/3\"}}},"                                            \
+#define PLUGINS(unix_data)                                                                                             \
+	"\"plugins\":{\"KeyManager\":{\"memory\":{\"plugin_data\":{}}},"                                               \
+	"\"NodeAttestor\":{\"x509pop\":{\"plugin_data\":{\"private_key_path\":\"/proc/self/fd/3\","                    \
+	"\"certificate_path\":\"/proc/self/fd/3\"}}},"                                                                 \
 	"\"WorkloadAttestor\":{\"unix\":{\"plugin_data\":{" unix_data "}}}}}\n"
 
-#define AGENT                                                                                        \
-	"{\"agent\":{\"data_dir\":\"/run/sealpod/agent/data\",\"server_address\":\"127.0.0.1\","     \
-	"\"trust_bundle_path\":\"/run/sealpod/agent/bundle.pem\",\"trust_domain\":\"example.test\"," \
+#define AGENT                                                                                                          \
+	"{\"agent\":{\"data_dir\":\"/run/sealpod/agent/data\",\"server_address\":\"127.0.0.1\","                       \
+	"\"trust_bundle_path\":\"/run/sealpod/agent/bundle.pem\",\"trust_domain\":\"example.test\","                   \
 	"\"socket_path\":\"/tmp/spire-agent/public/api.sock\","
 
 static void renders(const struct spire_agent_config *config, const char *want)
@@ -89,7 +89,10 @@ static void settings_go_into_their_sections(void **state)
 		{ .section = "unix", .name = "workload_size_limit", .type = SPIRE_INTEGER, .integer = -1 },
 		{ .section = "health_checks", .name = "listener_enabled", .type = SPIRE_BOOL, .boolean = true },
 		{ .section = "agent", .name = "experimental", .type = SPIRE_TABLE },
-		{ .section = "agent.experimental.ratelimit", .name = "fetch_jwt_svid", .type = SPIRE_INTEGER, .integer = 5 },
+		{ .section = "agent.experimental.ratelimit",
+		  .name = "fetch_jwt_svid",
+		  .type = SPIRE_INTEGER,
+		  .integer = 5 },
 		{ .section = "agent.experimental", .name = "ratelimit", .type = SPIRE_TABLE },
 		{ .section = "agent", .name = "log_level", .type = SPIRE_STRING, .text = "DEBUG" },
 		{ .section = "agent",
@@ -104,12 +107,11 @@ static void settings_go_into_their_sections(void **state)
 	config.version = "1.15.2";
 	config.settings = settings;
 	config.setting_count = sizeof(settings) / sizeof(settings[0]);
-	renders(&config, AGENT
-		"\"rebootstrap_mode\":\"never\",\"server_port\":8081,"
-		"\"experimental\":{\"ratelimit\":{\"fetch_jwt_svid\":5},\"sync_interval\":\"1s\"},"
-		"\"log_level\":\"DEBUG\",\"allowed_foreign_jwt_claims\":[\"aud\",\"sub/\xc3\xa9\"]},"
-		"\"health_checks\":{\"listener_enabled\":true}," PLUGINS(
-			"\"workload_size_limit\":\"-1\",\"discover_workload_path\":false"));
+	renders(&config, AGENT "\"rebootstrap_mode\":\"never\",\"server_port\":8081,"
+			       "\"experimental\":{\"ratelimit\":{\"fetch_jwt_svid\":5},\"sync_interval\":\"1s\"},"
+			       "\"log_level\":\"DEBUG\",\"allowed_foreign_jwt_claims\":[\"aud\",\"sub/\xc3\xa9\"]},"
+			       "\"health_checks\":{\"listener_enabled\":true}," PLUGINS(
+				       "\"workload_size_limit\":\"-1\",\"discover_workload_path\":false"));
 }
 
 static void every_value_is_checked(void **state)
@@ -157,11 +159,15 @@ static void settings_are_checked(void **state)
 	refuses(&config, "'loud' is none of");
 	settings[0].name = "insecure_bootstrap";
 	refuses(&config, "cannot be set here");
-	settings[0] = (struct spire_setting){
-		.section = "agent", .name = "authorized_delegates", .type = SPIRE_STRINGS, .texts = foreign, .text_count = 1
-	};
+	settings[0] = (struct spire_setting){ .section = "agent",
+					      .name = "authorized_delegates",
+					      .type = SPIRE_STRINGS,
+					      .texts = foreign,
+					      .text_count = 1 };
 	refuses(&config, "'spiffe://example.testy/a' is not in the trust domain 'example.test'");
-	settings[0] = (struct spire_setting){ .section = "agent.sds", .name = "default_svid_name", .type = SPIRE_STRING, .text = "x" };
+	settings[0] = (struct spire_setting){
+		.section = "agent.sds", .name = "default_svid_name", .type = SPIRE_STRING, .text = "x"
+	};
 	refuses(&config, "table 'agent.sds' is not among the settings");
 	settings[0] = (struct spire_setting){ .section = "agent", .name = "log_source_location", .type = SPIRE_BOOL };
 	settings[1] = settings[0];

@@ -14,9 +14,9 @@
 #include "pki.h"
 #include "spire/bundle.h"
 
-static struct pki_node root;    /* valid */
+static struct pki_node root;	/* valid */
 static struct pki_node retired; /* a CA, expired two days ago */
-static struct pki_node coming;  /* a CA, valid in three hours */
+static struct pki_node coming;	/* a CA, valid in three hours */
 static struct pki_node leaf;
 
 struct trial {
@@ -26,7 +26,10 @@ struct trial {
 	int rc;
 };
 
-#define TRIAL_INIT { .text = BUF_INIT(1 << 20), .got = SPIRE_BUNDLE_INIT, .rc = 1 }
+#define TRIAL_INIT                                                                                                     \
+	{                                                                                                              \
+		.text = BUF_INIT(1 << 20), .got = SPIRE_BUNDLE_INIT, .rc = 1                                           \
+	}
 
 static void trial_done(struct trial *trial)
 {
@@ -66,7 +69,10 @@ static void writing_is_canonical(void **state)
 	pki_text("# the roots of example.test\r\n\n", &t.text);
 	/* the same block with other line ends and blanks behind them */
 	for (size_t i = 0; i < want.len; i++)
-		assert_int_equal(buf_append_text(&t.text, want.data[i] == '\n' ? " \r\n" : (char[]){ (char)want.data[i], 0 }, NULL), 0);
+		assert_int_equal(buf_append_text(&t.text,
+						 want.data[i] == '\n' ? " \r\n" : (char[]){ (char)want.data[i], 0 },
+						 NULL),
+				 0);
 	pki_text("a word at the end", &t.text);
 	run(&t);
 	expect_good(&t, 1, 1);
@@ -92,7 +98,8 @@ static void none_valid_now_is_a_matter_of_the_clock(void **state)
 	pki_cert_pem(&leaf, &past.text);
 	pki_cert_pem(&retired, &past.text);
 	run(&past);
-	expect_refused(&past, ERR_CLOCK, "expired at 2027-01-13T08:00:00Z, 2 days ago (the clock says 2027-01-15T08:00:00Z)");
+	expect_refused(&past, ERR_CLOCK,
+		       "expired at 2027-01-13T08:00:00Z, 2 days ago (the clock says 2027-01-15T08:00:00Z)");
 	struct trial future OWNED_TRIAL = TRIAL_INIT;
 	pki_cert_pem(&coming, &future.text);
 	run(&future);
@@ -135,7 +142,8 @@ static void empty_and_broken_texts_are_refused(void **state)
 	} rows[] = {
 		{ "{\"keys\":[]}", "no PEM block" },
 		{ "-----BEGIN CERTIFICATE-----\nAAAA\n", "begins in line 1 is not closed" },
-		{ "\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END PRIVATE KEY-----\n", "begins in line 2 is not closed" },
+		{ "\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END PRIVATE KEY-----\n",
+		  "begins in line 2 is not closed" },
 		{ "-----BEGIN CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n", "not closed" },
 		{ "-----BEGIN CERTIFICATE-----\nAAAA\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 		  "begins in line 1 is not closed" },

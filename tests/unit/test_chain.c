@@ -74,7 +74,8 @@ static void odd_leaves_are_named(void **state)
 		{ { .key_usage = "digitalSignature", .critical_oid = "1.2.3.4.5" }, "critical extension '1.2.3.4.5'" },
 		{ { .key_usage = "digitalSignature", .sha1 = true }, "is signed with SHA-1" },
 		{ { .key_usage = "digitalSignature", .negative_serial = true }, "negative serial number" },
-		{ { .key_usage = "digitalSignature", .san = "DNS:a.test", .repeat_san = true }, "malformed or repeated extension" },
+		{ { .key_usage = "digitalSignature", .san = "DNS:a.test", .repeat_san = true },
+		  "malformed or repeated extension" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct trial t OWNED_TRIAL = TRIAL_INIT;
@@ -94,7 +95,8 @@ static void issuers_that_may_not_issue_are_named(void **state)
 	} rows[] = {
 		{ { .cn = "ca", .key_usage = "keyCertSign" }, "is no CA certificate" },
 		{ { .cn = "ca", .basic_constraints = "CA:FALSE" }, "is no CA certificate" },
-		{ { .cn = "ca", .basic_constraints = "CA:TRUE", .key_usage = "cRLSign" }, "KeyUsage lacks keyCertSign" },
+		{ { .cn = "ca", .basic_constraints = "CA:TRUE", .key_usage = "cRLSign" },
+		  "KeyUsage lacks keyCertSign" },
 		{ { .cn = "ca",
 		    .basic_constraints = "CA:TRUE",
 		    .name_constraints = "critical,permitted;URI:other.test" },

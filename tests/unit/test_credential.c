@@ -201,7 +201,9 @@ static void damaged_private_half_is_found(void **state)
 static void all_violations_in_one_message(void **state)
 {
 	(void)state;
-	const struct pki_profile bad = { .cn = "n", .from = -9 * PKI_DAY, .until = -8 * PKI_DAY, .critical_oid = "1.2.3" };
+	const struct pki_profile bad = {
+		.cn = "n", .from = -9 * PKI_DAY, .until = -8 * PKI_DAY, .critical_oid = "1.2.3"
+	};
 	struct trial t OWNED_TRIAL = TRIAL_INIT;
 	struct pki_node leaf OWNED_NODE = pki_issue(pki_ec_key("P-256"), &middle, &bad);
 	pki_key_pem(root.key, PKI_PKCS8, &t.key);
@@ -222,7 +224,9 @@ static void message_never_overflows(void **state)
 	char cn[65];
 	memset(cn, 'x', 64);
 	cn[64] = 0;
-	const struct pki_profile bad = { .cn = cn, .from = -9 * PKI_DAY, .until = -8 * PKI_DAY, .critical_oid = "1.2.3" };
+	const struct pki_profile bad = {
+		.cn = cn, .from = -9 * PKI_DAY, .until = -8 * PKI_DAY, .critical_oid = "1.2.3"
+	};
 	struct trial t OWNED_TRIAL = TRIAL_INIT;
 	for (int i = 0; i < 12; i++) {
 		struct pki_node leaf OWNED_NODE = pki_issue(pki_ec_key("P-256"), &root, &bad);

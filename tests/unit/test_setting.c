@@ -31,8 +31,10 @@ static void unknown_keys_are_refused(void **state)
 {
 	(void)state;
 	struct err err;
-	static const char *const sections[] = { "agent",  "agent.sds", "agent.experimental", "agent.experimental.ratelimit",
-						"health_checks", "unix", "telemetry" };
+	static const char *const sections[] = {
+		"agent",	 "agent.sds", "agent.experimental", "agent.experimental.ratelimit",
+		"health_checks", "unix",      "telemetry"
+	};
 	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
 		assert_int_equal(check(sections[i], "nope", SPIRE_STRING, "1.15.2", &err), -1);
 		says(&err, "is not known (in spire-agent 1.9 to 1.15)");
@@ -229,10 +231,9 @@ static void texts_have_a_limit(void **state)
 static void a_later_value_of_an_old_key(void **state)
 {
 	(void)state;
-	struct spire_setting setting = { .section = "agent",
-					 .name = "workload_x509_svid_key_type",
-					 .type = SPIRE_STRING,
-					 .text = "ec-p384" };
+	struct spire_setting setting = {
+		.section = "agent", .name = "workload_x509_svid_key_type", .type = SPIRE_STRING, .text = "ec-p384"
+	};
 	struct err err;
 	assert_int_equal(check_value(setting, "1.14.0", &err), 0);
 	assert_int_equal(check_value(setting, "1.13.4", &err), -1);
@@ -263,9 +264,10 @@ static void integers_have_a_range(void **state)
 		{ "agent.experimental.ratelimit", "fetch_jwt_svid", -1, false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct spire_setting setting = {
-			.section = rows[i].section, .name = rows[i].name, .type = SPIRE_INTEGER, .integer = rows[i].value
-		};
+		const struct spire_setting setting = { .section = rows[i].section,
+						       .name = rows[i].name,
+						       .type = SPIRE_INTEGER,
+						       .integer = rows[i].value };
 		struct err err;
 		int rc = check_value(setting, "1.15.2", &err);
 		if (rc != (rows[i].good ? 0 : -1))
@@ -279,10 +281,13 @@ static void each_string_of_an_array_is_checked(void **state)
 {
 	(void)state;
 	const char *texts[65] = { "spiffe://example.test/a", "spiffe://example.test/b" };
-	struct spire_setting setting = {
-		.section = "agent", .name = "authorized_delegates", .type = SPIRE_STRINGS, .texts = texts, .text_count = 2
-	};
-	static const char *const odd[] = { "example.test/a", "spiffe://example.test", "spiffe://example.test/", "spiffe:///a" };
+	struct spire_setting setting = { .section = "agent",
+					 .name = "authorized_delegates",
+					 .type = SPIRE_STRINGS,
+					 .texts = texts,
+					 .text_count = 2 };
+	static const char *const odd[] = { "example.test/a", "spiffe://example.test", "spiffe://example.test/",
+					   "spiffe:///a" };
 	struct err err;
 	assert_int_equal(check_value(setting, NULL, &err), 0);
 	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {

@@ -36,15 +36,15 @@ static void refuses(check_fn *check, const char *const *texts, size_t count, con
 	}
 }
 
-#define TAKES(check, ...)                                                \
-	do {                                                             \
-		const char *const texts_[] = { __VA_ARGS__ };            \
-		takes(check, texts_, ARRAY_LEN(texts_));                 \
+#define TAKES(check, ...)                                                                                              \
+	do {                                                                                                           \
+		const char *const texts_[] = { __VA_ARGS__ };                                                          \
+		takes(check, texts_, ARRAY_LEN(texts_));                                                               \
 	} while (0)
-#define REFUSES(check, says, ...)                                        \
-	do {                                                             \
-		const char *const texts_[] = { __VA_ARGS__ };            \
-		refuses(check, texts_, ARRAY_LEN(texts_), says);         \
+#define REFUSES(check, says, ...)                                                                                      \
+	do {                                                                                                           \
+		const char *const texts_[] = { __VA_ARGS__ };                                                          \
+		refuses(check, texts_, ARRAY_LEN(texts_), says);                                                       \
 	} while (0)
 
 static const char *repeated(char *text, char c, size_t len)
@@ -72,8 +72,8 @@ static void hosts(void **state)
 	TAKES(spire_host_check, "localhost", "spire-server.spire.svc.cluster.local", "a.b.", "127.0.0.1", "::1",
 	      "fe80::1", "2001:db8::7", "9to5.example", repeated(text, 'a', 63));
 	REFUSES(spire_host_check, "neither a host name nor an IP address", "", "a..b", ".", ".a", "-a", "a-", "a_b",
-		"[::1]", "host:8081", "https://host", "127.0.0.300", "1.2.3", "12", "a b", "::1%eth0", "a/b", "\xc3\xa9",
-		repeated(text, 'a', 64));
+		"[::1]", "host:8081", "https://host", "127.0.0.300", "1.2.3", "12", "a b", "::1%eth0", "a/b",
+		"\xc3\xa9", repeated(text, 'a', 64));
 	/* labels of one letter; 253 characters in all are the most */
 	repeated(text, 'a', 255);
 	for (size_t i = 1; i < 255; i += 2)
@@ -103,7 +103,8 @@ static void paths(void **state)
 	text[0] = '/';
 	TAKES(spire_path_check, "/a", "/a/b.c", "/.hidden/..x/a b", "/run/\xc3\xa9", "/a$b{c}");
 	REFUSES(spire_path_check, "no absolute path", "", "a", "./a", "unix:///a");
-	REFUSES(spire_path_check, "without '//', '.', '..'", "/", "/a/", "//a", "/a//b", "/./a", "/a/..", "/a/../b", "/a/.");
+	REFUSES(spire_path_check, "without '//', '.', '..'", "/", "/a/", "//a", "/a//b", "/./a", "/a/..", "/a/../b",
+		"/a/.");
 	REFUSES(spire_path_check, "control character", "/a\nb", "/a\x7f");
 	REFUSES(spire_path_check, "'${'", "/a/${HOME}");
 	REFUSES(spire_path_check, "1025 bytes", text);
@@ -146,7 +147,7 @@ static void versions(void **state)
 	assert_int_equal(spire_version_parse("1.9.0", &version, &err), 0);
 	assert_int_equal(version, SPIRE_VERSION(9, 0));
 	assert_true(SPIRE_VERSION(9, 6) < SPIRE_VERSION(10, 0));
-	static const char *const odd[] = { "",       "1",        "1.15",    "v1.15.2", "1.15.2-dev", "1.15.02",
+	static const char *const odd[] = { "",	      "1",	 "1.15",    "v1.15.2", "1.15.2-dev", "1.15.02",
 					   "1.15.2 ", " 1.15.2", "1.15.-2", "1.15.+2", "1.15.2.3",   "1.15.1000" };
 	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
 		assert_int_equal(spire_version_parse(odd[i], &version, &err), -1);
@@ -167,9 +168,12 @@ static void durations(void **state)
 		const char *text;
 		int64_t ns;
 	} good[] = {
-		{ "1s", 1000000000 },      { "10m", 600000000000 },     { "1h30m", 5400000000000 }, { "1.5s", 1500000000 },
-		{ ".5s", 500000000 },      { "2.s", 2000000000 },       { "250ms", 250000000 },     { "1us1ns", 1001 },
-		{ "3\xc2\xb5s", 3000 },    { "0s", 0 },                 { "0.25h", 900000000000 },  { "29s999ms", 29999000000 },
+		{ "1s", 1000000000 },	    { "10m", 600000000000 },
+		{ "1h30m", 5400000000000 }, { "1.5s", 1500000000 },
+		{ ".5s", 500000000 },	    { "2.s", 2000000000 },
+		{ "250ms", 250000000 },	    { "1us1ns", 1001 },
+		{ "3\xc2\xb5s", 3000 },	    { "0s", 0 },
+		{ "0.25h", 900000000000 },  { "29s999ms", 29999000000 },
 	};
 	struct err err = { 0 };
 	int64_t ns = 7;
@@ -177,7 +181,19 @@ static void durations(void **state)
 		assert_int_equal(spire_duration_parse(good[i].text, &ns, &err), 0);
 		assert_int_equal(ns, good[i].ns);
 	}
-	static const char *const odd[] = { "", "5", "s", ".s", "5 s", "-5s", "+5s", "1d", "5s ", "1.2.3s", "0x5s", "9999999999s", "999999999h999999999h" };
+	static const char *const odd[] = { "",
+					   "5",
+					   "s",
+					   ".s",
+					   "5 s",
+					   "-5s",
+					   "+5s",
+					   "1d",
+					   "5s ",
+					   "1.2.3s",
+					   "0x5s",
+					   "9999999999s",
+					   "999999999h999999999h" };
 	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
 		if (spire_duration_parse(odd[i], &ns, &err) == 0)
 			fail_msg("'%s' is taken", odd[i]);
@@ -189,14 +205,10 @@ static void durations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(trust_domains),
-		cmocka_unit_test(hosts),
-		cmocka_unit_test(ports),
-		cmocka_unit_test(paths),
-		cmocka_unit_test(sockets),
-		cmocka_unit_test(admin_socket_stays_out_of_the_public_directory),
-		cmocka_unit_test(versions),
-		cmocka_unit_test(durations),
+		cmocka_unit_test(trust_domains), cmocka_unit_test(hosts),
+		cmocka_unit_test(ports),	 cmocka_unit_test(paths),
+		cmocka_unit_test(sockets),	 cmocka_unit_test(admin_socket_stays_out_of_the_public_directory),
+		cmocka_unit_test(versions),	 cmocka_unit_test(durations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
