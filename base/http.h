@@ -29,7 +29,9 @@ struct http_options {
 	 * base URL's host is then only what the Host header says. */
 	const char *unix_socket;
 	const char *user_agent;
-	bool http2_prior_knowledge; /* h2c, as gRPC on unix sockets wants */
+	/* h2c, as gRPC on unix sockets wants. With libcurl before 8.0 no such connection
+	 * is kept: each request opens one. */
+	bool http2_prior_knowledge;
 	/* How many redirects to follow, for GET and HEAD, to the same scheme, host and
 	 * port only (ERR_PROTOCOL otherwise); 0: a redirect is an answer like any other. */
 	unsigned redirects;

@@ -66,6 +66,8 @@ static bool is_tls_complaint(const char *text)
 	return code && !strstr(code, "error:0A000126"); /* SSL_R_UNEXPECTED_EOF_WHILE_READING */
 }
 
+/* HTTP/2 too: libcurl says the same of a server that goes away (GOAWAY) and of one
+ * that breaks the rules. */
 static int explain_broken(const struct http_transfer *transfer, CURLcode result, struct err *err)
 {
 	const char *peer = transfer->client->peer;
@@ -91,7 +93,6 @@ static int explain_alert(const struct http_transfer *transfer, struct err *err)
 #define PLAIN(X)                                                                                                       \
 	X(CURLE_UNSUPPORTED_PROTOCOL, ERR_PROTOCOL, "the answer is not HTTP")                                          \
 	X(CURLE_WEIRD_SERVER_REPLY, ERR_PROTOCOL, "the answer is not HTTP")                                            \
-	X(CURLE_HTTP2, ERR_PROTOCOL, "the answer breaks the rules of HTTP/2")                                          \
 	X(CURLE_BAD_CONTENT_ENCODING, ERR_PROTOCOL, "the body's encoding is broken")                                   \
 	X(CURLE_SSL_CIPHER, ERR_PROTOCOL, "no common TLS cipher")                                                      \
 	X(CURLE_OUT_OF_MEMORY, ERR_SYSTEM, "out of memory")                                                            \
@@ -142,7 +143,8 @@ static int explain(const struct http_transfer *transfer, CURLcode result, struct
 	if (result == CURLE_COULDNT_CONNECT)
 		return explain_connect(transfer, result, err);
 	if (result == CURLE_SSL_CONNECT_ERROR || result == CURLE_SEND_ERROR || result == CURLE_RECV_ERROR ||
-	    result == CURLE_GOT_NOTHING || result == CURLE_PARTIAL_FILE || result == CURLE_HTTP2_STREAM)
+	    result == CURLE_GOT_NOTHING || result == CURLE_PARTIAL_FILE || result == CURLE_HTTP2 ||
+	    result == CURLE_HTTP2_STREAM)
 		return explain_broken(transfer, result, err);
 	return explain_plain(transfer, result, err);
 }

@@ -162,6 +162,13 @@ static long http_version(const struct http_client *client)
 	return client->url.tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 }
 
+/* libcurl 7.88 sets HTTP/2 up once more on a kept connection of that kind, and
+ * fails (curl issue 10634, mended in 8.0.0). */
+static long must_not_keep(const struct http_client *client)
+{
+	return client->http2_prior_knowledge && curl_version_info(CURLVERSION_NOW)->version_num < 0x080000;
+}
+
 static bool has_body(const struct http_request *request)
 {
 	return request->body.len > 0 || strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0;
@@ -186,6 +193,7 @@ static CURLcode set_request(struct http_transfer *transfer)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method),
 		curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, transfer->path),
 		curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_version(transfer->client)),
+		curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, must_not_keep(transfer->client)),
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? request->body.len : 0)),
 		!body ? CURLE_OK
 		      : curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
