@@ -159,6 +159,19 @@ int base64_decode(enum base64_kind kind, struct bytes text, struct buf *out, str
 	return buf_append(out, bytes_of(place, len), err);
 }
 
+int base64_encode_secret(enum base64_kind kind, struct bytes in, struct secret *out, struct err *err)
+{
+	if (check_size(in, err) < 0)
+		return -1;
+	size_t size = sodium_base64_encoded_len(in.len, variant_of(kind)); /* with the NUL */
+	size_t room = out->cap - out->len;
+	if (size > room)
+		return err_set(err, ERR_PROTOCOL, "larger than the limit of %zu bytes", out->cap);
+	sodium_bin2base64((char *)out->data + out->len, room, in.data, in.len, variant_of(kind));
+	out->len += size - 1;
+	return 0;
+}
+
 int base64_decode_secret(enum base64_kind kind, struct bytes text, struct secret *out, struct err *err)
 {
 	if (check_size(text, err) < 0)

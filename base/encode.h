@@ -27,6 +27,10 @@ int hex_decode(struct bytes text, struct buf *out, struct err *err) WARN_UNUSED;
 int base64_encode(enum base64_kind kind, struct bytes in, struct buf *out, struct err *err) WARN_UNUSED;
 int base64_decode(enum base64_kind kind, struct bytes text, struct buf *out, struct err *err) WARN_UNUSED;
 
+/* Appends to a secret within its capacity, which must have room for one byte more: the codec ends what it
+ * writes with a NUL, which does not count. */
+int base64_encode_secret(enum base64_kind kind, struct bytes in, struct secret *out, struct err *err) WARN_UNUSED;
+
 /* Decodes into a fresh guarded secret. */
 int base64_decode_secret(enum base64_kind kind, struct bytes text, struct secret *out, struct err *err) WARN_UNUSED;
 

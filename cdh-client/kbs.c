@@ -8,7 +8,6 @@
  */
 #include "cdh-client/kbs.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -261,7 +260,8 @@ static int attest(struct kbs *kbs, struct err *err)
 		return 0;
 	if (verdict != VERDICT_REFUSED)
 		return -1;
-	int64_t pause = REFUSED_PAUSE_MS + (int64_t)randombytes_uniform(REFUSED_JITTER_MS);
+	struct backoff jitter = { .base_ms = REFUSED_JITTER_MS, .cap_ms = REFUSED_JITTER_MS };
+	int64_t pause = REFUSED_PAUSE_MS + backoff_next(&jitter);
 	if (deadline_left(&kbs->options->deadline) <= pause)
 		return err_wrap(err, "either the evidence is not accepted (see the KBS's log and its reference values) or its verifier is broken; no time is left for the second try after 30 s");
 	log_warning("%s; trying once more in %lld s, as a broken verifier looks the same", err->message,

@@ -9,7 +9,6 @@
  */
 #include "spire/pem.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "base/encode.h"
@@ -152,7 +151,6 @@ int spire_pem_decode(const struct spire_pem_block *block, struct secret *ret_der
 }
 
 #define LINE_BYTES 48 /* 64 letters */
-#define LINE_ROOM 66  /* letters, line end, NUL */
 
 size_t spire_pem_size(struct bytes label, size_t der_len)
 {
@@ -180,17 +178,17 @@ static int put_mark(const struct sink *sink, const char *mark, struct bytes labe
 	return put(sink, bytes_of_text("-----\n"), err);
 }
 
+static int put_base64(const struct sink *sink, struct bytes der, struct err *err)
+{
+	return sink->secret ? base64_encode_secret(BASE64, der, sink->secret, err)
+			    : base64_encode(BASE64, der, sink->buf, err);
+}
+
 static int put_lines(const struct sink *sink, struct bytes der, struct err *err)
 {
 	for (size_t at = 0; at < der.len; at += LINE_BYTES) {
 		size_t len = der.len - at < LINE_BYTES ? der.len - at : LINE_BYTES;
-		char line[LINE_ROOM];
-		(void)sodium_bin2base64(line, sizeof(line), der.data + at, len, sodium_base64_VARIANT_ORIGINAL);
-		size_t letters = strlen(line);
-		line[letters] = '\n';
-		int failed = put(sink, bytes_of(line, letters + 1), err);
-		sodium_memzero(line, sizeof(line));
-		if (failed < 0)
+		if (put_base64(sink, bytes_of(der.data + at, len), err) < 0 || put(sink, bytes_of_text("\n"), err) < 0)
 			return -1;
 	}
 	return 0;

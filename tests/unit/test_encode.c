@@ -350,9 +350,27 @@ static int setup(void **state)
 	return secret_setup(NULL);
 }
 
+static void secrets_are_encoded_within_their_capacity(void **state)
+{
+	(void)state;
+	struct secret out OWNED_SECRET = SECRET_INIT;
+	struct err err = { 0 };
+	assert_int_equal(secret_alloc(&out, 9, NULL), 0);
+	assert_int_equal(base64_encode_secret(BASE64, bytes_of_text("foob"), &out, &err), 0);
+	assert_true(bytes_equal_text(secret_bytes(&out), "Zm9vYg=="));
+	/* four letters more would need five bytes with the codec's NUL; one is left */
+	assert_int_equal(base64_encode_secret(BASE64, bytes_of_text("foo"), &out, &err), -1);
+	assert_non_null(strstr(err.message, "larger than the limit of 9 bytes"));
+	assert_int_equal(out.len, 8);
+	struct secret exact OWNED_SECRET = SECRET_INIT; /* room for the text alone is not enough */
+	assert_int_equal(secret_alloc(&exact, 8, NULL), 0);
+	assert_int_equal(base64_encode_secret(BASE64, bytes_of_text("foob"), &exact, &err), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(secrets_are_encoded_within_their_capacity),
 		cmocka_unit_test(vectors_of_rfc_4648),
 		cmocka_unit_test(alphabets_do_not_mix),
 		cmocka_unit_test(padding_must_be_right),
