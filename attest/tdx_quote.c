@@ -63,7 +63,7 @@ static int read_body_kind(struct cursor *cursor, struct tdx_quote *quote, size_t
 
 static int read_body(struct cursor *cursor, struct tdx_quote *quote, struct err *err)
 {
-	size_t len;
+	size_t len = 0;
 	struct bytes raw;
 	if (read_body_kind(cursor, quote, &len, err) < 0 || cursor_take(cursor, len, "the TD's body", &raw, err) < 0)
 		return -1;
