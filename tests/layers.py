@@ -33,6 +33,8 @@ THIRD_PARTY = (
     ('tss2/*', ('attest/tpm*.c',)),
     ('openssl/*', tuple(folder + '/*.c' for folder in ('base',) + MIDDLE)),
     ('sodium.h', ('base/*.c',)),
+    ('proto/workload.pb-c.h', ('spire/workload_proto.c',)),
+    ('protobuf-c/*', ('spire/workload_proto.c',)),
 )
 
 # The C library and the kernel.

@@ -14,8 +14,9 @@ usage() {
 # The static build's own script installs what the libraries need beyond this.
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libcurl4-openssl-dev libcjson-dev libsodium-dev ;;
-	static) echo gcc libc6-dev binutils meson ninja-build pkgconf python3 musl-tools linux-libc-dev ;;
+	build) echo gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libcurl4-openssl-dev libcjson-dev libsodium-dev
+		echo libprotobuf-c-dev protobuf-c-compiler ;;
+	static) echo gcc libc6-dev binutils meson ninja-build pkgconf python3 musl-tools linux-libc-dev protobuf-c-compiler ;;
 	test) packages build && echo ca-certificates libcmocka-dev make ;;
 	sanitize) packages test ;;
 	valgrind) packages test && echo valgrind ;;
