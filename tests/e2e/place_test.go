@@ -5,6 +5,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"sealpod.test/e2e/lab"
@@ -140,4 +141,43 @@ func TestAgentThatExecRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What fails while the files are put in place leaves none of them.
+func TestFilesThatCannotBePlaced(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		spoil  func(*testing.T, *lab.Fixture)
+		status int
+		word   string
+	}{
+		{"no space", func(t *testing.T, f *lab.Fixture) { mountTmpfs(t, f.RuntimeDir, "size=4k") }, 111, "space"},
+		{"no inodes", func(t *testing.T, f *lab.Fixture) { mountTmpfs(t, f.RuntimeDir, "nr_inodes=3") }, 111, "space"},
+		{"a mount where the directory goes", func(t *testing.T, f *lab.Fixture) {
+			dir := filepath.Join(f.RuntimeDir, "agent")
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			mountTmpfs(t, dir, "size=4k")
+		}, 111, "agent"},
+		{"no place for the socket", func(t *testing.T, f *lab.Fixture) {
+			lab.WriteFile(t, filepath.Dir(f.Socket), nil, 0o644)
+		}, 100, "socket"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := lab.NewFixture(t, lab.FixtureOptions{})
+			c.spoil(t, f)
+			f.Expect(t, lab.Refusal{Status: c.status, Message: []string{c.word}, Attests: 1, MinGets: 2})
+		})
+	}
+}
+
+func mountTmpfs(t *testing.T, dir, options string) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 }

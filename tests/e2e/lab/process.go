@@ -87,8 +87,9 @@ func start(cmd *exec.Cmd, uid uint32) (*Process, error) {
 	cmd.Stdout, cmd.Stderr = &p.Stdout, &p.Stderr
 	cmd.WaitDelay = 2 * time.Second // an orphan may hold the pipes
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if uid != 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+	if uid == 0 {
+		cmd.SysProcAttr.Credential.Groups = []uint32{0, 4} // for a test that they are dropped
 	}
 	started := make(chan error)
 	starts <- func() {
