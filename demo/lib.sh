@@ -65,11 +65,13 @@ clean_up() {
 	exit "$status"
 }
 
-# A place that is in memory and gone with the demo: as root a tmpfs that no other
-# process sees, otherwise a directory in /dev/shm.
+# A place that is in memory and gone with the demo: as root a tmpfs in a mount
+# namespace of our own, otherwise a directory in /dev/shm.
 make_work() {
 	if [ "$(id -u)" -eq 0 ]; then
 		work=$(mktemp -d /tmp/sealpod-demo.XXXXXX)
+		# Where / is no mount point, in a chroot, this cannot be; then clean_up alone takes the tmpfs away.
+		mount --make-rprivate / 2>/dev/null || true
 		mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs "$work" || fail "cannot mount a tmpfs on '$work'"
 	else
 		[ "$(stat -f -c %T /dev/shm)" = tmpfs ] || fail "/dev/shm is no tmpfs: run the demo as root"
