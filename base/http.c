@@ -174,6 +174,15 @@ static int conclude(struct http_transfer *transfer, struct err *err)
 	return result == CURLE_OK ? 0 : http_error_explain(transfer, result, err);
 }
 
+/* When to give up waiting as things stand. */
+static int64_t end_of_wait(const struct http_transfer *transfer)
+{
+	int64_t first = transfer->request->first_piece_ms;
+	if (first <= 0 || transfer->body_bytes > 0 || first > transfer->end_ms - transfer->started_ms)
+		return transfer->end_ms;
+	return transfer->started_ms + first;
+}
+
 static int drive(struct http_transfer *transfer, struct err *err)
 {
 	CURLM *multi = transfer->client->multi;
@@ -184,7 +193,7 @@ static int drive(struct http_transfer *transfer, struct err *err)
 			return multi_failed(code, err);
 		if (running == 0)
 			return conclude(transfer, err);
-		int64_t left = transfer->end_ms - clock_now_ms();
+		int64_t left = end_of_wait(transfer) - clock_now_ms();
 		if (left <= 0)
 			return http_error_timeout(transfer, err);
 		http_socket_quick_ack(transfer->client);

@@ -70,6 +70,9 @@ struct http_request {
 	 * far. Either stop closes the connection. */
 	int (*on_data)(struct bytes piece, void *arg, struct err *err);
 	void *on_data_arg;
+	/* How long the first piece of the body may take, or the whole answer if it has none;
+	 * 0: no limit beside the others. For streams, which afterwards may be silent for days. */
+	int64_t first_piece_ms;
 };
 
 struct http_response {
