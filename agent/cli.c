@@ -35,6 +35,13 @@ static int take_deadline(struct cli_options *options, const char *value, struct 
 	return config_parse_duration(bytes_of_text(value), &options->deadline_ms, err);
 }
 
+static int take_tee(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->tee = value;
+	return 0;
+}
+
 static int take_verbose(struct cli_options *options, const char *value, struct err *err)
 {
 	(void)value;
@@ -51,6 +58,7 @@ static const struct option {
 } options_table[] = {
 	{ "--unmeasured-config", "FILE", take_config, "read sealpod.toml(5) from FILE, which nothing measures" },
 	{ "--deadline", "DURATION", take_deadline, "give up after this long ('90s', '5m'); default: the configuration's" },
+	{ "--tee", "NAME", take_tee, "attest as this TEE ('snp', 'tdx') instead of the one that is found" },
 	{ "--verbose", NULL, take_verbose, "say more on standard error" },
 };
 

@@ -14,6 +14,7 @@
 struct cli_options {
 	const char *unmeasured_config; /* path, NULL if not given */
 	int64_t deadline_ms;           /* 0 if not given */
+	const char *tee;               /* forced TEE, NULL if not given */
 	bool verbose;
 	const char *operand;           /* the verb's one argument, NULL if it takes none */
 };

@@ -68,6 +68,12 @@ int handoff_send_files(int fd, const struct handoff_files *files, struct err *er
 	return send_message(fd, &message, fds, err);
 }
 
+int handoff_send_done(int fd, struct err *err)
+{
+	struct handoff_message message = { .kind = HANDOFF_DONE };
+	return send_message(fd, &message, NULL, err);
+}
+
 int handoff_send_failure(int fd, const struct err *failure, struct err *err)
 {
 	struct handoff_message message = { .kind = HANDOFF_FAILURE, .failure = *failure };
@@ -155,6 +161,10 @@ static int check_message(const struct handoff_message *m, size_t fd_count, const
 					       check_file(files->bundle, err) < 0
 				       ? -1
 				       : 0;
+		break;
+	case HANDOFF_DONE:
+		if (fd_count == 0)
+			return 0;
 		break;
 	case HANDOFF_FAILURE:
 		if (fd_count == 0 && terminated(m->failure.message, sizeof(m->failure.message)))

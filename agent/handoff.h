@@ -43,6 +43,7 @@ void handoff_files_done(struct handoff_files *files);
 enum handoff_kind {
 	HANDOFF_PLAN = 1,
 	HANDOFF_FILES,
+	HANDOFF_DONE,
 	HANDOFF_FAILURE,
 };
 
@@ -57,6 +58,7 @@ struct handoff_message {
 /* Each sends one message. */
 int handoff_send_plan(int fd, const struct handoff_plan *plan, struct err *err) WARN_UNUSED;
 int handoff_send_files(int fd, const struct handoff_files *files, struct err *err) WARN_UNUSED;
+int handoff_send_done(int fd, struct err *err) WARN_UNUSED; /* the worker has written the output itself */
 int handoff_send_failure(int fd, const struct err *failure, struct err *err) WARN_UNUSED;
 
 /* After the plan the worker waits for the parent's consent: the parent looks first whether

@@ -16,6 +16,7 @@
 #include "agent/config.h"
 #include "agent/handoff.h"
 #include "agent/launch.h"
+#include "agent/overseer.h"
 #include "agent/place.h"
 #include "agent/source.h"
 #include "base/file.h"
@@ -125,10 +126,11 @@ static int make_agent_config(const struct config *config, int *ret_fd, struct er
 }
 
 /* All that the KBS gives, checked. The session, its keys and tokens are gone at the end. */
-static int gather(const struct config *config, struct deadline deadline, struct handoff_files *files, struct err *err)
+static int gather(const struct config *config, const struct order *order, struct deadline deadline,
+		  struct handoff_files *files, struct err *err)
 {
 	struct source source OWNED_SOURCE = { 0 };
-	if (source_open(config, deadline, &source, err) < 0)
+	if (source_open(config, order, deadline, &source, err) < 0)
 		return -1;
 	if (get_credential(&source, config, &files->credential, err) < 0)
 		return err_wrap(err, "x509pop credential");
@@ -139,7 +141,7 @@ static int gather(const struct config *config, struct deadline deadline, struct 
 
 int pipeline_work(int fd, void *arg, struct err *err)
 {
-	const struct pipeline_order *order = arg;
+	const struct order *order = arg;
 	const char *path = order->options->unmeasured_config;
 	struct config config OWNED_CONFIG = { 0 };
 	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
@@ -147,11 +149,10 @@ int pipeline_work(int fd, void *arg, struct err *err)
 	if (source_setup(err) < 0 || config_read(path, CONFIG_ALL, &config, err) < 0)
 		return -1;
 	log_warning("the configuration '%s' is not measured: whoever can write it decides whom this VM trusts", path);
-	int64_t ms = order->options->deadline_ms ? order->options->deadline_ms : config.deadline_ms;
-	struct deadline deadline = { .at_ms = order->started_ms + ms };
+	struct deadline deadline = source_deadline(&config, order);
 	if (make_plan(&config, deadline, &plan, err) < 0 ||
 	    make_agent_config(&config, &files.agent_config, err) < 0 || handoff_send_plan(fd, &plan, err) < 0 ||
-	    handoff_await_go(fd, err) < 0 || gather(&config, deadline, &files, err) < 0)
+	    handoff_await_go(fd, err) < 0 || gather(&config, order, deadline, &files, err) < 0)
 		return -1;
 	log_info("credential and trust bundle are here after %lld ms",
 		 (long long)(clock_now_ms() - order->started_ms));

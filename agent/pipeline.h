@@ -6,14 +6,9 @@
 #ifndef SEALPOD_AGENT_PIPELINE_H
 #define SEALPOD_AGENT_PIPELINE_H
 
-#include "agent/cli.h"
+#include "base/err.h"
 
-struct pipeline_order {
-	const struct cli_options *options;
-	int64_t started_ms; /* clock_now_ms() at the start of the program */
-};
-
-/* For worker_start(); `arg` is a struct pipeline_order. */
-int pipeline_work(int fd, void *arg, struct err *err);
+/* For overseer_start(); `order` is a struct order. */
+int pipeline_work(int fd, void *order, struct err *err);
 
 #endif

@@ -20,16 +20,30 @@ int source_setup(struct err *err)
 static int collect(const struct digest *runtime, struct json **ret_evidence, void *arg, struct err *err)
 {
 	struct source *source = arg;
-	source->attestations++;
+	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
+	struct attester_request request = {
+		.report_data = digest_bytes(runtime),
+		.instance = source->order->instance,
+		.deadline = source->options.deadline,
+	};
 	log_info("attesting as TEE '%s' to the KBS at '%s'", source->attester->tee, source->options.url);
-	if (source->attester->collect(runtime, ret_evidence, err) < 0)
-		return err_wrap(err, "evidence of TEE '%s'", source->attester->tee);
+	if (attester_collect(source->attester, &request, &evidence, err) < 0)
+		return -1;
+	*ret_evidence = TAKE_PTR(evidence.json);
 	return 0;
 }
 
-int source_open(const struct config *config, struct deadline deadline, struct source *ret_source, struct err *err)
+struct deadline source_deadline(const struct config *config, const struct order *order)
 {
-	if (attester_detect(&ret_source->attester, err) < 0)
+	int64_t ms = order->options->deadline_ms ? order->options->deadline_ms : config->deadline_ms;
+	return (struct deadline){ .at_ms = order->started_ms + ms };
+}
+
+int source_open(const struct config *config, const struct order *order, struct deadline deadline,
+		struct source *ret_source, struct err *err)
+{
+	ret_source->order = order;
+	if (attester_detect(order->instance, order->options->tee, &ret_source->attester, err) < 0)
 		return -1;
 	if (ret_source->attester->warning)
 		log_warning("%s", ret_source->attester->warning);

@@ -1,53 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which TEE is this?
+ * Which TEE is this, and its evidence.
  *
  * The host decides what devices a guest sees, so detection proves nothing: it
  * only chooses whom to ask. The KBS's verifier judges the answer. Must never
- * fall back from a TEE that is absent to a weaker one.
+ * fall back from a TEE that is absent to a weaker one, and never guess between two.
  */
 #include "attest/attester.h"
 
 #include <string.h>
 
 #include "attest/sample.h"
-
-/* Looked for even though this build cannot attest them: the message is better for it. */
-static const struct {
-	const char *tee;
-	const char *path;
-} known_places[] = {
-	{ "snp", "/dev/sev-guest" },
-	{ "tdx", "/dev/tdx_guest" },
-	{ "az-snp-vtpm, az-tdx-vtpm", "/dev/tpmrm0" },
-};
+#include "attest/sev_guest.h"
+#include "base/log.h"
 
 static const struct attester *const attesters[] = {
 #ifdef SEALPOD_SAMPLE_ATTESTER
-	&sample_attester,
+	&sample_attester, /* last: chosen only where nothing real is there */
 #endif
 	NULL,
 };
 
-static void say_places(struct buf *text)
+#define RETRY_MS 2000
+
+void attester_evidence_done(struct attester_evidence *evidence)
 {
-	for (size_t i = 0; i < ARRAY_LEN(known_places); i++) {
-		const char *state = access(known_places[i].path, F_OK) == 0 ? "there" : "absent";
-		if (buf_printf(text, NULL, "%s'%s' for %s (%s)", i ? ", " : "", known_places[i].path, known_places[i].tee,
-			       state) < 0)
-			return; /* the message is complete enough */
-	}
+	json_free(evidence->json);
+	evidence->json = NULL;
+	buf_done(&evidence->raw);
+	buf_done(&evidence->certs);
 }
 
-int attester_detect(const struct attester **ret_attester, struct err *err)
+static struct attester_signs look_around(const char *instance, struct err *why_no_tsm)
 {
+	struct attester_signs signs = { .sev_guest = sev_guest_present(), .tdx_guest = access("/dev/tdx_guest", F_OK) == 0 };
+	if (tsm_probe(instance, signs.tsm_provider, why_no_tsm) < 0)
+		signs.tsm_provider[0] = 0;
+	return signs;
+}
+
+static int no_tee(const struct attester_signs *signs, const char *what, const struct err *why_no_tsm, struct err *err)
+{
+	return err_set(err, ERR_NO_TEE, "%s; looked for configfs-tsm (%s), '/dev/sev-guest' (%s), '/dev/tdx_guest' (%s)", what,
+		       signs->tsm_provider[0] ? signs->tsm_provider : why_no_tsm->message, signs->sev_guest ? "there" : "absent",
+		       signs->tdx_guest ? "there" : "absent");
+}
+
+static const struct attester *by_name(const char *name)
+{
+	for (size_t i = 0; attesters[i]; i++)
+		if (strcmp(attesters[i]->tee, name) == 0)
+			return attesters[i];
+	return NULL;
+}
+
+static int take_forced(const char *name, const struct attester_signs *signs, const struct err *why_no_tsm,
+		       const struct attester **ret_attester, struct err *err)
+{
+	char what[128];
+	const struct attester *attester = by_name(name);
+	if (!attester)
+		return err_set(err, ERR_USAGE, "this build of sealpod knows no TEE '%s'", name);
+	(void)snprintf(what, sizeof(what), "this is no TEE '%s'", attester->tee);
+	if (!attester->probe(signs))
+		return no_tee(signs, what, why_no_tsm, err);
+	*ret_attester = attester;
+	return 0;
+}
+
+int attester_detect(const char *instance, const char *forced, const struct attester **ret_attester, struct err *err)
+{
+	struct err why_no_tsm = { .message = "absent" };
+	struct attester_signs signs = look_around(instance, &why_no_tsm);
+	const struct attester *found = NULL;
+	if (forced)
+		return take_forced(forced, &signs, &why_no_tsm, ret_attester, err);
 	for (size_t i = 0; attesters[i]; i++) {
-		if (attesters[i]->probe()) {
-			*ret_attester = attesters[i];
-			return 0;
-		}
+		const struct attester *attester = attesters[i];
+		if (!attester->probe(&signs) || (found && attester->warning))
+			continue;
+		if (found)
+			return no_tee(&signs, "more than one TEE is there: say which with '--tee'", &why_no_tsm, err);
+		found = attester;
 	}
-	struct buf places OWNED_BUF = BUF_INIT(512);
-	say_places(&places);
-	return err_set(err, ERR_NO_TEE, "no TEE that this build of sealpod can attest; looked for %s", buf_text(&places));
+	if (!found)
+		return no_tee(&signs, "no TEE that this build of sealpod can attest", &why_no_tsm, err);
+	*ret_attester = found;
+	return 0;
+}
+
+int attester_collect(const struct attester *attester, const struct attester_request *request,
+		     struct attester_evidence *ret_evidence, struct err *err)
+{
+	struct backoff backoff = { .base_ms = RETRY_MS, .cap_ms = 30000 };
+	struct err why = { 0 };
+	while (attester->collect(request, ret_evidence, &why) < 0) {
+		int64_t pause = RETRY_MS + backoff_next(&backoff);
+		bool again = err_may_retry(&why) && clock_pause(pause, &request->deadline);
+		if (!again) {
+			*err = why;
+			if (err_may_retry(&why))
+				(void)err_wrap(err, "gave up at the deadline after %u tries", backoff.tries);
+			return err_wrap(err, "evidence of TEE '%s'", attester->tee);
+		}
+		log_info("evidence of TEE '%s': %s; trying again", attester->tee, why.message);
+	}
+	return 0;
 }

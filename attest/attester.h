@@ -3,8 +3,8 @@
  * The table of attesters: which TEEs this build can prove, how each is
  * recognised, and what gathers its evidence.
  *
- * A TEE is detected by what is really there; there is never a fall-back to
- * another one. The `sample` attester proves nothing and exists only in builds
+ * A TEE is detected by what is really there and by what that says; there is never a
+ * fall-back to another one. The `sample` attester proves nothing and exists only in builds
  * made with -Dsample_attester=true, for tests; such a build says so each time.
  */
 #ifndef SEALPOD_ATTEST_ATTESTER_H
@@ -12,21 +12,58 @@
 
 #include <stdbool.h>
 
+#include "attest/tsm.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/json.h"
 
+/* What was seen of this machine, once. */
+struct attester_signs {
+	char tsm_provider[TSM_PROVIDER_MAX]; /* "" where configfs-tsm gives no reports */
+	bool sev_guest;                      /* /dev/sev-guest */
+	bool tdx_guest;                      /* /dev/tdx_guest */
+};
+
+/* What to gather. */
+struct attester_request {
+	struct bytes report_data;        /* at most 64 bytes; each TEE pads as its verifier does */
+	const struct digest *init_data;  /* what the TEE must be bound to; NULL: not asked */
+	const char *instance;            /* name for what must be made in shared places (configfs-tsm) */
+	struct deadline deadline;
+};
+
+/* Evidence, and what it was made of. */
+struct attester_evidence {
+	struct json *json;  /* as the KBS's verifier takes it */
+	struct buf raw;     /* the report or quote itself; empty where there is none */
+	struct buf certs;   /* the host's certificate table; empty where there is none */
+};
+
+#define ATTESTER_EVIDENCE_INIT \
+	{ .json = NULL, .raw = BUF_INIT(TSM_BLOB_MAX), .certs = BUF_INIT(TSM_BLOB_MAX) }
+#define OWNED_EVIDENCE CLEANUP(attester_evidence_done)
+void attester_evidence_done(struct attester_evidence *evidence);
+
 struct attester {
-	const char *tee;       /* as the KBS spells it */
-	const char *looks_for; /* what its probe looks at, for people */
-	bool (*probe)(void);
-	/* Evidence bound to `runtime`, which the attester pads as its TEE demands, as the JSON
-	 * that the KBS's verifier takes. */
-	int (*collect)(const struct digest *runtime, struct json **ret_evidence, struct err *err);
+	const char *tee;            /* as the KBS spells it */
+	const char *looks_for;      /* what its probe looks at, for people */
+	const char *init_data_in;   /* where init-data is bound: "HOST_DATA", …; NULL: nowhere */
+	bool (*probe)(const struct attester_signs *signs);
+	/* One try. Looks at what it gathered before it returns it: a fatal finding is an error, the
+	 * others are logged. */
+	int (*collect)(const struct attester_request *request, struct attester_evidence *ret_evidence, struct err *err);
 	const char *warning; /* said at each run, NULL for none */
 };
 
-/* The attester of the TEE in which this process runs. ERR_NO_TEE, with all that was looked
- * for, if there is none. */
-int attester_detect(const struct attester **ret_attester, struct err *err) WARN_UNUSED;
+/* The attester of the TEE in which this process runs, or the one that is forced by name (NULL:
+ * none is). ERR_NO_TEE, with all that was looked for and seen, if there is none, if there is more than one, or if the
+ * forced one is not there; ERR_USAGE for a name that this build does not know. */
+int attester_detect(const char *instance, const char *forced, const struct attester **ret_attester,
+		    struct err *err) WARN_UNUSED;
+
+/* attester->collect(), again for as long as that can help: an attempt that yielded no report because the host was busy or
+ * silent is repeated, two seconds or more later, until the deadline. Never a second report. */
+int attester_collect(const struct attester *attester, const struct attester_request *request,
+		     struct attester_evidence *ret_evidence, struct err *err) WARN_UNUSED;
 
 #endif

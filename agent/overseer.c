@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parent's side of a verb that attests.
+ *
+ * The worker may hang in a device or be taken over by what it reads; this process
+ * never parses foreign bytes nor holds a secret. Must never outlive the deadline by
+ * more than the grace below, nor leave behind what the worker made.
+ */
+#include "agent/overseer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/random.h"
+
+/* The configuration is local and small. */
+#define PLAN_LIMIT_MS 60000
+/* What the worker gets on top of its own deadline to say that it passed. */
+#define GRACE_MS 2000
+
+static int catch_signals(int *ret_fd, struct err *err)
+{
+	sigset_t set;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGQUIT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot block signals");
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot watch for signals");
+	*ret_fd = fd;
+	return 0;
+}
+
+int overseer_start(struct overseer *overseer, const struct cli_options *options,
+		   int (*work)(int fd, void *order, struct err *err), struct err *err)
+{
+	char token[17];
+	random_name(token, sizeof(token));
+	overseer->order = (struct order){ .options = options, .started_ms = clock_now_ms() };
+	(void)snprintf(overseer->order.instance, sizeof(overseer->order.instance), "sealpod-%s", token);
+	if (catch_signals(&overseer->signal_fd, err) < 0)
+		return -1;
+	return worker_start(work, &overseer->order, &overseer->worker, err);
+}
+
+/* The first record comes soon, the others by the deadline that it names. */
+static struct deadline limit_of(const struct deadline *deadline)
+{
+	if (!deadline)
+		return deadline_in(PLAN_LIMIT_MS);
+	return (struct deadline){ .at_ms = deadline->at_ms + GRACE_MS };
+}
+
+int overseer_receive(struct overseer *overseer, enum handoff_kind kind, const struct deadline *deadline,
+		     struct handoff_message *ret_message, struct err *err)
+{
+	struct deadline limit = limit_of(deadline);
+	if (worker_wait(&overseer->worker, overseer->signal_fd, &limit, ret_message, &overseer->files,
+			&overseer->signal, err) < 0)
+		return -1;
+	overseer->worker_done = ret_message->kind != HANDOFF_PLAN;
+	if (ret_message->kind == HANDOFF_FAILURE) {
+		*err = ret_message->failure;
+		return -1;
+	}
+	if (ret_message->kind != kind)
+		return err_set(err, ERR_SYSTEM, "the worker's records came out of order");
+	if (overseer->worker_done)
+		worker_end(&overseer->worker, true);
+	return 0;
+}
+
+bool overseer_interrupted(struct overseer *overseer)
+{
+	struct signalfd_siginfo info;
+	if (read(overseer->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		overseer->signal = (int)info.ssi_signo;
+	return overseer->signal != 0;
+}
+
+/* Ends as the signal would have ended us; as process 1, whom signals do not end, by its status. */
+static _Noreturn void end_by_signal(int number)
+{
+	sigset_t none;
+	log_info("ended by signal %d (%s); nothing is left behind", number, strsignal(number));
+	(void)signal(number, SIG_DFL);
+	(void)raise(number);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	_exit(128 + number);
+}
+
+void overseer_end(struct overseer *overseer)
+{
+	worker_end(&overseer->worker, overseer->worker_done);
+	if (!overseer->worker_done)
+		tsm_remove(overseer->order.instance);
+	handoff_files_done(&overseer->files);
+	cleanup_fd(&overseer->signal_fd);
+	if (overseer->signal)
+		end_by_signal(overseer->signal);
+}
+
+static int oversee(struct overseer *overseer, struct err *err)
+{
+	struct handoff_message message;
+	if (overseer_receive(overseer, HANDOFF_PLAN, NULL, &message, err) < 0)
+		return -1;
+	struct deadline deadline = message.plan.deadline;
+	if (handoff_send_go(overseer->worker.fd, err) < 0)
+		return -1;
+	return overseer_receive(overseer, HANDOFF_DONE, &deadline, &message, err);
+}
+
+int overseer_run(const struct cli_options *options, int (*work)(int fd, void *order, struct err *err), struct err *err)
+{
+	struct overseer overseer = OVERSEER_INIT;
+	int rc = overseer_start(&overseer, options, work, err);
+	if (rc == 0)
+		rc = oversee(&overseer, err);
+	overseer_end(&overseer);
+	return rc;
+}
