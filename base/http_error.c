@@ -121,7 +121,8 @@ static int explain_plain(const struct http_transfer *transfer, CURLcode result, 
 
 static int explain_callback(const struct http_transfer *transfer, struct err *err)
 {
-	*err = transfer->err;
+	if (err)
+		*err = transfer->err;
 	if (transfer->err_from_caller)
 		return -1;
 	return err_wrap(err, "the answer of '%s' to %s '%s'", transfer->client->peer, transfer->request->method,
@@ -156,19 +157,27 @@ int http_error_explain(const struct http_transfer *transfer, CURLcode result, st
 	return explain(transfer, result, err);
 }
 
+/* How far it came: each is 0 until that is done. */
+static curl_off_t reached(const struct http_transfer *transfer, CURLINFO when)
+{
+	curl_off_t value = 0;
+	(void)curl_easy_getinfo(transfer->easy, when, &value);
+	return value;
+}
+
 int http_error_timeout(const struct http_transfer *transfer, struct err *err)
 {
-	const char *peer = transfer->client->peer;
+	const struct http_client *client = transfer->client;
 	long long ms = clock_now_ms() - transfer->started_ms;
-	curl_off_t ready = 0; /* when the connection was there, TLS included */
-	curl_off_t size = 0;
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &size);
-	if (ready == 0)
-		return err_set(err, ERR_TIMEOUT, "no connection to '%s' within %lld ms", peer, ms);
+	if (!client->unix_socket && reached(transfer, CURLINFO_NAMELOOKUP_TIME_T) == 0)
+		return err_set(err, ERR_TIMEOUT, "the name '%s' was not resolved within %lld ms; check DNS",
+			       client->url.host, ms);
+	if (reached(transfer, CURLINFO_PRETRANSFER_TIME_T) == 0)
+		return err_set(err, ERR_TIMEOUT, "no connection to '%s' within %lld ms", client->peer, ms);
 	if (transfer->blocks == 0)
-		return err_set(err, ERR_TIMEOUT, "'%s' sent no answer to %s '%s' within %lld ms", peer,
+		return err_set(err, ERR_TIMEOUT, "'%s' sent no answer to %s '%s' within %lld ms", client->peer,
 			       transfer->request->method, transfer->path, ms);
 	return err_set(err, ERR_TIMEOUT, "the answer of '%s' to %s '%s' did not end within %lld ms (%lld bytes came)",
-		       peer, transfer->request->method, transfer->path, ms, (long long)size);
+		       client->peer, transfer->request->method, transfer->path, ms,
+		       (long long)reached(transfer, CURLINFO_SIZE_DOWNLOAD_T));
 }

@@ -163,7 +163,7 @@ static long http_version(const struct http_client *client)
 }
 
 /* libcurl 7.88 sets HTTP/2 up once more on a kept connection of that kind, and
- * fails (curl issue 10634, mended in 8.0.0). */
+ * fails; 8.0.0 mended that. */
 static long must_not_keep(const struct http_client *client)
 {
 	return client->http2_prior_knowledge && curl_version_info(CURLVERSION_NOW)->version_num < 0x080000;
