@@ -59,7 +59,7 @@ void peer_cut(struct peer_conn *conn);
 struct peer_request {
 	char head[32768];
 	char path[8300];
-	char body[65536];
+	char body[1200000];
 	size_t body_len;
 };
 bool peer_read_request(struct peer_conn *conn, struct peer_request *request);

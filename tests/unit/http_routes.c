@@ -34,7 +34,7 @@ static bool hello(struct peer_conn *conn, const struct peer_request *request, un
 static bool echo(struct peer_conn *conn, const struct peer_request *request, unsigned long number)
 {
 	(void)number;
-	char text[sizeof(request->head) + sizeof(request->body)];
+	static char text[sizeof(request->head) + sizeof(request->body)];
 	(void)snprintf(text, sizeof(text), "%s%s", request->head, request->body);
 	return answer(conn, "200 OK", "", text);
 }
@@ -163,6 +163,14 @@ static bool redirect(struct peer_conn *conn, const struct peer_request *request,
 	return answer(conn, "302 Found", headers, "moved");
 }
 
+/* `number` redirects in a row, then the answer. */
+static bool hops(struct peer_conn *conn, const struct peer_request *request, unsigned long number)
+{
+	char headers[64];
+	(void)snprintf(headers, sizeof(headers), "Location: /hops?%lu\r\n", number - 1);
+	return number == 0 ? hello(conn, request, 0) : answer(conn, "307 Temporary Redirect", headers, "moved");
+}
+
 /* To the server's own absolute URL, as the Host header names it. */
 static bool home(struct peer_conn *conn, const struct peer_request *request, unsigned long number)
 {
@@ -183,7 +191,7 @@ void serve_routes(struct peer_conn *conn)
 		{ "/hello", hello },	{ "/echo", echo },	   { "/status", status }, { "/big", big },
 		{ "/chunks", chunks },	{ "/endless", endless },   { "/flood", flood },	  { "/wide", wide },
 		{ "/early", informed }, { "/silent", silent },	   { "/stuck", stuck },	  { "/cut", cut },
-		{ "/once", once },	{ "/redirect", redirect }, { "/home", home },
+		{ "/once", once },	{ "/redirect", redirect }, { "/home", home },	  { "/hops", hops },
 	};
 	static struct peer_request request;
 	bool open = true;

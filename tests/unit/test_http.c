@@ -149,10 +149,10 @@ static void request_is_sent_as_given(void **state)
 	assert_int_equal(http_perform(client, &request, NULL, &response, &err), 0);
 	assert_null(strcasestr(buf_text(&response.body), "content-type"));
 	assert_non_null(strstr(buf_text(&response.body), "Content-Length: 0\r\n"));
-	static char large[60000];
+	static char large[1100000]; /* libcurl asks first from 1 MiB on */
 	memset(large, 'l', sizeof(large));
 	request.body = bytes_of(large, sizeof(large));
-	response.body.max = 100000;
+	response.body.max = 1200000;
 	assert_int_equal(http_perform(client, &request, NULL, &response, &err), 0);
 	assert_null(strcasestr(buf_text(&response.body), "expect"));
 }
@@ -253,7 +253,7 @@ static void broken_answers_are_told_apart(void **state)
 	must_fail("/cut?4", 100, ERR_PROTOCOL, "a cut would go unseen");
 	must_fail("/cut?5", 100, ERR_PROTOCOL, "not HTTP");
 	must_fail("/cut?6", 100, ERR_PROTOCOL, "'gzip'");
-	must_fail("/cut?7", 100, ERR_PROTOCOL, "'gzip, chunked'");
+	must_fail("/cut?7", 100, ERR_PROTOCOL, "encod");
 	must_fail("/cut?8", 100, ERR_PROTOCOL, "");
 	must_fail("/cut?9", 100, ERR_PROTOCOL, "");
 	must_fail("/cut?10", 100, ERR_PROTOCOL, "name: value");
@@ -367,6 +367,8 @@ static void redirects_stay_on_the_server(void **state)
 	must_get(client, "/redirect?0", &response);
 	assert_int_equal(response.status, 200);
 	assert_string_equal(buf_text(&response.body), "hello");
+	must_get(client, "/hops?2", &response);
+	assert_string_equal(buf_text(&response.body), "hello");
 	must_get(client, "/home", &response);
 	assert_string_equal(buf_text(&response.body), "hello");
 	assert_int_equal(http_connections(client), 1);
@@ -374,6 +376,7 @@ static void redirects_stay_on_the_server(void **state)
 		const char *path, *words;
 	} refused[] = {
 		{ "/redirect?1", "more than 2 redirects" },
+		{ "/hops?3", "more than 2 redirects" },
 		{ "/redirect?2", "'http://127.0.0.2:1/hello' leads to another server" },
 		{ "/redirect?3", "'//127.0.0.2/x' leads to another server" },
 		{ "/redirect?4", "'relative' leads to another server" },
@@ -387,6 +390,8 @@ static void redirects_stay_on_the_server(void **state)
 			fail_msg("'%s' lacks '%s'", err.message, refused[i].words);
 		assert_int_equal(response.status, 0);
 	}
+	must_get(client, "/status?302", &response); /* says not where */
+	assert_int_equal(response.status, 302);
 	/* A body is not sent anywhere but where the caller said. */
 	struct http_request post = { .method = "POST", .path = "/redirect?0" };
 	assert_int_equal(http_perform(client, &post, NULL, &response, NULL), 0);

@@ -316,6 +316,11 @@ static void alpn_chooses_http2(void **state)
 	assert_int_equal(response.body.len, 20);
 	must_ask(client, "echo", &response);
 	assert_int_equal(http_connections(client), 1);
+	/* A stream that was given up costs the connection, which could serve on. */
+	response.body.max = 19;
+	assert_int_equal(ask(client, "stream", &response, NULL), -1);
+	must_ask(client, "echo", &response);
+	assert_int_equal(http_connections(client), 2);
 	http_client_free(client);
 	peer_stop(&peer);
 	pki_node_done(&server);
