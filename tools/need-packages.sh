@@ -15,7 +15,7 @@ usage() {
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libcurl4-openssl-dev libcjson-dev libsodium-dev
-		echo libprotobuf-c-dev protobuf-c-compiler ;;
+		echo libprotobuf-c-dev protobuf-c-compiler zlib1g-dev ;;
 	static) echo gcc libc6-dev binutils meson ninja-build pkgconf python3 musl-tools linux-libc-dev protobuf-c-compiler ;;
 	test) packages build && echo ca-certificates libcmocka-dev make ;;
 	sanitize) packages test ;;
