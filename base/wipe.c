@@ -9,7 +9,6 @@
  */
 #include "base/wipe.h"
 
-#include <curl/curl.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdint.h>
@@ -98,8 +97,5 @@ void wipe_install(void)
 		abort();
 	/* The configuration file could load engines and change defaults. */
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
-		abort();
-	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wipe_malloc, wipe_free, wipe_realloc, wipe_strdup,
-				 wipe_calloc) != CURLE_OK)
 		abort();
 }

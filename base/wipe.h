@@ -15,10 +15,10 @@ void *wipe_realloc(void *p, size_t size);
 char *wipe_strdup(const char *text);
 void wipe_free(void *p);
 
-/* Gives OpenSSL and curl this allocator, and keeps OpenSSL from reading its
- * configuration file. Call once, first thing, before any of them is used.
- * (cJSON gets its own in base/json.c.) Aborts if OpenSSL has allocated already:
- * that is a defect, not a condition. */
+/* Gives OpenSSL this allocator, and keeps it from reading its configuration
+ * file. Call once, first thing, before OpenSSL is used. (base/json.c gives it to
+ * cJSON, http_setup() to curl.) Aborts if OpenSSL has allocated already: that is
+ * a defect, not a condition. */
 void wipe_install(void);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/http.h"
 #include "base/wipe.h"
 
 #define PATTERN 0xa5
@@ -245,6 +246,7 @@ static void use_openssl(void)
 static void use_curl(void)
 {
 	wipe_install();
+	CHECK(http_setup(NULL) == 0);
 	(void)watch(NULL);
 	CURL *curl = curl_easy_init();
 	CHECK(curl != NULL);
