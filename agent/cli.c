@@ -9,16 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/config.h"
+#include "agent/config_fields.h"
 #include "base/cleanup.h"
 
 const struct cli_verb cli_verbs[] = {
-	{ "run", "--unmeasured-config FILE [options]", "attest, get the credential and become the SPIRE agent", true, NULL,
-	  false, verb_run },
-	{ "get", "--unmeasured-config FILE [options] URI", "attest and write one KBS resource to standard output", true,
-	  "URI", false, verb_get },
-	{ "version", "", "print the version", false, NULL, false, verb_version },
-	{ "help", "[exit-codes]", "print help, or the table of exit statuses", false, "TOPIC", true, verb_help },
+	{ "run", "--unmeasured-config FILE [options]", "attest, get the credential and become the SPIRE agent",
+	  CLI_ATTESTING, NULL, false, NULL, false, verb_run },
+	{ "get", "--unmeasured-config FILE [options] URI", "attest and write one KBS resource to standard output",
+	  CLI_ATTESTING, "URI", false, NULL, false, verb_get },
+	{ "version", "", "print the version", 0, NULL, false, NULL, false, verb_version },
+	{ "help", "[exit-codes]", "print help, or the table of exit statuses", 0, "TOPIC", true, NULL, false, verb_help },
 };
 
 const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
@@ -50,16 +50,35 @@ static int take_verbose(struct cli_options *options, const char *value, struct e
 	return 0;
 }
 
+static int take_once(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->once = true;
+	return 0;
+}
+
+static int take_check(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->check = true;
+	return 0;
+}
+
 static const struct option {
+	unsigned sets; /* CLI_… of the verbs that know it: one is enough */
 	const char *name;
 	const char *value; /* what it takes, NULL for nothing */
 	int (*take)(struct cli_options *options, const char *value, struct err *err);
 	const char *text;
 } options_table[] = {
-	{ "--unmeasured-config", "FILE", take_config, "read sealpod.toml(5) from FILE, which nothing measures" },
-	{ "--deadline", "DURATION", take_deadline, "give up after this long ('90s', '5m'); default: the configuration's" },
-	{ "--tee", "NAME", take_tee, "attest as this TEE ('snp', 'tdx') instead of the one that is found" },
-	{ "--verbose", NULL, take_verbose, "say more on standard error" },
+	{ CLI_CONFIG | CLI_CONFIG_OPTIONAL, "--unmeasured-config", "FILE", take_config, "read sealpod.toml(5) from FILE, which nothing measures" },
+	{ CLI_DEADLINE, "--deadline", "DURATION", take_deadline, "give up after this long ('90s', '5m'); default: the configuration's" },
+	{ CLI_TEE, "--tee", "NAME", take_tee, "attest as this TEE ('snp', 'tdx') instead of the one that is found" },
+	{ CLI_VERBOSE, "--verbose", NULL, take_verbose, "say more on standard error" },
+	{ CLI_ONCE, "--once", NULL, take_once, "svid: deliver once and end" },
+	{ CLI_CHECK, "--check", NULL, take_check, "svid: look whether what was delivered is there and valid" },
 };
 
 const struct cli_verb *cli_find_verb(const char *name)
@@ -75,7 +94,7 @@ const struct cli_verb *cli_find_verb(const char *name)
 }
 
 /* "--name" and "--name=value"; *ret_value is NULL where no '=' stands. */
-static const struct option *find_option(const char *arg, const char **ret_value)
+static const struct option *find_option(const struct cli_verb *verb, const char *arg, const char **ret_value)
 {
 	if (strcmp(arg, "-v") == 0)
 		arg = "--verbose";
@@ -83,16 +102,51 @@ static const struct option *find_option(const char *arg, const char **ret_value)
 	size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
 	*ret_value = equals ? equals + 1 : NULL;
 	for (size_t i = 0; i < ARRAY_LEN(options_table); i++)
-		if (strlen(options_table[i].name) == len && strncmp(options_table[i].name, arg, len) == 0)
+		if ((options_table[i].sets & verb->options) && strlen(options_table[i].name) == len &&
+		    strncmp(options_table[i].name, arg, len) == 0)
 			return &options_table[i];
 	return NULL;
+}
+
+/* "--key-mode" is the key 'key_mode' of the verb's table. */
+static const struct config_field *find_setting(const struct cli_verb *verb, const char *arg)
+{
+	char key[64];
+	size_t len = strcspn(arg, "=");
+	if (!verb->settings || strncmp(arg, "--", 2) != 0 || len - 2 >= sizeof(key))
+		return NULL;
+	for (size_t i = 0; i < len - 2; i++)
+		key[i] = arg[i + 2] == '-' ? '_' : arg[i + 2];
+	return config_field_find(bytes_of_text(verb->settings), bytes_of(key, len - 2));
+}
+
+static int take_setting(const struct config_field *field, int argc, char **argv, int *at, struct cli_options *options,
+			struct err *err)
+{
+	const char *equals = strchr(argv[*at], '=');
+	const char *value = equals ? equals + 1 : NULL;
+	int name_len = (int)strcspn(argv[*at], "=");
+	const char *name = argv[*at];
+	if (field->type == TOML_BOOL && value)
+		return err_set(err, ERR_USAGE, "option '%.*s' takes no value", name_len, name);
+	if (field->type != TOML_BOOL && !value && ++*at < argc)
+		value = argv[*at];
+	if (field->type != TOML_BOOL && (!value || !*value))
+		return err_set(err, ERR_USAGE, "option '%.*s' wants a value", name_len, name);
+	if (options->setting_count == CLI_SETTINGS_MAX)
+		return err_set(err, ERR_USAGE, "more than %d settings on the command line", CLI_SETTINGS_MAX);
+	options->settings[options->setting_count++] = (struct cli_setting){ field->key, value };
+	return 0;
 }
 
 static int take_option(const struct cli_verb *verb, int argc, char **argv, int *at, struct cli_options *options,
 		       struct err *err)
 {
 	const char *value;
-	const struct option *option = verb->takes_options ? find_option(argv[*at], &value) : NULL;
+	const struct option *option = find_option(verb, argv[*at], &value);
+	const struct config_field *setting = option ? NULL : find_setting(verb, argv[*at]);
+	if (setting)
+		return take_setting(setting, argc, argv, at, options, err);
 	if (!option)
 		return err_set(err, ERR_USAGE, "'%s' knows no option '%s'; see 'sealpod help'", verb->name, argv[*at]);
 	if (!option->value && value)
@@ -123,6 +177,10 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 	bool only_operands = false;
 	for (int i = 1; i < argc; i++) {
 		bool is_option = !only_operands && argv[i][0] == '-' && argv[i][1] != 0;
+		if (is_option && strcmp(argv[i], "--") == 0 && verb->takes_command) {
+			options.command = argv + i + 1; /* argv ends with NULL */
+			break;
+		}
 		if (is_option && strcmp(argv[i], "--") == 0)
 			only_operands = true;
 		else if (is_option ? take_option(verb, argc, argv, &i, &options, err) < 0
@@ -131,7 +189,9 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 	}
 	if (verb->operand && !verb->operand_optional && !options.operand)
 		return err_set(err, ERR_USAGE, "'%s' wants a %s; see 'sealpod help'", verb->name, verb->operand);
-	if (verb->takes_options && !options.unmeasured_config)
+	if (options.command && !options.command[0])
+		return err_set(err, ERR_USAGE, "'%s' wants a program behind '--'", verb->name);
+	if ((verb->options & CLI_CONFIG) && !options.unmeasured_config)
 		return err_set(err, ERR_USAGE, "'%s' wants its configuration: give '--unmeasured-config FILE'", verb->name);
 	*ret_options = options;
 	return 0;

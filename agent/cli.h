@@ -11,21 +11,47 @@
 
 #include "base/err.h"
 
+#define CLI_SETTINGS_MAX 64
+
+/* Which options a verb knows. */
+enum {
+	CLI_CONFIG = 1,		 /* --unmeasured-config, which must be given */
+	CLI_CONFIG_OPTIONAL = 2, /* the same, which may be given */
+	CLI_DEADLINE = 4,
+	CLI_TEE = 8,
+	CLI_VERBOSE = 16,
+	CLI_ONCE = 32,
+	CLI_CHECK = 64,
+	CLI_ATTESTING = CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE,
+};
+
 struct cli_options {
 	const char *unmeasured_config; /* path, NULL if not given */
 	int64_t deadline_ms;           /* 0 if not given */
 	const char *tee;               /* forced TEE, NULL if not given */
 	bool verbose;
+	bool once;  /* of svid */
+	bool check; /* of svid */
 	const char *operand;           /* the verb's one argument, NULL if it takes none */
+	/* Options that stand for keys of the verb's table in sealpod.toml, in their order. */
+	struct cli_setting {
+		const char *key;
+		const char *value; /* NULL where the option takes none */
+	} settings[CLI_SETTINGS_MAX];
+	size_t setting_count;
+	char **command; /* what follows '--', ended by NULL; NULL if nothing does */
 };
 
 struct cli_verb {
 	const char *name;
 	const char *synopsis; /* what follows the name */
 	const char *text;     /* one line of help */
-	bool takes_options;   /* the options of cli_options */
+	unsigned options;     /* of the bits above */
 	const char *operand;  /* name of its argument, NULL for none */
 	bool operand_optional;
+	/* A table of sealpod.toml: each of its keys is an option too, 'key_mode' as --key-mode. */
+	const char *settings;
+	bool takes_command; /* '-- PROGRAM ARGUMENT...' */
 	int (*run)(const struct cli_options *options, struct err *err);
 };
 
