@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tee
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"sealpod.test/tee/forge"
+)
+
+// Where things are on a real machine.
+const (
+	dirConfigfs     = "/sys/kernel/config/tsm/report"
+	dirPlatform     = "/sys/devices/platform"
+	dirMisc         = "/sys/devices/virtual/misc"
+	dirACPI         = "/sys/firmware/acpi/tables"
+	dirMeasurements = dirMisc + "/tdx_guest/measurements"
+)
+
+// covered are the directories of which the machine decides a part. What the real
+// machine has of it is hidden, whether the emulated one has it or not.
+var covered = []struct {
+	dir  string
+	hide []string
+}{
+	{"/sys/kernel", []string{"config"}}, {dirPlatform, []string{"sev-guest"}}, {dirMisc, []string{"tdx_guest", "sev-guest"}},
+	{dirACPI, []string{"CCEL", "data"}}, {"/dev", []string{"sev-guest", "tdx_guest"}},
+}
+
+// setUp builds the machine into this mount namespace.
+func (m *machine) setUp() error {
+	if err := ownNamespace(); err != nil {
+		return err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	for _, c := range covered {
+		if err := overlay(c.dir, c.hide...); err != nil {
+			return err
+		}
+	}
+	if err := m.files(); err != nil {
+		return err
+	}
+	if m.o.has(PartConfigfs) {
+		if err := m.serve(dirConfigfs, &reportDir{m: m}); err != nil {
+			return err
+		}
+	}
+	if err := m.devices(); err != nil {
+		return err
+	}
+	for _, c := range covered {
+		if c.dir == "/dev" {
+			continue
+		}
+		if err := seal(c.dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files makes what are plain files to a reader.
+func (m *machine) files() error {
+	w := writer{}
+	if m.o.has(PartSEVMarker) {
+		w.mkdir(dirPlatform + "/sev-guest")
+		w.write(dirPlatform+"/sev-guest/modalias", []byte("platform:sev-guest\n"))
+	}
+	if m.o.has(PartMeasurements) {
+		body, err := m.body(nil)
+		if err != nil {
+			return err
+		}
+		for file, field := range map[string]string{
+			"mrtd:sha384": "mr_td", "mrconfigid": "mr_config_id", "mrowner": "mr_owner", "mrownerconfig": "mr_owner_config",
+			"rtmr0:sha384": "rtmr_0", "rtmr1:sha384": "rtmr_1", "rtmr2:sha384": "rtmr_2", "rtmr3:sha384": "rtmr_3",
+		} {
+			w.write(dirMeasurements+"/"+file, body.Get(field))
+		}
+	}
+	if m.o.has(PartCCEL) {
+		log := m.log
+		if m.o.BrokenLog {
+			log, _ = forge.EventLog(true)
+		}
+		w.write(dirACPI+"/CCEL", forge.CCELTable())
+		w.write(dirACPI+"/data/CCEL", log)
+	}
+	return w.err
+}
+
+type writer struct{ err error }
+
+func (w *writer) mkdir(dir string) {
+	if w.err == nil {
+		w.err = os.MkdirAll(dir, 0o755)
+	}
+}
+
+func (w *writer) write(path string, data []byte) {
+	w.mkdir(filepath.Dir(path))
+	if w.err == nil {
+		w.err = os.WriteFile(path, data, 0o444)
+	}
+}
+
+// devices binds files of a hidden file system to /dev.
+func (m *machine) devices() error {
+	hidden, err := os.MkdirTemp("", "tee-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(hidden)
+	if err := m.serve(hidden, &deviceDir{m: m}); err != nil {
+		return err
+	}
+	defer unix.Unmount(hidden, unix.MNT_DETACH)
+	for part, name := range map[string]string{PartSEVGuest: "sev-guest", PartTDXGuest: "tdx_guest"} {
+		if !m.o.has(part) {
+			continue
+		}
+		target := "/dev/" + name
+		if err := os.WriteFile(target, nil, 0o600); err != nil {
+			return err
+		}
+		if err := unix.Mount(filepath.Join(hidden, name), target, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("bind '%s': %w", target, err)
+		}
+	}
+	return nil
+}
+
+// serve mounts a FUSE file system; it lasts as long as this process.
+func (m *machine) serve(dir string, root fs.InodeEmbedder) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	never := time.Duration(0)
+	_, err := fs.Mount(dir, root, &fs.Options{
+		EntryTimeout: &never, AttrTimeout: &never,
+		MountOptions: fuse.MountOptions{
+			AllowOther: true, FsName: "tee", Name: "tee", DirectMountStrict: true,
+			DirectMountFlags: syscall.MS_NOSUID | syscall.MS_NODEV,
+			Options:          []string{"default_permissions"},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("mount '%s': %w", dir, err)
+	}
+	return nil
+}
