@@ -61,4 +61,9 @@ struct ttrpc_call {
 int ttrpc_call(struct ttrpc *client, const struct ttrpc_call *call, const struct deadline *deadline,
 	       struct ttrpc_status *ret_status, struct secret *ret_payload, struct err *err) WARN_UNUSED;
 
+/* A status other than OK as an error: ERR_TIMEOUT, ERR_PROTOCOL (it has no such call), else `failed`
+ * with `advice` behind the peer's own words. 0 for OK. */
+int ttrpc_check(const struct ttrpc *client, const struct ttrpc_call *call, const struct ttrpc_status *status,
+		enum err_code failed, const char *advice, struct err *err) WARN_UNUSED;
+
 #endif
