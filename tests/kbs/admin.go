@@ -11,6 +11,8 @@ import (
 	"fmt"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"sealpod.test/kbs/strictjson"
 )
 
 // adminRole is the one role with an ACL: everything under /kbs.
@@ -94,14 +96,14 @@ func (s *Server) postResourcePolicy(c *call) response {
 }
 
 func policyMember(body []byte) (string, error) {
-	o, err := parseObject(body)
+	o, err := strictjson.Parse(body)
 	if err != nil {
 		return "", errors.New("Illegal SetPolicy Request Json")
 	}
 	if _, found := o["policy"]; !found {
 		return "", errors.New("No `policy` field inside SetPolicy Request Json")
 	}
-	encoded, err := o.str("policy")
+	encoded, err := o.Str("policy")
 	if err != nil {
 		return "", errors.New("`policy` field is not a string in SetPolicy Request Json")
 	}
@@ -145,15 +147,15 @@ func (s *Server) postAttestationPolicy(c *call) response {
 }
 
 func (s *Server) storeAttestationPolicy(body []byte) error {
-	o, err := parseObject(body)
+	o, err := strictjson.Parse(body)
 	if err != nil {
 		return err
 	}
-	id, err := o.str("policy_id")
+	id, err := o.Str("policy_id")
 	if err != nil {
 		return err
 	}
-	encoded, err := o.str("policy")
+	encoded, err := o.Str("policy")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"sealpod.test/kbs/strictjson"
 )
 
 // attestRequest is the body of /attest.
@@ -47,34 +49,34 @@ func (s *Server) refuseAttest(cause error) response {
 }
 
 func parseAttest(body []byte) (*attestRequest, error) {
-	o, err := parseObject(body)
+	o, err := strictjson.Parse(body)
 	if err != nil {
 		return nil, err
 	}
 	req := &attestRequest{}
-	if !o.absent("init-data") {
+	if !o.Absent("init-data") {
 		if req.initData, err = parseInitDataMember(o); err != nil {
 			return nil, err
 		}
 	}
-	runtime, err := o.obj("runtime-data")
+	runtime, err := o.Obj("runtime-data")
 	if err != nil {
 		return nil, fmt.Errorf("runtime-data: %w", err)
 	}
-	if req.nonce, err = runtime.str("nonce"); err != nil {
+	if req.nonce, err = runtime.Str("nonce"); err != nil {
 		return nil, err
 	}
 	if req.teeKey, err = parseTEEKey(runtime["tee-pubkey"]); err != nil {
 		return nil, fmt.Errorf("tee-pubkey: %w", err)
 	}
-	evidence, err := o.obj("tee-evidence")
+	evidence, err := o.Obj("tee-evidence")
 	if err != nil {
 		return nil, fmt.Errorf("tee-evidence: %w", err)
 	}
 	if req.primary = evidence["primary_evidence"]; req.primary == nil {
 		return nil, errors.New("member 'primary_evidence' is missing")
 	}
-	req.additional, err = evidence.str("additional_evidence")
+	req.additional, err = evidence.Str("additional_evidence")
 	return req, err
 }
 
@@ -107,7 +109,7 @@ func (s *Server) verifyDevices(req *attestRequest, submods map[string]appraisal)
 	if req.additional == "" {
 		return nil
 	}
-	devices, err := parseObject([]byte(req.additional))
+	devices, err := strictjson.Parse([]byte(req.additional))
 	if err != nil {
 		return fmt.Errorf("additional_evidence: %w", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"sealpod.test/kbs/strictjson"
 )
 
 // protocolVersion is the only one that is taken: the real broker compares for
@@ -59,14 +61,14 @@ func checkAuth(body []byte, want string) (string, error) {
 }
 
 func parseAuth(body []byte) (tee, version string, err error) {
-	o, err := parseObject(body)
+	o, err := strictjson.Parse(body)
 	if err != nil {
 		return "", "", err
 	}
-	if version, err = o.str("version"); err != nil {
+	if version, err = o.Str("version"); err != nil {
 		return "", "", err
 	}
-	if tee, err = o.str("tee"); err != nil {
+	if tee, err = o.Str("tee"); err != nil {
 		return "", "", err
 	}
 	if !knownTEEs[tee] {

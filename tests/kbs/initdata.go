@@ -10,6 +10,8 @@ import (
 	"regexp"
 
 	"github.com/BurntSushi/toml"
+
+	"sealpod.test/kbs/strictjson"
 )
 
 // initData is the init-data plaintext that a client sent along.
@@ -19,16 +21,16 @@ type initData struct {
 	claims map[string]any // what policies see of it
 }
 
-func parseInitDataMember(request object) (*initData, error) {
-	o, err := request.obj("init-data")
+func parseInitDataMember(request strictjson.Object) (*initData, error) {
+	o, err := request.Obj("init-data")
 	if err != nil {
 		return nil, fmt.Errorf("init-data: %w", err)
 	}
-	format, err := o.str("format")
+	format, err := o.Str("format")
 	if err != nil {
 		return nil, fmt.Errorf("init-data: %w", err)
 	}
-	body, err := o.str("body")
+	body, err := o.Str("body")
 	if err != nil {
 		return nil, fmt.Errorf("init-data: %w", err)
 	}

@@ -11,6 +11,8 @@ import (
 	"maps"
 	"strings"
 	"sync"
+
+	"sealpod.test/kbs/strictjson"
 )
 
 // referenceStore holds reference values by name, each as the JSON that was given.
@@ -23,7 +25,7 @@ func newReferenceStore() *referenceStore {
 	return &referenceStore{byName: map[string]json.RawMessage{}}
 }
 
-func (st *referenceStore) set(values object) {
+func (st *referenceStore) set(values strictjson.Object) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	maps.Copy(st.byName, values)
@@ -60,20 +62,20 @@ func (s *Server) postReferenceValue(c *call) response {
 }
 
 // parseReferenceMessage takes version 0.1.0 (or none said) and the type "sample".
-func parseReferenceMessage(body []byte) (object, error) {
-	o, err := parseObject(body)
+func parseReferenceMessage(body []byte) (strictjson.Object, error) {
+	o, err := strictjson.Parse(body)
 	if err != nil {
 		return nil, err
 	}
 	if _, found := o["version"]; found {
-		if version, err := o.str("version"); err != nil || version != "0.1.0" {
+		if version, err := o.Str("version"); err != nil || version != "0.1.0" {
 			return nil, errors.New("version is not 0.1.0")
 		}
 	}
-	if kind, err := o.str("type"); err != nil || kind != "sample" {
+	if kind, err := o.Str("type"); err != nil || kind != "sample" {
 		return nil, errors.New("type is not sample")
 	}
-	payload, err := o.str("payload")
+	payload, err := o.Str("payload")
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +83,7 @@ func parseReferenceMessage(body []byte) (object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
-	return parseObject(text)
+	return strictjson.Parse(text)
 }
 
 func (s *Server) getReferenceValue(c *call) response {

@@ -10,6 +10,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"sealpod.test/kbs/strictjson"
 )
 
 // teeKey is a tee-pubkey reduced to the members that the protocol knows. Others
@@ -27,11 +29,11 @@ func parseTEEKey(raw json.RawMessage) (teeKey, error) {
 	if raw == nil {
 		return nil, errors.New("missing")
 	}
-	o, err := parseObject(raw)
+	o, err := strictjson.Parse(raw)
 	if err != nil {
 		return nil, err
 	}
-	kty, err := o.str("kty")
+	kty, err := o.Str("kty")
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +43,7 @@ func parseTEEKey(raw json.RawMessage) (teeKey, error) {
 	}
 	key := teeKey{"kty": kty}
 	for _, name := range members {
-		if key[name], err = o.str(name); err != nil {
+		if key[name], err = o.Str(name); err != nil {
 			return nil, err
 		}
 	}

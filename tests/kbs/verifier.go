@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+
+	"sealpod.test/kbs/strictjson"
 )
 
 // Verifier checks one kind of evidence.
@@ -31,15 +33,15 @@ func (Sample) Name() string { return "sample" }
 
 // Verify implements Verifier.
 func (Sample) Verify(evidence json.RawMessage, reportData, initDataDigest []byte) (map[string]any, error) {
-	o, err := parseObject(evidence)
+	o, err := strictjson.Parse(evidence)
 	if err != nil {
 		return nil, err
 	}
-	svn, err := o.str("svn")
+	svn, err := o.Str("svn")
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := o.str("report_data")
+	encoded, err := o.Str("report_data")
 	if err != nil {
 		return nil, err
 	}

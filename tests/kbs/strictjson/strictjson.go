@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package kbs
+// Package strictjson reads JSON objects as the real broker's parser does.
+package strictjson
 
 import (
 	"bytes"
@@ -11,12 +12,13 @@ import (
 	"unicode/utf8"
 )
 
-// object holds the members of a JSON object by their exact names. encoding/json
+// Object holds the members of a JSON object by their exact names. encoding/json
 // alone would match names whatever their case and let duplicates pass; the real
 // broker does neither, so a client's mistakes must show here too.
-type object map[string]json.RawMessage
+type Object map[string]json.RawMessage
 
-func parseObject(data []byte) (object, error) {
+// Parse reads one object and nothing behind it.
+func Parse(data []byte) (Object, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("not UTF-8")
 	}
@@ -24,7 +26,7 @@ func parseObject(data []byte) (object, error) {
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
 		return nil, errors.New("not a JSON object")
 	}
-	o := object{}
+	o := Object{}
 	for dec.More() {
 		tok, err := dec.Token()
 		if err != nil {
@@ -52,8 +54,8 @@ func parseObject(data []byte) (object, error) {
 	return o, nil
 }
 
-// str returns a required member that must be a string.
-func (o object) str(name string) (string, error) {
+// Str returns a required member that must be a string.
+func (o Object) Str(name string) (string, error) {
 	raw, found := o[name]
 	if !found {
 		return "", fmt.Errorf("member '%s' is missing", name)
@@ -66,17 +68,17 @@ func (o object) str(name string) (string, error) {
 	return s, err
 }
 
-// obj returns a required member that must be an object.
-func (o object) obj(name string) (object, error) {
+// Obj returns a required member that must be an object.
+func (o Object) Obj(name string) (Object, error) {
 	raw, found := o[name]
 	if !found {
 		return nil, fmt.Errorf("member '%s' is missing", name)
 	}
-	return parseObject(raw)
+	return Parse(raw)
 }
 
-// absent tells whether an optional member is missing or null.
-func (o object) absent(name string) bool {
+// Absent tells whether an optional member is missing or null.
+func (o Object) Absent(name string) bool {
 	raw, found := o[name]
 	return !found || string(raw) == "null"
 }
