@@ -13,9 +13,10 @@
 
 #include "base/log.h"
 #include "cdh-client/jwe.h"
+#include "cdh-client/kbs_answer.h"
 #include "cdh-client/rcar.h"
 
-#define ANSWER_MAX (64u * 1024u)                     /* challenge, token, problem document */
+#define ANSWER_MAX (64u * 1024u)			   /* challenge, token, problem document */
 #define RESOURCE_ANSWER_MAX (2 * KBS_RESOURCE_MAX + 16384) /* base64 and the rest of the JWE */
 #define ATTEST_BODY_MAX (2u * 1024u * 1024u)
 #define REFUSED_PAUSE_MS 30000
@@ -28,15 +29,6 @@ struct kbs {
 	struct json *pubkey;
 	char cookie[sizeof(RCAR_COOKIE_NAME) + 1 + RCAR_COOKIE_MAX]; /* "name=value", "" before /auth */
 	bool attested;
-};
-
-/* What a whole answer means for the caller's next step. */
-enum verdict {
-	VERDICT_OK,
-	VERDICT_FINAL,        /* the error stands */
-	VERDICT_SESSION_LOST, /* TokenNotFound, TokenVerifierError */
-	VERDICT_REFUSED,      /* AttestationError */
-	VERDICT_UNREADABLE,   /* PluginInternalError */
 };
 
 int kbs_open(const struct kbs_options *options, struct kbs **ret_kbs, struct err *err)
@@ -73,20 +65,12 @@ void kbs_cleanup(struct kbs **kbs)
 	*kbs = NULL;
 }
 
-/* A status that another try may heal, as an error; 0 for all others. */
-static int check_server_trouble(int status, struct err *err)
-{
-	if (status >= 500 || status == 429 || status == 408)
-		return err_set(err, ERR_SERVER, "answered %d", status);
-	return 0;
-}
-
 static int try_exchange(struct kbs *kbs, const struct http_request *request, struct http_response *response,
 			struct err *err)
 {
 	if (http_perform(kbs->http, request, &kbs->options->deadline, response, err) < 0)
 		return -1;
-	return check_server_trouble(response->status, err);
+	return kbs_check_server(response->status, err);
 }
 
 /* One request, again with back-off for as long as trying again may help. */
@@ -110,67 +94,11 @@ static int exchange(struct kbs *kbs, const struct http_request *request, struct 
 	return 0;
 }
 
-static enum verdict say(struct err *err, enum verdict verdict, enum err_code code, const struct rcar_problem *problem,
-			const char *what)
+static enum kbs_verdict judge(const struct kbs *kbs, const struct http_response *response, const char *what,
+			      struct err *err)
 {
-	(void)err_set(err, code, "%s (%s: %s)", what, problem->type, problem->detail);
-	return verdict;
-}
-
-static enum verdict judge_attestation_error(const struct kbs *kbs, const struct rcar_problem *problem, struct err *err)
-{
-	char wanted[32];
-	if (rcar_wanted_version(problem, wanted)) {
-		(void)err_set(err, ERR_DENIED,
-			      "the KBS speaks protocol version %s, sealpod speaks %s: use a sealpod and a KBS that go together (%s: %s)",
-			      wanted, RCAR_VERSION, problem->type, problem->detail);
-		return VERDICT_FINAL;
-	}
-	(void)err_set(err, ERR_DENIED, "attestation refused, sent as TEE '%s' (%s: %s)", kbs->options->evidence.tee,
-		      problem->type, problem->detail);
-	return VERDICT_REFUSED;
-}
-
-/* The meaning of each problem type; `what` was asked. */
-static enum verdict judge_problem(const struct kbs *kbs, const struct rcar_problem *problem, const char *what,
-				  struct err *err)
-{
-	const char *type = problem->type;
-	if (strcmp(type, "PolicyDeny") == 0) {
-		(void)err_set(err, ERR_DENIED,
-			      "the KBS's resource policy does not release '%s' to this TEE ('%s'); compare policy and reference values with what was sent (%s: %s)",
-			      what, kbs->options->evidence.tee, type, problem->detail);
-		return VERDICT_FINAL;
-	}
-	if (strcmp(type, "AttestationError") == 0)
-		return judge_attestation_error(kbs, problem, err);
-	if (strcmp(type, "PluginInternalError") == 0) {
-		(void)err_set(err, ERR_MISSING, "resource '%s' is missing or unreadable at the KBS (%s: %s)", what, type,
-			      problem->detail);
-		return VERDICT_UNREADABLE;
-	}
-	if (strcmp(type, "TokenNotFound") == 0 || strcmp(type, "TokenVerifierError") == 0)
-		return say(err, VERDICT_SESSION_LOST, ERR_SERVER, problem, "the KBS does not know this session any more");
-	if (strcmp(type, "PluginNotFound") == 0 || strcmp(type, "InvalidRequestPath") == 0)
-		return say(err, VERDICT_FINAL, ERR_CONFIG, problem,
-			   "the KBS has nothing at this path: is 'kbs.url' right, and does it serve the plugin?");
-	return say(err, VERDICT_FINAL, ERR_DENIED, problem, "the KBS refused");
-}
-
-static enum verdict judge(const struct kbs *kbs, const struct http_response *response, const char *what,
-			  struct err *err)
-{
-	struct rcar_problem problem = { 0 };
-	struct err why = { 0 };
-	if (response->status == 200)
-		return VERDICT_OK;
-	if (response->status < 400 || rcar_parse_problem(buf_bytes(&response->body), &problem, &why) < 0) {
-		(void)err_set(err, ERR_PROTOCOL,
-			      "KBS at '%s' answered %d to '%s' and did not say why as a KBS does: is something else at this address, or in between?",
-			      kbs->options->url, response->status, what);
-		return VERDICT_FINAL;
-	}
-	return judge_problem(kbs, &problem, what, err);
+	const struct kbs_asked asked = { .url = kbs->options->url, .tee = kbs->options->evidence.tee, .what = what };
+	return kbs_judge(response, &asked, err);
 }
 
 static int take_cookie(struct kbs *kbs, const struct http_response *response, struct err *err)
@@ -192,15 +120,12 @@ static int auth(struct kbs *kbs, struct rcar_challenge *challenge, struct err *e
 	struct buf body OWNED_BUF = BUF_INIT(4096);
 	if (rcar_auth_body(kbs->options->evidence.tee, &body, err) < 0)
 		return -1;
-	struct http_request request = { .method = "POST",
-					.path = "/kbs/v0/auth",
-					.headers = &json,
-					.header_count = 1,
-					.body = buf_bytes(&body) };
-	if (exchange(kbs, &request, &response, err) < 0 || judge(kbs, &response, "/auth", err) != VERDICT_OK)
+	struct http_request request = {
+		.method = "POST", .path = "/kbs/v0/auth", .headers = &json, .header_count = 1, .body = buf_bytes(&body)
+	};
+	if (exchange(kbs, &request, &response, err) < 0 || judge(kbs, &response, "/auth", err) != KBS_VERDICT_OK)
 		return -1;
-	if (take_cookie(kbs, &response, err) < 0 ||
-	    rcar_parse_challenge(buf_bytes(&response.body), challenge, err) < 0)
+	if (take_cookie(kbs, &response, err) < 0 || rcar_parse_challenge(buf_bytes(&response.body), challenge, err) < 0)
 		return err_wrap(err, "KBS at '%s': answer to /auth", kbs->options->url);
 	return 0;
 }
@@ -226,13 +151,13 @@ static int check_token(const struct kbs *kbs, const struct http_response *respon
 	return 0;
 }
 
-/* One handshake. *ret_verdict is VERDICT_REFUSED where /attest said no. */
-static int handshake(struct kbs *kbs, enum verdict *ret_verdict, struct err *err)
+/* One handshake. *ret_verdict is KBS_VERDICT_REFUSED where /attest said no. */
+static int handshake(struct kbs *kbs, enum kbs_verdict *ret_verdict, struct err *err)
 {
 	struct rcar_challenge challenge;
 	struct buf body OWNED_BUF = BUF_INIT(ATTEST_BODY_MAX);
 	struct http_response response OWNED_RESPONSE = HTTP_RESPONSE_INIT(ANSWER_MAX);
-	*ret_verdict = VERDICT_FINAL;
+	*ret_verdict = KBS_VERDICT_FINAL;
 	if (auth(kbs, &challenge, err) < 0 || attest_body(kbs, &challenge, &body, err) < 0)
 		return -1;
 	struct http_header headers[] = { { "Content-Type", "application/json" }, { "Cookie", kbs->cookie } };
@@ -244,9 +169,9 @@ static int handshake(struct kbs *kbs, enum verdict *ret_verdict, struct err *err
 	if (exchange(kbs, &request, &response, err) < 0)
 		return -1;
 	*ret_verdict = judge(kbs, &response, "/attest", err);
-	if (*ret_verdict != VERDICT_OK)
+	if (*ret_verdict != KBS_VERDICT_OK)
 		return -1;
-	*ret_verdict = VERDICT_FINAL;
+	*ret_verdict = KBS_VERDICT_FINAL;
 	if (check_token(kbs, &response, err) < 0)
 		return -1;
 	kbs->attested = true;
@@ -255,23 +180,25 @@ static int handshake(struct kbs *kbs, enum verdict *ret_verdict, struct err *err
 
 static int attest(struct kbs *kbs, struct err *err)
 {
-	enum verdict verdict;
+	enum kbs_verdict verdict;
 	if (handshake(kbs, &verdict, err) == 0)
 		return 0;
-	if (verdict != VERDICT_REFUSED)
+	if (verdict != KBS_VERDICT_REFUSED)
 		return -1;
 	struct backoff jitter = { .base_ms = REFUSED_JITTER_MS, .cap_ms = REFUSED_JITTER_MS };
 	int64_t pause = REFUSED_PAUSE_MS + backoff_next(&jitter);
 	if (deadline_left(&kbs->options->deadline) <= pause)
-		return err_wrap(err, "either the evidence is not accepted (see the KBS's log and its reference values) or its verifier is broken; no time is left for the second try after 30 s");
+		return err_wrap(err, "either the evidence is not accepted (see the KBS's log and its reference values) "
+				     "or its verifier is broken; no time is left for the second try after 30 s");
 	log_warning("%s; trying once more in %lld s, as a broken verifier looks the same", err->message,
 		    (long long)(pause / 1000));
 	(void)clock_pause(pause, &kbs->options->deadline);
 	if (handshake(kbs, &verdict, err) == 0)
 		return 0;
-	if (verdict != VERDICT_REFUSED)
+	if (verdict != KBS_VERDICT_REFUSED)
 		return -1;
-	return err_wrap(err, "refused twice: either the evidence is not accepted (see the KBS's log and its reference values) or its verifier is broken");
+	return err_wrap(err, "refused twice: either the evidence is not accepted (see the KBS's log and its reference "
+			     "values) or its verifier is broken");
 }
 
 static int ensure_attested(struct kbs *kbs, struct err *err)
@@ -280,21 +207,21 @@ static int ensure_attested(struct kbs *kbs, struct err *err)
 }
 
 /* One GET within the session. */
-static enum verdict get_once(struct kbs *kbs, const struct kbs_uri *uri, struct secret *secret, struct err *err)
+static enum kbs_verdict get_once(struct kbs *kbs, const struct kbs_uri *uri, struct secret *secret, struct err *err)
 {
 	struct http_response response OWNED_RESPONSE = HTTP_RESPONSE_INIT(RESOURCE_ANSWER_MAX);
 	struct http_header cookie = { "Cookie", kbs->cookie };
 	struct http_request request = { .method = "GET", .path = uri->path, .headers = &cookie, .header_count = 1 };
 	if (exchange(kbs, &request, &response, err) < 0)
-		return VERDICT_FINAL;
-	enum verdict verdict = judge(kbs, &response, uri->text, err);
-	if (verdict != VERDICT_OK)
+		return KBS_VERDICT_FINAL;
+	enum kbs_verdict verdict = judge(kbs, &response, uri->text, err);
+	if (verdict != KBS_VERDICT_OK)
 		return verdict;
 	if (jwe_decrypt(buf_bytes(&response.body), kbs->key, KBS_RESOURCE_MAX, secret, err) < 0) {
 		(void)err_wrap(err, "KBS at '%s': resource '%s'", kbs->options->url, uri->text);
-		return VERDICT_FINAL;
+		return KBS_VERDICT_FINAL;
 	}
-	return VERDICT_OK;
+	return KBS_VERDICT_OK;
 }
 
 int kbs_get(struct kbs *kbs, const struct kbs_uri *uri, struct secret *ret_secret, struct err *err)
@@ -305,20 +232,20 @@ int kbs_get(struct kbs *kbs, const struct kbs_uri *uri, struct secret *ret_secre
 		if (ensure_attested(kbs, err) < 0)
 			return -1;
 		switch (get_once(kbs, uri, ret_secret, err)) {
-		case VERDICT_OK:
+		case KBS_VERDICT_OK:
 			return 0;
-		case VERDICT_UNREADABLE:
+		case KBS_VERDICT_UNREADABLE:
 			if (!clock_pause(backoff_next(&backoff), &kbs->options->deadline))
 				return err_wrap(err, "asked %u times until the deadline", backoff.tries);
 			break;
-		case VERDICT_SESSION_LOST:
+		case KBS_VERDICT_SESSION_LOST:
 			kbs->attested = false;
 			if (renewed)
 				return err_wrap(err, "resource '%s', after a new session", uri->text);
 			renewed = true;
 			break;
-		case VERDICT_REFUSED:
-		case VERDICT_FINAL:
+		case KBS_VERDICT_REFUSED:
+		case KBS_VERDICT_FINAL:
 			return -1;
 		}
 	}
