@@ -49,8 +49,8 @@ void aa_cleanup(struct aa **aa)
 }
 
 /* One call; `message` NULL for an empty request. */
-static int call_agent(struct aa *aa, const char *method, const ProtobufCMessage *message, const struct deadline *deadline,
-		      struct secret *ret_payload, struct err *err)
+static int call_agent(struct aa *aa, const char *method, const ProtobufCMessage *message,
+		      const struct deadline *deadline, struct secret *ret_payload, struct err *err)
 {
 	struct buf request OWNED_BUF = BUF_INIT(4096);
 	struct ttrpc_status status;
@@ -92,8 +92,8 @@ int aa_get_evidence(struct aa *aa, struct bytes runtime_data, const struct deadl
 	AttestationAgent__EvidenceRequest request;
 	attestation_agent__evidence_request__init(&request);
 	if (runtime_data.len == 0 || runtime_data.len > AA_RUNTIME_DATA_MAX)
-		return err_set(err, ERR_PROTOCOL, "runtime data of %zu bytes: 1 to %d fit into a report", runtime_data.len,
-			       AA_RUNTIME_DATA_MAX);
+		return err_set(err, ERR_PROTOCOL, "runtime data of %zu bytes: 1 to %d fit into a report",
+			       runtime_data.len, AA_RUNTIME_DATA_MAX);
 	request.runtime_data = pb_bytes(runtime_data);
 	if (call_agent(aa, "GetEvidence", &request.base, deadline, &payload, err) < 0)
 		return -1;
@@ -101,9 +101,9 @@ int aa_get_evidence(struct aa *aa, struct bytes runtime_data, const struct deadl
 	AttestationAgent__EvidenceResponse *response =
 		attestation_agent__evidence_response__unpack(&memory.allocator, payload.len, payload.data);
 	struct buf json OWNED_BUF = BUF_INIT(AA_EVIDENCE_MAX);
-	int rc = !response || response->evidence.len == 0 ?
-			 say_unreadable("GetEvidence", err) :
-			 buf_append(&json, bytes_of(response->evidence.data, response->evidence.len), err);
+	int rc = !response || response->evidence.len == 0
+			 ? say_unreadable("GetEvidence", err)
+			 : buf_append(&json, bytes_of(response->evidence.data, response->evidence.len), err);
 	attestation_agent__evidence_response__free_unpacked(response, &memory.allocator);
 	if (rc == 0)
 		buf_move(ret_json, &json);

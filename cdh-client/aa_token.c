@@ -38,7 +38,8 @@ static int check_letters(struct bytes jwt, struct err *err)
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 	for (size_t i = 0; i < jwt.len; i++)
 		if (!jwt.data[i] || !strchr(letters, jwt.data[i]))
-			return err_set(err, ERR_PROTOCOL, "'token' is no JWT: a character at byte %zu is not base64url", i);
+			return err_set(err, ERR_PROTOCOL, "'token' is no JWT: a character at byte %zu is not base64url",
+				       i);
 	return 0;
 }
 

@@ -15,7 +15,7 @@
 #include "cdh-client/ttrpc.h"
 
 #define PEER "data hub"
-#define HIDES                                                                                      \
+#define HIDES                                                                                                          \
 	"it attests anew for each resource and hides the cause: a policy's refusal, a missing resource, a KBS out of " \
 	"reach and a wrong clock look the same; look into its log and the KBS's"
 
@@ -88,7 +88,8 @@ int cdh_get(struct cdh *cdh, const struct kbs_uri *uri, const struct deadline *d
 	    struct err *err)
 {
 	struct secret secret OWNED_SECRET = SECRET_INIT;
-	if (get(cdh, uri, deadline, &secret, err) < 0 || sealed_check_plain(secret_bytes(&secret), "the answer of the data hub", err) < 0)
+	if (get(cdh, uri, deadline, &secret, err) < 0 ||
+	    sealed_check_plain(secret_bytes(&secret), "the answer of the data hub", err) < 0)
 		return err_wrap(err, "resource '%s'", uri->text);
 	secret_move(ret_secret, &secret);
 	return 0;
@@ -117,7 +118,8 @@ int cdh_unseal(struct cdh *cdh, struct bytes sealed, const struct deadline *dead
 {
 	struct secret secret OWNED_SECRET = SECRET_INIT;
 	if (sealed.len > SEALED_MAX)
-		return err_set(err, ERR_CREDENTIAL, "a sealed secret of %zu bytes: at most %u are taken", sealed.len, SEALED_MAX);
+		return err_set(err, ERR_CREDENTIAL, "a sealed secret of %zu bytes: at most %u are taken", sealed.len,
+			       SEALED_MAX);
 	if (unseal(cdh, sealed, deadline, &secret, err) < 0)
 		return -1;
 	if (sealed_check_plain(secret_bytes(&secret), "the data hub's answer to 'UnsealSecret'", err) < 0)

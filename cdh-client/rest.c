@@ -23,9 +23,10 @@
 #define BODY_FIRST 4096
 /* The server itself waits 50 s for the data hub. */
 #define REQUEST_MS 60000
-#define HIDES_RESOURCE                                                                             \
-	"the data hub behind it attests anew for each resource and hides the cause: a policy's refusal, a missing " \
-	"resource, a KBS out of reach and a wrong clock look the same; look into the log of the data hub and the KBS's"
+#define HIDES_RESOURCE                                                                                                 \
+	"the data hub behind it attests anew for each resource and hides the cause: a policy's refusal, a missing "    \
+	"resource, a KBS out of reach and a wrong clock look the same; look into the log of the data hub and the "     \
+	"KBS's"
 #define HIDES_TOKEN "the attestation agent behind it hides the cause: look into its log and the KBS's"
 
 struct rest {
@@ -64,7 +65,9 @@ int rest_open(const char *url, struct rest **ret_rest, struct err *err)
 	if (!url)
 		url = REST_URL;
 	if (!is_loopback(url))
-		return err_set(err, ERR_CONFIG, "'%s': api-server-rest is spoken to without TLS, so only on a loopback address, written as a number, such as '%s'",
+		return err_set(err, ERR_CONFIG,
+			       "'%s': api-server-rest is spoken to without TLS, so only on a loopback address, written "
+			       "as a number, such as '%s'",
 			       url, REST_URL);
 	if (!rest || !(rest->url = strdup(url)))
 		return err_set(err, ERR_SYSTEM, "out of memory");
@@ -97,7 +100,8 @@ void rest_cleanup(struct rest **rest)
 /* The server's own short words, where it has some. */
 static void quote_body(const struct secret *body, char ret_text[static 80])
 {
-	(void)snprintf(ret_text, 80, "%.*s", body->len < 79 ? (int)body->len : 79, body->len ? (const char *)body->data : "");
+	(void)snprintf(ret_text, 80, "%.*s", body->len < 79 ? (int)body->len : 79,
+		       body->len ? (const char *)body->data : "");
 }
 
 static int judge(const struct rest *rest, int status, const struct secret *body, const struct subject *subject,
@@ -108,15 +112,19 @@ static int judge(const struct rest *rest, int status, const struct secret *body,
 		return 0;
 	quote_body(body, text);
 	if (status == 404)
-		return err_set(err, ERR_CONFIG, "api-server-rest at '%s' does not serve '%s' (404, '%s'): start the guest with the kernel parameter 'agent.guest_components_rest_api=all'",
+		return err_set(err, ERR_CONFIG,
+			       "api-server-rest at '%s' does not serve '%s' (404, '%s'): start the guest with the "
+			       "kernel parameter 'agent.guest_components_rest_api=all'",
 			       rest->url, subject->what, text);
 	if (status == 403)
-		return err_set(err, ERR_CONFIG, "api-server-rest at '%s' serves loopback only and took us for somebody else (403, '%s')",
+		return err_set(err, ERR_CONFIG,
+			       "api-server-rest at '%s' serves loopback only and took us for somebody else (403, '%s')",
 			       rest->url, text);
 	if (status >= 500)
-		return err_set(err, subject->failed, "api-server-rest at '%s' could not get '%s' (%d, '%s'): %s", rest->url,
-			       subject->what, status, text, subject->advice);
-	return err_set(err, ERR_PROTOCOL, "api-server-rest at '%s' answered %d ('%s') to '%s': is something else at this address?",
+		return err_set(err, subject->failed, "api-server-rest at '%s' could not get '%s' (%d, '%s'): %s",
+			       rest->url, subject->what, status, text, subject->advice);
+	return err_set(err, ERR_PROTOCOL,
+		       "api-server-rest at '%s' answered %d ('%s') to '%s': is something else at this address?",
 		       rest->url, status, text, subject->what);
 }
 

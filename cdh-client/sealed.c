@@ -49,7 +49,9 @@ int sealed_check_plain(struct bytes secret, const char *what, struct err *err)
 	if (secret.len == 0)
 		return err_set(err, ERR_CREDENTIAL, "%s is empty", what);
 	if (sealed_is(secret))
-		return err_set(err, ERR_CREDENTIAL, "%s is a sealed secret that nobody has unsealed (it begins with 'sealed.'): did unsealing fail? Look into the logs of kata's agent and of the data hub",
+		return err_set(err, ERR_CREDENTIAL,
+			       "%s is a sealed secret that nobody has unsealed (it begins with 'sealed.'): did "
+			       "unsealing fail? Look into the logs of kata's agent and of the data hub",
 			       what);
 	return 0;
 }
@@ -72,7 +74,9 @@ static int split(struct bytes text, struct parts *ret_parts, struct err *err)
 	if (!begins_sealed(text))
 		return err_set(err, ERR_CREDENTIAL, "it does not begin with 'sealed.'");
 	if (is_blank(text.data[text.len - 1]))
-		return err_set(err, ERR_CREDENTIAL, "white space at its end, which the data hub does not take either: store it without a line end");
+		return err_set(
+			err, ERR_CREDENTIAL,
+			"white space at its end, which the data hub does not take either: store it without a line end");
 	struct bytes rest = bytes_of(text.data + strlen(prefix), text.len - strlen(prefix));
 	const uint8_t *start = rest.data;
 	struct parts parts;
@@ -87,7 +91,8 @@ static int split(struct bytes text, struct parts *ret_parts, struct err *err)
 static int decode_json(struct bytes part, const char *what, struct json **ret_doc, struct err *err)
 {
 	struct buf text OWNED_BUF = BUF_INIT(SEALED_MAX);
-	if (base64_decode(BASE64URL, part, &text, err) < 0 || json_parse(buf_bytes(&text), SEALED_MAX, ret_doc, err) < 0)
+	if (base64_decode(BASE64URL, part, &text, err) < 0 ||
+	    json_parse(buf_bytes(&text), SEALED_MAX, ret_doc, err) < 0)
 		return err_wrap(err, "%s", what);
 	if (json_type(*ret_doc) != JSON_OBJECT)
 		return err_set(err, ERR_CREDENTIAL, "%s: a JSON object is wanted", what);
@@ -116,7 +121,8 @@ static int check_header(const struct json *header, struct sealed *sealed, struct
 	if (strcmp(alg, "ES256") != 0)
 		return err_set(err, ERR_CREDENTIAL, "alg '%s': only 'ES256' is taken", alg);
 	if (!encoded || json_member(header, "crit"))
-		return err_set(err, ERR_CREDENTIAL, "it has a critical extension ('b64' false or 'crit'), none of which is known here");
+		return err_set(err, ERR_CREDENTIAL,
+			       "it has a critical extension ('b64' false or 'crit'), none of which is known here");
 	return copy_string(header, "kid", sealed->kid, sizeof(sealed->kid), err);
 }
 
@@ -124,10 +130,13 @@ static int check_signature(const struct parts *parts, const struct sealed_key *k
 {
 	struct buf raw OWNED_BUF = BUF_INIT(SEALED_SIGNATURE_LEN);
 	if (base64_decode(BASE64URL, parts->signature, &raw, err) < 0 || raw.len != SEALED_SIGNATURE_LEN)
-		return err_set(err, ERR_CREDENTIAL, "its signature is not %d bytes of base64url: a placeholder is not taken",
+		return err_set(err, ERR_CREDENTIAL,
+			       "its signature is not %d bytes of base64url: a placeholder is not taken",
 			       SEALED_SIGNATURE_LEN);
 	if (!sealed_key_verifies(key, parts->signed_text, raw.data))
-		return err_set(err, ERR_CREDENTIAL, "its signature is not by the configured key: it was sealed with another one, or somebody changed it");
+		return err_set(err, ERR_CREDENTIAL,
+			       "its signature is not by the configured key: it was sealed with another one, or "
+			       "somebody changed it");
 	return 0;
 }
 
@@ -158,7 +167,8 @@ static int read_payload(const struct json *payload, struct sealed *sealed, struc
 		return -1;
 	if (strcmp(version, "0.1.0") != 0)
 		return err_set(err, ERR_CREDENTIAL, "version '%s': only '0.1.0' is known", version);
-	if (copy_string(payload, "provider", sealed->provider, sizeof(sealed->provider), err) < 0 || check_maps(payload, err) < 0)
+	if (copy_string(payload, "provider", sealed->provider, sizeof(sealed->provider), err) < 0 ||
+	    check_maps(payload, err) < 0)
 		return -1;
 	if (strcmp(type, "vault") == 0) {
 		sealed->kind = SEALED_VAULT;
@@ -204,10 +214,15 @@ int sealed_open(struct bytes text, const struct sealed_key *key, struct sealed *
 int sealed_resource(const struct sealed *sealed, struct kbs_uri *ret_uri, struct err *err)
 {
 	if (sealed->kind == SEALED_ENVELOPE)
-		return err_set(err, ERR_CONFIG, "the sealed secret is an envelope, encrypted by key '%s' of the service '%s': only the data hub speaks to such services; let 'source' be the data hub's socket, or seal it as a vault secret",
+		return err_set(err, ERR_CONFIG,
+			       "the sealed secret is an envelope, encrypted by key '%s' of the service '%s': only the "
+			       "data hub speaks to such services; let 'source' be the data hub's socket, or seal it as "
+			       "a vault secret",
 			       sealed->key_id, sealed->provider);
 	if (strcasecmp(sealed->provider, "kbs") != 0)
-		return err_set(err, ERR_CONFIG, "the sealed secret lies at the provider '%s': only the data hub speaks to it; let 'source' be the data hub's socket, or keep the secret in the KBS",
+		return err_set(err, ERR_CONFIG,
+			       "the sealed secret lies at the provider '%s': only the data hub speaks to it; let "
+			       "'source' be the data hub's socket, or keep the secret in the KBS",
 			       sealed->provider);
 	if (kbs_uri_parse(bytes_of_text(sealed->name), ret_uri, err) < 0)
 		return err_wrap(err, "sealed secret: payload: 'name'");

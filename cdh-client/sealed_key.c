@@ -112,7 +112,8 @@ static int read_jwk(struct bytes text, EVP_PKEY **ret_pkey, struct err *err)
 	    json_get_string(jwk, "crv", &crv, err) < 0)
 		return -1;
 	if (strcmp(kty, "EC") != 0 || strcmp(crv, "P-256") != 0)
-		return err_set(err, ERR_CONFIG, "kty '%s', crv '%s': only 'EC' and 'P-256' sign sealed secrets", kty, crv);
+		return err_set(err, ERR_CONFIG, "kty '%s', crv '%s': only 'EC' and 'P-256' sign sealed secrets", kty,
+			       crv);
 	if (coordinate(jwk, "x", point + 1, err) < 0 || coordinate(jwk, "y", point + 1 + COORDINATE_LEN, err) < 0)
 		return -1;
 	*ret_pkey = key_of_point(point, sizeof(point));
@@ -123,10 +124,10 @@ static int read_jwk(struct bytes text, EVP_PKEY **ret_pkey, struct err *err)
 static EVP_PKEY *read_pem(struct bytes text)
 {
 	CLEANUP(cleanup_bio) BIO *bio = BIO_new_mem_buf(text.data, (int)text.len);
-	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, (void *)(uintptr_t)"") : NULL;
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, (void *)(uintptr_t) "") : NULL;
 	if (pkey || !bio || BIO_reset(bio) != 1)
 		return pkey;
-	CLEANUP(cleanup_x509) X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, (void *)(uintptr_t)"");
+	CLEANUP(cleanup_x509) X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, (void *)(uintptr_t) "");
 	return cert ? X509_get_pubkey(cert) : NULL;
 }
 
@@ -140,7 +141,8 @@ static bool is_p256(EVP_PKEY *pkey)
 static bool looks_like_json(struct bytes text)
 {
 	size_t i = 0;
-	while (i < text.len && (text.data[i] == ' ' || text.data[i] == '\t' || text.data[i] == '\r' || text.data[i] == '\n'))
+	while (i < text.len &&
+	       (text.data[i] == ' ' || text.data[i] == '\t' || text.data[i] == '\r' || text.data[i] == '\n'))
 		i++;
 	return i < text.len && text.data[i] == '{';
 }

@@ -44,8 +44,8 @@ static int make_address(const char *path, struct sockaddr_un *ret_address, struc
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t len = strlen(path);
 	if (path[0] != '/' || len >= sizeof(address.sun_path))
-		return err_set(err, ERR_CONFIG, "'%s' cannot be a socket: write an absolute path of at most %zu bytes", path,
-			       sizeof(address.sun_path) - 1);
+		return err_set(err, ERR_CONFIG, "'%s' cannot be a socket: write an absolute path of at most %zu bytes",
+			       path, sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, path, len);
 	*ret_address = address;
 	return 0;

@@ -24,7 +24,7 @@
 struct ttrpc {
 	const char *path;
 	const char *peer;
-	int fd;         /* -1: not connected */
+	int fd;		 /* -1: not connected */
 	uint32_t stream; /* id of the next call on this connection */
 };
 
@@ -69,8 +69,8 @@ static int put_be32(uint32_t value, struct buf *out, struct err *err)
 	return buf_append(out, bytes_of(&be, sizeof(be)), err);
 }
 
-static int pack_request(uint32_t stream, const struct ttrpc_call *call, const struct deadline *deadline, struct buf *out,
-			struct err *err)
+static int pack_request(uint32_t stream, const struct ttrpc_call *call, const struct deadline *deadline,
+			struct buf *out, struct err *err)
 {
 	Ttrpc__Request request;
 	ttrpc__request__init(&request);
@@ -99,7 +99,8 @@ static int check_header(const uint8_t header[HEADER_LEN], uint32_t stream, struc
 	uint32_t len = be32(header);
 	uint32_t id = be32(header + 4);
 	if (header[8] != TYPE_RESPONSE)
-		return err_set(err, ERR_PROTOCOL, "it does not speak ttrpc: a frame of type %u where an answer (2) is due", header[8]);
+		return err_set(err, ERR_PROTOCOL,
+			       "it does not speak ttrpc: a frame of type %u where an answer (2) is due", header[8]);
 	if (id != stream)
 		return err_set(err, ERR_PROTOCOL, "an answer to stream %u, while only stream %u was asked", id, stream);
 	if (len > TTRPC_ANSWER_MAX)
@@ -107,7 +108,8 @@ static int check_header(const uint8_t header[HEADER_LEN], uint32_t stream, struc
 	return 0;
 }
 
-static int read_frame(int fd, uint32_t stream, const struct deadline *deadline, struct secret *ret_frame, struct err *err)
+static int read_frame(int fd, uint32_t stream, const struct deadline *deadline, struct secret *ret_frame,
+		      struct err *err)
 {
 	uint8_t header[HEADER_LEN];
 	if (stream_read(fd, header, sizeof(header), deadline, err) < 0 || check_header(header, stream, err) < 0)
@@ -121,7 +123,8 @@ static int read_frame(int fd, uint32_t stream, const struct deadline *deadline, 
 	return 0;
 }
 
-static int unpack(const struct secret *frame, struct ttrpc_status *ret_status, struct secret *ret_payload, struct err *err)
+static int unpack(const struct secret *frame, struct ttrpc_status *ret_status, struct secret *ret_payload,
+		  struct err *err)
 {
 	struct pb_memory memory;
 	pb_memory_init(&memory, frame->len);
@@ -189,15 +192,17 @@ int ttrpc_check(const struct ttrpc *client, const struct ttrpc_call *call, const
 	case TTRPC_OK:
 		return 0;
 	case TTRPC_DEADLINE_EXCEEDED:
-		return err_set(err, ERR_TIMEOUT, "%s at '%s' did not finish '%s' in time (it says '%s')", client->peer, client->path,
-			       call->method, status->message);
+		return err_set(err, ERR_TIMEOUT, "%s at '%s' did not finish '%s' in time (it says '%s')", client->peer,
+			       client->path, call->method, status->message);
 	case TTRPC_INVALID_ARGUMENT:
 	case TTRPC_NOT_FOUND:
 	case TTRPC_UNIMPLEMENTED:
-		return err_set(err, ERR_PROTOCOL, "%s at '%s' does not know the call '%s/%s' (status %d, '%s'): is it of another release, or is something else at this socket?",
+		return err_set(err, ERR_PROTOCOL,
+			       "%s at '%s' does not know the call '%s/%s' (status %d, '%s'): is it of another release, "
+			       "or is something else at this socket?",
 			       client->peer, client->path, call->service, call->method, status->code, status->message);
 	default:
-		return err_set(err, failed, "%s at '%s' failed in '%s' (status %d, '%s')%s%s", client->peer, client->path,
-			       call->method, status->code, status->message, *advice ? ": " : "", advice);
+		return err_set(err, failed, "%s at '%s' failed in '%s' (status %d, '%s')%s%s", client->peer,
+			       client->path, call->method, status->code, status->message, *advice ? ": " : "", advice);
 	}
 }

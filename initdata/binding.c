@@ -40,7 +40,9 @@ static int extend(const struct digest *digest, struct initdata_binding *binding,
 	uint8_t both[2 * PCR_LEN] = { 0 };
 	struct digest value;
 	if (digest->alg != DIGEST_SHA256)
-		return err_set(err, ERR_CONFIG, "PCR 8 takes a sha256 digest only, init-data says algorithm '%s': write 'algorithm = \"sha256\"'",
+		return err_set(err, ERR_CONFIG,
+			       "PCR 8 takes a sha256 digest only, init-data says algorithm '%s': write 'algorithm = "
+			       "\"sha256\"'",
 			       digest_alg_name(digest->alg));
 	memcpy(both + PCR_LEN, digest->bytes, PCR_LEN);
 	if (digest_of(DIGEST_SHA256, bytes_of(both, sizeof(both)), &value, err) < 0)
@@ -68,14 +70,20 @@ static int say_mismatch(const struct initdata_binding *want, struct bytes found,
 	struct buf wanted_hex OWNED_BUF = BUF_INIT(256);
 	struct buf found_hex OWNED_BUF = BUF_INIT(256);
 	const char *name = initdata_register_name(want->where);
-	if (hex_encode(bytes_of(want->bytes, want->len), &wanted_hex, err) < 0 || hex_encode(found, &found_hex, err) < 0)
+	if (hex_encode(bytes_of(want->bytes, want->len), &wanted_hex, err) < 0 ||
+	    hex_encode(found, &found_hex, err) < 0)
 		return -1;
 	if (bytes_are_zero(found))
-		return err_set(err, ERR_BINDING, "this TEE was started without init-data (%s is zero), but there is some here, which leads to '%s': whoever starts the VM must put its digest there",
+		return err_set(err, ERR_BINDING,
+			       "this TEE was started without init-data (%s is zero), but there is some here, which "
+			       "leads to '%s': whoever starts the VM must put its digest there",
 			       name, buf_text(&wanted_hex));
-	return err_set(err, ERR_BINDING, "this TEE was started with other init-data: %s is '%s', the init-data found here leads to '%s'; if it is yours, compare its bytes to the last one with those that were deployed%s",
+	return err_set(err, ERR_BINDING,
+		       "this TEE was started with other init-data: %s is '%s', the init-data found here leads to '%s'; "
+		       "if it is yours, compare its bytes to the last one with those that were deployed%s",
 		       name, buf_text(&found_hex), buf_text(&wanted_hex),
-		       want->where == INITDATA_PCR8 ? ", and see that nothing else (GRUB does) is measured into PCR 8" : "");
+		       want->where == INITDATA_PCR8 ? ", and see that nothing else (GRUB does) is measured into PCR 8"
+						    : "");
 }
 
 int initdata_check_binding(const struct digest *digest, enum initdata_register where, struct bytes found,
@@ -85,7 +93,8 @@ int initdata_check_binding(const struct digest *digest, enum initdata_register w
 	if (initdata_expect(digest, where, &want, err) < 0)
 		return -1;
 	if (found.len != want.len)
-		return err_set(err, ERR_BINDING, "%s has %zu bytes here, not %zu", initdata_register_name(where), found.len, want.len);
+		return err_set(err, ERR_BINDING, "%s has %zu bytes here, not %zu", initdata_register_name(where),
+			       found.len, want.len);
 	if (!bytes_equal(bytes_of(want.bytes, want.len), found))
 		return say_mismatch(&want, found, err);
 	return 0;

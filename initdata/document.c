@@ -36,17 +36,19 @@ void initdata_cleanup(struct initdata **doc)
 }
 
 /* For messages: a string of the document may be long and hold anything. */
-#define QUOTE(bytes) (int)((bytes).len < 64 ? (bytes).len : 64), (const char *)((bytes).len ? (bytes).data : (const uint8_t *)"")
+#define QUOTE(bytes)                                                                                                   \
+	(int)((bytes).len < 64 ? (bytes).len : 64), (const char *)((bytes).len ? (bytes).data : (const uint8_t *)"")
 
 static int required_string(const struct initdata *doc, const char *key, const char *example,
 			   const struct toml_value **ret_value, struct err *err)
 {
 	const struct toml_value *value = toml_member(toml_root(doc->toml), bytes_of_text(key));
 	if (!value)
-		return err_set(err, ERR_CONFIG, "the key '%s' is missing at the top: write '%s = \"%s\"' above [data]", key, key, example);
+		return err_set(err, ERR_CONFIG, "the key '%s' is missing at the top: write '%s = \"%s\"' above [data]",
+			       key, key, example);
 	if (toml_type(value) != TOML_STRING)
-		return err_set(err, ERR_CONFIG, "line %u: key '%s': a string is wanted ('%s = \"%s\"'), not a %s", toml_line(value), key, key,
-			       example, toml_type_name(toml_type(value)));
+		return err_set(err, ERR_CONFIG, "line %u: key '%s': a string is wanted ('%s = \"%s\"'), not a %s",
+			       toml_line(value), key, key, example, toml_type_name(toml_type(value)));
 	*ret_value = value;
 	return 0;
 }
@@ -58,8 +60,8 @@ static int check_version(const struct initdata *doc, struct err *err)
 		return -1;
 	struct bytes version = toml_string(value);
 	if (!bytes_equal_text(version, INITDATA_VERSION))
-		return err_set(err, ERR_CONFIG, "line %u: key 'version': '%.*s' is not known here; write '%s'", toml_line(value), QUOTE(version),
-			       INITDATA_VERSION);
+		return err_set(err, ERR_CONFIG, "line %u: key 'version': '%.*s' is not known here; write '%s'",
+			       toml_line(value), QUOTE(version), INITDATA_VERSION);
 	return 0;
 }
 
@@ -77,7 +79,8 @@ static int read_algorithm(const struct initdata *doc, enum digest_alg *ret_alg, 
 			return 0;
 		}
 	}
-	return err_set(err, ERR_CONFIG, "line %u: key 'algorithm': '%.*s' is not known here; write 'sha256', 'sha384' or 'sha512'",
+	return err_set(err, ERR_CONFIG,
+		       "line %u: key 'algorithm': '%.*s' is not known here; write 'sha256', 'sha384' or 'sha512'",
 		       toml_line(value), QUOTE(name));
 }
 
@@ -87,16 +90,18 @@ static int check_data(struct initdata *doc, struct err *err)
 	if (!doc->data)
 		return err_set(err, ERR_CONFIG, "the table [data] is missing");
 	if (toml_type(doc->data) != TOML_TABLE)
-		return err_set(err, ERR_CONFIG, "line %u: key 'data': a table is wanted, not a %s", toml_line(doc->data),
-			       toml_type_name(toml_type(doc->data)));
+		return err_set(err, ERR_CONFIG, "line %u: key 'data': a table is wanted, not a %s",
+			       toml_line(doc->data), toml_type_name(toml_type(doc->data)));
 	for (const struct toml_value *c = toml_first(doc->data); c; c = toml_next(c)) {
 		struct bytes key = toml_key(c);
 		if (toml_type(c) == TOML_TABLE)
-			return err_set(err, ERR_CONFIG, "line %u: key 'data.%.*s': a string is wanted, not a table (a name with a dot must be quoted: \"aa.toml\")",
+			return err_set(err, ERR_CONFIG,
+				       "line %u: key 'data.%.*s': a string is wanted, not a table (a name with a dot "
+				       "must be quoted: \"aa.toml\")",
 				       toml_line(c), QUOTE(key));
 		if (toml_type(c) != TOML_STRING)
-			return err_set(err, ERR_CONFIG, "line %u: key 'data.%.*s': a string is wanted, not a %s", toml_line(c), QUOTE(key),
-				       toml_type_name(toml_type(c)));
+			return err_set(err, ERR_CONFIG, "line %u: key 'data.%.*s': a string is wanted, not a %s",
+				       toml_line(c), QUOTE(key), toml_type_name(toml_type(c)));
 	}
 	return 0;
 }

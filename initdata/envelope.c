@@ -76,7 +76,9 @@ static int unwrap_annotation(struct bytes raw, struct buf *out, struct err *err)
 	if (strip_line_ends(raw, &letters, err) < 0)
 		return -1;
 	if (base64_decode(BASE64, buf_bytes(&letters), &inner, err) < 0)
-		return err && err->code == ERR_SYSTEM ? -1 : err_set(err, ERR_CONFIG, "not proper base64 (standard alphabet, padded)");
+		return err && err->code == ERR_SYSTEM
+			       ? -1
+			       : err_set(err, ERR_CONFIG, "not proper base64 (standard alphabet, padded)");
 	if (gunzip_is(buf_bytes(&inner)))
 		return gunzip(buf_bytes(&inner), out, err);
 	return buf_append(out, buf_bytes(&inner), err);
@@ -87,8 +89,8 @@ static int unwrap_image(struct bytes raw, struct buf *out, struct err *err)
 	uint64_t len = le64(raw.data + strlen(image_magic));
 	size_t head = strlen(image_magic) + sizeof(len);
 	if (len > raw.len - head)
-		return err_set(err, ERR_CONFIG, "the header says %llu bytes of gzip, %zu are there", (unsigned long long)len,
-			       raw.len - head);
+		return err_set(err, ERR_CONFIG, "the header says %llu bytes of gzip, %zu are there",
+			       (unsigned long long)len, raw.len - head);
 	return gunzip(bytes_of(raw.data + head, (size_t)len), out, err);
 }
 
@@ -110,7 +112,8 @@ static int unwrap(enum initdata_form form, struct bytes raw, struct buf *out, st
 int initdata_unwrap(struct bytes raw, struct buf *ret_toml, struct err *err)
 {
 	if (raw.len > INITDATA_ENVELOPE_MAX)
-		return err_set(err, ERR_CONFIG, "init-data of %zu bytes: at most %u are taken", raw.len, INITDATA_ENVELOPE_MAX);
+		return err_set(err, ERR_CONFIG, "init-data of %zu bytes: at most %u are taken", raw.len,
+			       INITDATA_ENVELOPE_MAX);
 	enum initdata_form form = initdata_form_of(raw);
 	struct buf toml OWNED_BUF = BUF_INIT(INITDATA_MAX);
 	if (unwrap(form, raw, &toml, err) < 0) {

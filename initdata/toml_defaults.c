@@ -74,7 +74,8 @@ static int find_table(const struct toml_value *root, const struct layout *layout
 }
 
 /* The data hub has other sources than a KBS; then its URL means something else. */
-static int names_other_broker(const struct toml_value *table, const struct layout *layout, bool *ret_other, struct err *err)
+static int names_other_broker(const struct toml_value *table, const struct layout *layout, bool *ret_other,
+			      struct err *err)
 {
 	char *name OWNED_MEM = NULL;
 	*ret_other = false;
@@ -94,7 +95,8 @@ static void cut_slashes(char *url)
 		url[--len] = 0;
 }
 
-static int read_kbs(const struct toml_value *root, const struct layout *layout, struct initdata_kbs *kbs, struct err *err)
+static int read_kbs(const struct toml_value *root, const struct layout *layout, struct initdata_kbs *kbs,
+		    struct err *err)
 {
 	const struct toml_value *table;
 	bool other;
@@ -106,7 +108,8 @@ static int read_kbs(const struct toml_value *root, const struct layout *layout, 
 		return -1;
 	if (other)
 		return 0;
-	if (optional_text(table, "url", &kbs->url, err) < 0 || optional_text(table, layout->cert, &kbs->ca_pem, err) < 0)
+	if (optional_text(table, "url", &kbs->url, err) < 0 ||
+	    optional_text(table, layout->cert, &kbs->ca_pem, err) < 0)
 		return -1;
 	if (!kbs->url) {
 		initdata_kbs_done(kbs);
