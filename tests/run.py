@@ -165,9 +165,13 @@ def count_go(tally, text, status):
     failed = [test for test in leaves if outcome[test] == 'fail']
     # A parent, a package or a run may fail by itself, and a test that never ended is a failure too.
     failed = failed or [test for test in outcome if outcome[test] == 'fail']
-    unended = [test for test in output if test[1] and test not in outcome and outcome.get((test[0], '')) != 'skip']
-    for test in failed + unended:
+    for test in failed:
         tally.fail(' '.join(filter(None, test)) + ' failed\n' + ''.join(output.get(test, [])))
+    # Tests that were cut off by the end of the program have nothing to say for themselves; what it last said has.
+    unended = [test for test in output if test[1] and test not in outcome and test not in parents and outcome.get((test[0], '')) != 'skip']
+    if unended:
+        last = [line for lines in output.values() for line in lines if not re.match(r'=== |\s*--- ', line)][-80:] + other[-20:]
+        tally.fail(f'{len(unended)} tests did not end: {" ".join(name for _, name in unended)}\n' + ''.join(last), len(unended))
     if status != 0 and not (failed or unended):
         tally.fail(f'status {status}\n' + '\n'.join(other) + ''.join(text for test in output if not test[1] for text in output[test]))
 
