@@ -35,19 +35,27 @@ case ${FAULT:-} in
 	;;
 esac
 
-# Everything is built once and kept, SPIRE under the user's cache directory.
+# Everything is built once and kept, SPIRE under the user's cache directory. What
+# the builds have to say comes first.
 programs() {
+	local from
+	from=$(now)
+	build_programs 2> >(grep --line-buffered -v '^go: downloading' >&2)
 	step "packages and programs (the first time builds SPIRE: a quarter of an hour)"
+	began=$from
+	# The agent's user and the workload's may not look into this one's home.
+	cp "$spire/spire-agent" "$work/spire-agent"
+	agent=$work/spire-agent
+	done_with
+}
+
+build_programs() {
 	"$top/tools/need-packages.sh" demo
 	sealpod=$("$top/tools/build.sh" static-sample)/agent/sealpod
 	GO=$("$top/tools/go.sh")
 	export GO
 	(cd "$top/tests/kbs" && "$GO" build -o "$top/build/kbs" ./cmd/kbs)
 	spire=$("$top/tests/spire/build.sh")
-	# The agent's user and the workload's may not look into this one's home.
-	cp "$spire/spire-agent" "$work/spire-agent"
-	agent=$work/spire-agent
-	done_with
 }
 
 # The operator's part: a CA for nodes, and this node's credential, one PEM.

@@ -32,19 +32,30 @@ plan() {
 	fuzz)
 		groups=(test fuzz)
 		export CC=clang
-		options=(-Dfuzzers=true '-Db_sanitize=address,undefined' -Db_lundef=false '-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all')
+		options=(-Dfuzzers=true '-Db_sanitize=address,undefined' -Db_lundef=false -Dc_args=-fno-sanitize-recover=all)
 		;;
 	# No werror: macros of musl convert signs where those of glibc do not.
 	static | static-sample)
 		local prefix
 		groups=(static)
 		need
-		prefix=$("$top/rootfs/static/build-deps.sh")
+		prefix=$(static_prefix)
 		options=(--cross-file "$prefix/meson-static.ini" -Doptimization=s -Ddebug=false -Dstatic=true -Dtests=false)
 		[ "$1" = static ] || options+=(-Dsample_attester=true)
 		;;
 	*) usage ;;
 	esac
+}
+
+# The libraries of the static build; of what is said meanwhile, only their own lines.
+static_prefix() {
+	local log
+	log=$(mktemp)
+	"$top/rootfs/static/build-deps.sh" 2> >(tee "$log" | grep --line-buffered '^static: ' >&2) || {
+		cat "$log" >&2
+		exit 1
+	}
+	rm -f "$log"
 }
 
 need() { "$top/tools/need-packages.sh" "${groups[@]}"; }
@@ -71,7 +82,7 @@ compile() {
 		cat "$log" >&2
 		exit 1
 	}
-	grep -A 8 'warning:' "$log" >&2 || true
+	grep -A 3 'warning:' "$log" >&2 || true
 }
 
 [ $# -eq 1 ] || usage
