@@ -28,6 +28,7 @@ struct kbs {
 	struct tee_key *key;
 	struct json *pubkey;
 	char cookie[sizeof(RCAR_COOKIE_NAME) + 1 + RCAR_COOKIE_MAX]; /* "name=value", "" before /auth */
+	struct buf bearer;					     /* "Bearer <token>", where a token was obtained */
 	bool attested;
 };
 
@@ -37,13 +38,17 @@ int kbs_open(const struct kbs_options *options, struct kbs **ret_kbs, struct err
 	if (!kbs)
 		return err_set(err, ERR_SYSTEM, "out of memory");
 	kbs->options = options;
+	kbs->bearer.max = sizeof("Bearer ") + KBS_TOKEN_MAX;
 	struct http_options http = {
 		.base_url = options->url,
 		.ca_pem = options->ca_pem,
 		.user_agent = "sealpod/" SEALPOD_VERSION,
 	};
-	if (http_client_new(&http, &kbs->http, err) < 0 || tee_key_new(options->tee_key, &kbs->key, err) < 0 ||
-	    tee_key_jwk(kbs->key, &kbs->pubkey, err) < 0)
+	if (http_client_new(&http, &kbs->http, err) < 0)
+		return -1;
+	/* a token comes with its key */
+	if (!options->token.obtain &&
+	    (tee_key_new(options->tee_key, &kbs->key, err) < 0 || tee_key_jwk(kbs->key, &kbs->pubkey, err) < 0))
 		return -1;
 	*ret_kbs = TAKE_PTR(kbs);
 	return 0;
@@ -56,6 +61,7 @@ void kbs_close(struct kbs *kbs)
 	http_client_free(kbs->http);
 	tee_key_free(kbs->key);
 	json_free(kbs->pubkey);
+	buf_done(&kbs->bearer);
 	free(kbs);
 }
 
@@ -178,10 +184,37 @@ static int handshake(struct kbs *kbs, enum kbs_verdict *ret_verdict, struct err 
 	return 0;
 }
 
+/* A token instead of a handshake. A failure whose cause is hidden may be a refusal. */
+static int obtain_token(struct kbs *kbs, enum kbs_verdict *ret_verdict, struct err *err)
+{
+	const struct kbs_token_source *source = &kbs->options->token;
+	struct buf jwt OWNED_BUF = BUF_INIT(KBS_TOKEN_MAX);
+	struct tee_key *key OWNED_TEE_KEY = NULL;
+	struct err why = { 0 };
+	if (source->obtain(&kbs->options->deadline, &jwt, &key, source->arg, &why) < 0) {
+		*ret_verdict = why.code == ERR_SERVER ? KBS_VERDICT_REFUSED : KBS_VERDICT_FINAL;
+		*err = why;
+		return -1;
+	}
+	*ret_verdict = KBS_VERDICT_FINAL;
+	buf_done(&kbs->bearer);
+	if (buf_append_text(&kbs->bearer, "Bearer ", err) < 0 || buf_append(&kbs->bearer, buf_bytes(&jwt), err) < 0)
+		return -1;
+	tee_key_free(kbs->key);
+	kbs->key = TAKE_PTR(key);
+	kbs->attested = true;
+	return 0;
+}
+
+static int begin(struct kbs *kbs, enum kbs_verdict *ret_verdict, struct err *err)
+{
+	return kbs->options->token.obtain ? obtain_token(kbs, ret_verdict, err) : handshake(kbs, ret_verdict, err);
+}
+
 static int attest(struct kbs *kbs, struct err *err)
 {
 	enum kbs_verdict verdict;
-	if (handshake(kbs, &verdict, err) == 0)
+	if (begin(kbs, &verdict, err) == 0)
 		return 0;
 	if (verdict != KBS_VERDICT_REFUSED)
 		return -1;
@@ -193,7 +226,7 @@ static int attest(struct kbs *kbs, struct err *err)
 	log_warning("%s; trying once more in %lld s, as a broken verifier looks the same", err->message,
 		    (long long)(pause / 1000));
 	(void)clock_pause(pause, &kbs->options->deadline);
-	if (handshake(kbs, &verdict, err) == 0)
+	if (begin(kbs, &verdict, err) == 0)
 		return 0;
 	if (verdict != KBS_VERDICT_REFUSED)
 		return -1;
@@ -210,8 +243,10 @@ static int ensure_attested(struct kbs *kbs, struct err *err)
 static enum kbs_verdict get_once(struct kbs *kbs, const struct kbs_uri *uri, struct secret *secret, struct err *err)
 {
 	struct http_response response OWNED_RESPONSE = HTTP_RESPONSE_INIT(RESOURCE_ANSWER_MAX);
-	struct http_header cookie = { "Cookie", kbs->cookie };
-	struct http_request request = { .method = "GET", .path = uri->path, .headers = &cookie, .header_count = 1 };
+	struct http_header session = { "Cookie", kbs->cookie };
+	if (kbs->options->token.obtain)
+		session = (struct http_header){ "Authorization", buf_text(&kbs->bearer) };
+	struct http_request request = { .method = "GET", .path = uri->path, .headers = &session, .header_count = 1 };
 	if (exchange(kbs, &request, &response, err) < 0)
 		return KBS_VERDICT_FINAL;
 	enum kbs_verdict verdict = judge(kbs, &response, uri->text, err);

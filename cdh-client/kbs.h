@@ -31,16 +31,31 @@ struct kbs_evidence {
 	void *arg;
 };
 
+/* A token that another component of the guest gets from the KBS (cdh-client/aa.h), instead of a session
+ * of our own: resources are then asked for with it, and `evidence` is used for its `tee` only, which messages
+ * name. Called at the first resource, once more if the KBS refuses the token, and once more after 30 s where
+ * it fails with ERR_SERVER, for a component that hides why may have met a broken verifier. */
+struct kbs_token_source {
+	/* *ret_jwt becomes the token, *ret_key the key to which the KBS encrypts for it. */
+	int (*obtain)(const struct deadline *deadline, struct buf *ret_jwt, struct tee_key **ret_key, void *arg,
+		      struct err *err);
+	void *arg;
+};
+
 struct kbs_options {
 	const char *url;
 	struct bytes ca_pem;
 	enum tee_key_kind tee_key;
 	struct kbs_evidence evidence;
-	struct bytes initdata; /* sent along when not empty */
+	struct kbs_token_source token; /* all zero: attest with `evidence` */
+	struct bytes initdata; /* sent along in /attest when not empty */
 	struct deadline deadline;
 };
 
 struct kbs;
+
+/* Longest token taken. */
+#define KBS_TOKEN_MAX (256u * 1024u)
 
 /* Largest resource taken. */
 #define KBS_RESOURCE_MAX (256u * 1024u)

@@ -56,7 +56,7 @@ static enum kbs_verdict judge_problem(const struct kbs_asked *asked, const struc
 	}
 	if (strcmp(type, "TokenNotFound") == 0 || strcmp(type, "TokenVerifierError") == 0)
 		return say(err, KBS_VERDICT_SESSION_LOST, ERR_SERVER, problem,
-			   "the KBS does not know this session any more");
+			   "the KBS does not take this session or token (any more)");
 	if (strcmp(type, "PluginNotFound") == 0 || strcmp(type, "InvalidRequestPath") == 0)
 		return say(err, KBS_VERDICT_FINAL, ERR_CONFIG, problem,
 			   "the KBS has nothing at this path: is 'kbs.url' right, and does it serve the plugin?");
