@@ -17,6 +17,8 @@ const struct cli_verb cli_verbs[] = {
 	  CLI_ATTESTING, NULL, false, NULL, false, verb_run },
 	{ "get", "--unmeasured-config FILE [options] URI", "attest and write one KBS resource to standard output",
 	  CLI_ATTESTING, "URI", false, NULL, false, verb_get },
+	{ "attest", "[options]", "gather evidence of this TEE and print it",
+	  CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_REPORT_DATA | CLI_FORMAT, NULL, false, NULL, false, verb_attest },
 	{ "version", "", "print the version", 0, NULL, false, NULL, false, verb_version },
 	{ "help", "[exit-codes]", "print help, or the table of exit statuses", 0, "TOPIC", true, NULL, false, verb_help },
 };
@@ -39,6 +41,20 @@ static int take_tee(struct cli_options *options, const char *value, struct err *
 {
 	(void)err;
 	options->tee = value;
+	return 0;
+}
+
+static int take_report_data(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->report_data = value;
+	return 0;
+}
+
+static int take_format(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->format = value;
 	return 0;
 }
 
@@ -76,6 +92,8 @@ static const struct option {
 	{ CLI_CONFIG | CLI_CONFIG_OPTIONAL, "--unmeasured-config", "FILE", take_config, "read sealpod.toml(5) from FILE, which nothing measures" },
 	{ CLI_DEADLINE, "--deadline", "DURATION", take_deadline, "give up after this long ('90s', '5m'); default: the configuration's" },
 	{ CLI_TEE, "--tee", "NAME", take_tee, "attest as this TEE ('snp', 'tdx') instead of the one that is found" },
+	{ CLI_REPORT_DATA, "--report-data", "HEX", take_report_data, "attest: what the evidence is bound to; at most 64 bytes" },
+	{ CLI_FORMAT, "--format", "FORMAT", take_format, "attest: 'text' for people, 'json' as the KBS takes it, 'raw' report or quote" },
 	{ CLI_VERBOSE, "--verbose", NULL, take_verbose, "say more on standard error" },
 	{ CLI_ONCE, "--once", NULL, take_once, "svid: deliver once and end" },
 	{ CLI_CHECK, "--check", NULL, take_check, "svid: look whether what was delivered is there and valid" },

@@ -22,6 +22,8 @@ enum {
 	CLI_VERBOSE = 16,
 	CLI_ONCE = 32,
 	CLI_CHECK = 64,
+	CLI_REPORT_DATA = 128,
+	CLI_FORMAT = 256,
 	CLI_ATTESTING = CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE,
 };
 
@@ -29,6 +31,8 @@ struct cli_options {
 	const char *unmeasured_config; /* path, NULL if not given */
 	int64_t deadline_ms;           /* 0 if not given */
 	const char *tee;               /* forced TEE, NULL if not given */
+	const char *report_data;       /* of attest: hexadecimal, NULL if not given */
+	const char *format;            /* of attest: NULL if not given */
 	bool verbose;
 	bool once;  /* of svid */
 	bool check; /* of svid */
@@ -69,6 +73,7 @@ void cli_print_options(void);
 
 /* The verbs. run() returns only on failure. */
 int verb_run(const struct cli_options *options, struct err *err) WARN_UNUSED;
+int verb_attest(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_get(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_version(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_help(const struct cli_options *options, struct err *err) WARN_UNUSED;

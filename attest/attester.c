@@ -12,13 +12,16 @@
 
 #include "attest/sample.h"
 #include "attest/sev_guest.h"
+#include "attest/snp.h"
+#include "attest/tdx.h"
 #include "base/log.h"
 
 static const struct attester *const attesters[] = {
+	&snp_attester,
+	&tdx_attester,
 #ifdef SEALPOD_SAMPLE_ATTESTER
 	&sample_attester, /* last: chosen only where nothing real is there */
 #endif
-	NULL,
 };
 
 #define RETRY_MS 2000
@@ -48,7 +51,7 @@ static int no_tee(const struct attester_signs *signs, const char *what, const st
 
 static const struct attester *by_name(const char *name)
 {
-	for (size_t i = 0; attesters[i]; i++)
+	for (size_t i = 0; i < ARRAY_LEN(attesters); i++)
 		if (strcmp(attesters[i]->tee, name) == 0)
 			return attesters[i];
 	return NULL;
@@ -75,7 +78,7 @@ int attester_detect(const char *instance, const char *forced, const struct attes
 	const struct attester *found = NULL;
 	if (forced)
 		return take_forced(forced, &signs, &why_no_tsm, ret_attester, err);
-	for (size_t i = 0; attesters[i]; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(attesters); i++) {
 		const struct attester *attester = attesters[i];
 		if (!attester->probe(&signs) || (found && attester->warning))
 			continue;
