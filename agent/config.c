@@ -324,6 +324,37 @@ int config_parse(struct bytes text, const char *name, enum config_need need, str
 	return 0;
 }
 
+static int read_over(struct reader *reader, struct bytes text, struct err *err)
+{
+	struct toml_doc *doc OWNED_TOML = NULL;
+	if (toml_parse(text, &doc, err) < 0)
+		return err_wrap(err, "'%s'", reader->problems.file);
+	reader->root = toml_root(doc);
+	for (const struct toml_value *table = toml_first(reader->root); table; table = toml_next(table))
+		read_table(reader, table);
+	return problems_result(&reader->problems, err);
+}
+
+int config_read_svid(const char *path, struct bytes flags, struct config *ret_config, struct err *err)
+{
+	struct config config OWNED_CONFIG = { .settings = calloc(1, sizeof(struct settings)) };
+	struct buf text OWNED_BUF = BUF_INIT(TOML_MAX_BYTES);
+	if (!config.settings)
+		return err_set(err, ERR_SYSTEM, "out of memory");
+	if (config_set_defaults(&config, err) < 0 || (path && file_read(AT_FDCWD, path, &text, err) < 0))
+		return -1;
+	struct reader file = { .config = &config, .problems = { .file = path ? path : "sealpod.toml" } };
+	struct reader line = { .config = &config, .problems = { .file = "the command line" } };
+	if (read_over(&file, buf_bytes(&text), err) < 0 || read_over(&line, flags, err) < 0)
+		return -1;
+	svid_settings_check(&config.svid, &file.problems);
+	if (problems_result(&file.problems, err) < 0)
+		return -1;
+	*ret_config = config;
+	config = (struct config){ 0 };
+	return 0;
+}
+
 int config_read(const char *path, enum config_need need, struct config *ret_config, struct err *err)
 {
 	struct buf text OWNED_BUF = BUF_INIT(TOML_MAX_BYTES);

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "agent/settings.h"
+#include "agent/svid_settings.h"
 #include "base/toml.h"
 #include "cdh-client/tee_key.h"
 #include "cdh-client/uri.h"
@@ -52,6 +53,8 @@ struct config {
 	struct settings *settings; /* of the agent; never NULL in a configuration that was read */
 
 	int64_t deadline_ms;
+
+	struct svid_settings svid;
 };
 
 /* What a verb needs: `get` has no use for an agent. */
@@ -67,6 +70,9 @@ int config_parse(struct bytes text, const char *name, enum config_need need, str
 
 /* The same for a file. */
 int config_read(const char *path, enum config_need need, struct config *ret_config, struct err *err) WARN_UNUSED;
+/* For `svid`: the table [svid] of the file (NULL: none) and, over it, that of `flags`, the same in
+ * TOML as the command line gave it. No other table is needed. */
+int config_read_svid(const char *path, struct bytes flags, struct config *ret_config, struct err *err) WARN_UNUSED;
 void config_done(struct config *config);
 #define OWNED_CONFIG CLEANUP(config_done)
 

@@ -143,6 +143,33 @@ const struct config_field config_fields[] = {
 	{ "agent", "socket_path", TOML_STRING, set_path, AT(socket_path), "/tmp/spire-agent/public/api.sock", true },
 	{ "agent", "admin_socket_path", TOML_STRING, set_path, AT(admin_socket_path), NULL, true },
 	{ "run", "deadline", TOML_STRING, set_duration, AT(deadline_ms), NULL, false },
+	{ "svid", "socket", TOML_STRING, set_text, AT(svid.socket), NULL, true },
+	{ "svid", "directory", TOML_STRING, set_path, AT(svid.directory), NULL, true },
+	{ "svid", "replace", TOML_STRING, svid_set_replace, AT(svid.replace), NULL, false },
+	{ "svid", "allow_disk", TOML_BOOL, set_bool, AT(svid.allow_disk), NULL, false },
+	{ "svid", "no_x509", TOML_BOOL, set_bool, AT(svid.no_x509), NULL, false },
+	{ "svid", "svid_file", TOML_STRING, set_text, AT(svid.svid_file), "svid.pem", true },
+	{ "svid", "key_file", TOML_STRING, set_text, AT(svid.key_file), "svid_key.pem", true },
+	{ "svid", "bundle_file", TOML_STRING, set_text, AT(svid.bundle_file), "svid_bundle.pem", true },
+	{ "svid", "combined_file", TOML_STRING, set_text, AT(svid.combined_file), NULL, true },
+	{ "svid", "pkcs12_file", TOML_STRING, set_text, AT(svid.pkcs12_file), NULL, true },
+	{ "svid", "pkcs12_password_file", TOML_STRING, set_path, AT(svid.pkcs12_password_file), NULL, true },
+	{ "svid", "federated_file", TOML_STRING, set_text, AT(svid.federated_file), NULL, true },
+	{ "svid", "include_federated", TOML_BOOL, set_bool, AT(svid.include_federated), NULL, false },
+	{ "svid", "hint", TOML_STRING, set_text, AT(svid.hint), NULL, true },
+	{ "svid", "jwt", TOML_ARRAY, svid_set_list, AT(svid.jwt), NULL, true },
+	{ "svid", "jwt_bundle_file", TOML_STRING, set_text, AT(svid.jwt_bundle_file), NULL, true },
+	{ "svid", "cert_mode", TOML_STRING, svid_set_mode, AT(svid.cert_mode), NULL, false },
+	{ "svid", "key_mode", TOML_STRING, svid_set_mode, AT(svid.key_mode), NULL, false },
+	{ "svid", "uid", TOML_INTEGER, svid_set_uid, AT(svid), NULL, false },
+	{ "svid", "gid", TOML_INTEGER, svid_set_gid, AT(svid), NULL, false },
+	{ "svid", "on_deletion", TOML_STRING, svid_set_deletion, AT(svid.on_deletion), NULL, false },
+	{ "svid", "deletion_grace", TOML_STRING, set_duration, AT(svid.deletion_grace_ms), NULL, false },
+	{ "svid", "signal", TOML_STRING, svid_set_signal, AT(svid.signal), NULL, false },
+	{ "svid", "pid_file", TOML_STRING, set_path, AT(svid.pid_file), NULL, true },
+	{ "svid", "command", TOML_ARRAY, svid_set_list, AT(svid.command), NULL, true },
+	{ "svid", "restart", TOML_STRING, svid_set_restart, AT(svid.restart), NULL, false },
+	{ "svid", "margin", TOML_STRING, set_duration, AT(svid.margin_ms), NULL, false },
 };
 
 const size_t config_field_count = ARRAY_LEN(config_fields);
@@ -168,6 +195,7 @@ int config_set_defaults(struct config *config, struct err *err)
 	config->server_port = 8081;
 	config->deadline_ms = 5 * 60 * 1000;
 	config->kbs_tee_key = TEE_KEY_EC_P256;
+	svid_settings_defaults(&config->svid);
 	for (size_t i = 0; i < config_field_count; i++) {
 		const struct config_field *field = &config_fields[i];
 		if (field->fallback &&

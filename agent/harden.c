@@ -11,11 +11,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static char **inherited_environment;
+static mode_t inherited_umask = 022;
 
 #define SAFE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -48,7 +52,8 @@ static int close_stray_fds(void)
 int harden_process(struct err *err)
 {
 	const struct rlimit none = { 0, 0 };
-	(void)umask(077);
+	inherited_umask = umask(077);
+	inherited_environment = environ; /* the kernel's array, which clearenv() forgets and leaves alone */
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot switch core dumps off");
 	if (clearenv() != 0 || setenv("PATH", SAFE_PATH, 1) < 0)
@@ -56,4 +61,24 @@ int harden_process(struct err *err)
 	if (open_standard_fds() < 0 || close_stray_fds() < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot put the descriptors in order");
 	return 0;
+}
+
+char *const *harden_inherited_environment(void)
+{
+	static char *const none[] = { NULL };
+	return inherited_environment ? inherited_environment : none;
+}
+
+mode_t harden_inherited_umask(void)
+{
+	return inherited_umask;
+}
+
+const char *harden_inherited_variable(const char *name)
+{
+	size_t len = strlen(name);
+	for (char *const *at = harden_inherited_environment(); *at; at++)
+		if (strncmp(*at, name, len) == 0 && (*at)[len] == '=')
+			return *at + len + 1;
+	return NULL;
 }

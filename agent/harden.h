@@ -7,8 +7,18 @@
 #ifndef SEALPOD_AGENT_HARDEN_H
 #define SEALPOD_AGENT_HARDEN_H
 
+#include <sys/types.h>
+
 #include "base/err.h"
 
 int harden_process(struct err *err) WARN_UNUSED;
+
+/* What the process was started with, for the one verb that hands it on to a program which it runs
+ * (and which was meant to have it). Nothing of it is in our own environment. */
+char *const *harden_inherited_environment(void);
+mode_t harden_inherited_umask(void);
+
+/* One variable of it, NULL if it is not set. */
+const char *harden_inherited_variable(const char *name);
 
 #endif

@@ -24,7 +24,7 @@ def rows_of_page(page):
 
 
 def keys_of_program(source):
-    return set(re.findall(r'\{ "([a-z]+)", "([a-z_]+)", TOML_', source))
+    return set(re.findall(r'\{ "([a-z]+)", "([a-z0-9_]+)", TOML_', source))
 
 
 def keys_of_page(page):
@@ -35,8 +35,8 @@ def keys_of_page(page):
             table = match[1]
         elif line.startswith(".SH"):
             table = None
-        elif table and re.match(r"\.BR? [a-z_]+( |$)", line) and previous == ".TP":
-            keys |= {(table, name) for name in re.findall(r"[a-z_]+", line.split(None, 1)[1]) if name != '"'}
+        elif table and re.match(r"\.BR? [a-z0-9_]+( |$)", line) and previous == ".TP":
+            keys |= {(table, name) for name in re.findall(r"[a-z0-9_]+", line.split(None, 1)[1]) if name != '"'}
         previous = line
     return keys
 
