@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -68,7 +69,14 @@ func Start(t testing.TB, uid uint32, dir string, argv ...string) *Process {
 	if err != nil {
 		t.Fatalf("start %v: %v", argv, err)
 	}
-	t.Cleanup(p.Kill)
+	t.Cleanup(func() {
+		p.Kill()
+		for _, checker := range []string{"AddressSanitizer", "LeakSanitizer", "runtime error:", "== Invalid ", "== Conditional jump", "definitely lost"} {
+			if strings.Contains(p.Stderr.String(), checker) {
+				t.Errorf("a checker complains:\n%s", p.Stderr.String())
+			}
+		}
+	})
 	return p
 }
 

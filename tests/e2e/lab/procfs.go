@@ -3,8 +3,8 @@
 package lab
 
 import (
-	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -126,40 +126,90 @@ func Limit(t testing.TB, pid int, name string) string {
 	return ""
 }
 
-// FindInMemory looks through everything that a process has mapped, guarded and
-// unreadable pages included, and tells where the traces are.
+// The program itself maps some megabytes.
+const mostMapped = 4 << 30
+
+// FindInMemory looks through every page that a process has in memory, guarded and
+// unreadable ones included, and tells in which mappings the traces are.
 func FindInMemory(t testing.TB, pid int, traces map[string][]byte) []string {
 	t.Helper()
-	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer maps.Close()
-	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	memory := openProc(t, pid, "mem")
 	defer memory.Close()
+	pagemap := openProc(t, pid, "pagemap")
+	defer pagemap.Close()
 	var found []string
-	read := 0
-	lines := bufio.NewScanner(maps)
-	for lines.Scan() {
+	read, unseen := 0, 0
+	for _, line := range strings.Split(strings.TrimSpace(string(maps)), "\n") {
 		var from, to int64
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x", &from, &to); err != nil || to < from {
+		if _, err := fmt.Sscanf(line, "%x-%x", &from, &to); err != nil || to < from {
 			continue // vsyscall lies in the other half of the address space
 		}
-		region := readRegion(memory, from, to)
-		read += len(region)
-		for name, trace := range traces {
-			if bytes.Contains(region, trace) {
-				found = append(found, name+" in "+lines.Text())
+		if to-from > mostMapped {
+			unseen++
+			continue
+		}
+		for _, run := range residentRuns(t, pagemap, from, to) {
+			region := make([]byte, run.to-run.from)
+			n, _ := memory.ReadAt(region, run.from)
+			read += n
+			for name, trace := range traces {
+				if bytes.Contains(region, trace) {
+					found = append(found, name+" in "+line)
+				}
 			}
 		}
+	}
+	if unseen > 0 {
+		t.Logf("%d mappings of process %d are too large to look into: sanitizers make such", unseen, pid)
 	}
 	if read < 64<<10 {
 		t.Fatalf("only %d bytes of process %d could be read: is it still there?", read, pid)
 	}
 	return found
+}
+
+func openProc(t testing.TB, pid int, name string) *os.File {
+	t.Helper()
+	file, err := os.Open(fmt.Sprintf("/proc/%d/%s", pid, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+type addressRange struct{ from, to int64 }
+
+// residentRuns are the runs of pages of [from, to) that exist, in memory or in
+// swap: a mapping may be terabytes of nothing.
+func residentRuns(t testing.TB, pagemap *os.File, from, to int64) []addressRange {
+	t.Helper()
+	const page, entrySize, atOnce, existing = 4096, 8, 64 << 10, 0b11 << 62
+	var runs []addressRange
+	entries := make([]byte, entrySize*atOnce)
+	for at := from; at < to; {
+		n, err := pagemap.ReadAt(entries[:min(int64(len(entries)), (to-at)/page*entrySize)], at/page*entrySize)
+		if n < entrySize {
+			if err == io.EOF {
+				return runs // beyond what processes can map: vsyscall, vvar
+			}
+			t.Fatal(err)
+		}
+		for i := 0; i+entrySize <= n; i += entrySize {
+			if binary.NativeEndian.Uint64(entries[i:])&existing != 0 {
+				if last := len(runs) - 1; last >= 0 && runs[last].to == at {
+					runs[last].to += page
+				} else {
+					runs = append(runs, addressRange{at, at + page})
+				}
+			}
+			at += page
+		}
+	}
+	return runs
 }
 
 // FindInMemfds looks through the memory files that a process has open.
@@ -181,17 +231,4 @@ func FindInMemfds(t testing.TB, pid int, traces map[string][]byte) []string {
 		}
 	}
 	return found
-}
-
-// readRegion reads what can be read of [from, to), as zeros what cannot.
-func readRegion(memory io.ReaderAt, from, to int64) []byte {
-	region := make([]byte, to-from)
-	if n, err := memory.ReadAt(region, from); err == nil || n == len(region) {
-		return region
-	}
-	const page = 4096
-	for at := int64(0); at < int64(len(region)); at += page {
-		memory.ReadAt(region[at:min(at+page, int64(len(region)))], from+at) //nolint:errcheck // holes stay zero
-	}
-	return region
 }
