@@ -65,7 +65,7 @@ static int no_usable(const struct spire_certs *certs, time_t now, struct err *er
 		if (!spire_cert_is_ca(certs->list[i]) || spire_cert_window(certs->list[i], &from, &until) < 0)
 			continue;
 		bool early = now < from;
-		return err_set(err, ERR_CLOCK,
+		return err_set(err, early ? ERR_CLOCK : ERR_CREDENTIAL,
 			       "none of its CA certificates is valid now: the first %s %s, %s %s (the clock says %s)",
 			       early ? "begins at" : "expired at", spire_time_text(when, early ? from : until),
 			       spire_span_text(span, early ? from - now : now - until), early ? "ahead" : "ago",

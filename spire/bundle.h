@@ -7,8 +7,8 @@
  * one may have expired or lie in the future, for a bundle carries retired and
  * prepared roots while they rotate; they are counted.
  *
- * ERR_CREDENTIAL: no CA certificate in it, another kind of block, not parseable.
- * ERR_CLOCK: CA certificates, but none is valid at `now`.
+ * ERR_CREDENTIAL: no CA certificate in it, another kind of block, not parseable,
+ * none that has not expired. ERR_CLOCK: none is valid yet.
  */
 #ifndef SEALPOD_SPIRE_BUNDLE_H
 #define SEALPOD_SPIRE_BUNDLE_H

@@ -86,7 +86,7 @@ static void check_window(X509 *cert, const char *name, time_t now, struct spire_
 			      "%s is not valid before %s, in %s (the clock says %s): set the clock, or wait", name,
 			      spire_time_text(when, from), spire_span_text(span, from - now), clock);
 	else if (now > until)
-		spire_problem(problems, ERR_CLOCK,
+		spire_problem(problems, ERR_CREDENTIAL,
 			      "%s expired at %s, %s ago (the clock says %s): issue it anew, or set the clock", name,
 			      spire_time_text(when, until), spire_span_text(span, now - until), clock);
 	else if (until - now < SPIRE_MIN_LIFE)

@@ -10,11 +10,11 @@
  * same, in any order; other blocks (EC PARAMETERS, say) are skipped.
  *
  * All violations are reported in one message. Its code:
- *   ERR_CLOCK       a certificate is not yet valid or has expired, and nothing
- *                   else is wrong: it may be the clock;
- *   ERR_CREDENTIAL  everything else, also a certificate that is valid now but
- *                   ends within the hour (SPIRE loads it again at each
- *                   re-attestation, so the agent would soon be lost): issue anew;
+ *   ERR_CLOCK       a certificate is not yet valid, and nothing else is wrong: it
+ *                   may be the clock;
+ *   ERR_CREDENTIAL  everything else: also one that has expired, or that ends within
+ *                   the hour (SPIRE loads it again at each re-attestation, so the
+ *                   agent would soon be lost): issue anew;
  *   ERR_SYSTEM      no memory.
  */
 #ifndef SEALPOD_SPIRE_CREDENTIAL_H

@@ -36,7 +36,7 @@ func TestUnusableCredential(t *testing.T) {
 		}), 103, "digitalSignature"},
 		{"expired", leaf(func(*testing.T) lab.LeafOptions {
 			return lab.LeafOptions{NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-time.Hour)}
-		}), 104, "expired"},
+		}), 103, "expired"},
 		{"not yet valid", leaf(func(*testing.T) lab.LeafOptions {
 			return lab.LeafOptions{NotBefore: now.Add(time.Hour), NotAfter: now.Add(48 * time.Hour)}
 		}), 104, "not valid before"},

@@ -98,7 +98,7 @@ static void none_valid_now_is_a_matter_of_the_clock(void **state)
 	pki_cert_pem(&leaf, &past.text);
 	pki_cert_pem(&retired, &past.text);
 	run(&past);
-	expect_refused(&past, ERR_CLOCK,
+	expect_refused(&past, ERR_CREDENTIAL,
 		       "expired at 2027-01-13T08:00:00Z, 2 days ago (the clock says 2027-01-15T08:00:00Z)");
 	struct trial future OWNED_TRIAL = TRIAL_INIT;
 	pki_cert_pem(&coming, &future.text);
