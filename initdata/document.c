@@ -47,7 +47,7 @@ static int required_string(const struct initdata *doc, const char *key, const ch
 		return err_set(err, ERR_CONFIG, "the key '%s' is missing at the top: write '%s = \"%s\"' above [data]",
 			       key, key, example);
 	if (toml_type(value) != TOML_STRING)
-		return err_set(err, ERR_CONFIG, "line %u: key '%s': a string is wanted ('%s = \"%s\"'), not a %s",
+		return err_set(err, ERR_CONFIG, "line %u: key '%s': a string is wanted ('%s = \"%s\"'), not %s",
 			       toml_line(value), key, key, example, toml_type_name(toml_type(value)));
 	*ret_value = value;
 	return 0;
@@ -90,8 +90,8 @@ static int check_data(struct initdata *doc, struct err *err)
 	if (!doc->data)
 		return err_set(err, ERR_CONFIG, "the table [data] is missing");
 	if (toml_type(doc->data) != TOML_TABLE)
-		return err_set(err, ERR_CONFIG, "line %u: key 'data': a table is wanted, not a %s",
-			       toml_line(doc->data), toml_type_name(toml_type(doc->data)));
+		return err_set(err, ERR_CONFIG, "line %u: key 'data': a table is wanted, not %s", toml_line(doc->data),
+			       toml_type_name(toml_type(doc->data)));
 	for (const struct toml_value *c = toml_first(doc->data); c; c = toml_next(c)) {
 		struct bytes key = toml_key(c);
 		if (toml_type(c) == TOML_TABLE)
@@ -100,7 +100,7 @@ static int check_data(struct initdata *doc, struct err *err)
 				       "must be quoted: \"aa.toml\")",
 				       toml_line(c), QUOTE(key));
 		if (toml_type(c) != TOML_STRING)
-			return err_set(err, ERR_CONFIG, "line %u: key 'data.%.*s': a string is wanted, not a %s",
+			return err_set(err, ERR_CONFIG, "line %u: key 'data.%.*s': a string is wanted, not %s",
 				       toml_line(c), QUOTE(key), toml_type_name(toml_type(c)));
 	}
 	return 0;

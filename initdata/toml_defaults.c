@@ -39,7 +39,7 @@ static int member_of_type(const struct toml_value *table, const char *key, enum 
 {
 	const struct toml_value *value = toml_member(table, bytes_of_text(key));
 	if (value && toml_type(value) != type)
-		return err_set(err, ERR_CONFIG, "line %u: key '%s': a %s is wanted, not a %s", toml_line(value), key,
+		return err_set(err, ERR_CONFIG, "line %u: key '%s': a %s is wanted, not %s", toml_line(value), key,
 			       toml_type_name(type), toml_type_name(toml_type(value)));
 	*ret_value = value;
 	return 0;
