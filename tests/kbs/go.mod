@@ -4,7 +4,15 @@ go 1.26.8
 
 require (
 	github.com/go-jose/go-jose/v4 v4.1.3
+	github.com/google/go-sev-guest v0.14.1
+	github.com/google/go-tdx-guest v0.3.1
 	github.com/open-policy-agent/opa v1.10.0
+	sealpod.test/tee v0.0.0
+)
+
+require (
+	github.com/google/logger v1.1.1 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
 )
 
 require (
@@ -53,3 +61,5 @@ require (
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
+
+replace sealpod.test/tee => ../tee

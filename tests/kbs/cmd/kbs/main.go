@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"sealpod.test/kbs"
+	"sealpod.test/kbs/hardware"
 )
 
 func main() {
@@ -27,8 +28,8 @@ func main() {
 }
 
 type settings struct {
-	options                  kbs.Options
-	caFile, policy, adminKey string
+	options                         kbs.Options
+	caFile, policy, adminKey, roots string
 }
 
 func parse(args []string) (*settings, error) {
@@ -40,6 +41,7 @@ func parse(args []string) (*settings, error) {
 	fs.StringVar(&s.policy, "resource-policy", "", "Rego `FILE`; the default policy denies the sample TEE")
 	fs.StringVar(&s.options.Control, "control", "", "loopback `ADDR:PORT` of the control port")
 	fs.StringVar(&s.adminKey, "admin-key", "", "Ed25519 public key `PATH` (PEM) that verifies admin tokens")
+	fs.StringVar(&s.roots, "roots", "", "`DIR` of throw-away roots (tests/tee): verify snp and tdx evidence, beside sample")
 	fs.BoolVar(&s.options.Nagle, "nagle", false, "stall the first answer on a new TLS 1.3 connection, as the real broker does")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
@@ -58,6 +60,13 @@ func (s *settings) readFiles() error {
 			return err
 		}
 		s.options.ResourcePolicy = string(text)
+	}
+	if s.roots != "" {
+		roots, err := hardware.Load(s.roots)
+		if err != nil {
+			return err
+		}
+		s.options.Verifiers = append(roots.Verifiers(), kbs.Sample{})
 	}
 	if s.adminKey == "" {
 		return nil

@@ -102,7 +102,7 @@ func TestRunRefuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"--listen", "0.0.0.0:0"}, {"--control", "0.0.0.0:0"}, {"surplus"}, {"--unknown"},
 		{"--admin-key", noKey}, {"--admin-key", "missing"}, {"--resource-policy", "missing"},
-		{"--resource-policy", noKey}, {"--resource-dir", "missing"}, {"--tls", "missing/ca.pem"},
+		{"--resource-policy", noKey}, {"--resource-dir", "missing"}, {"--roots", "missing"}, {"--tls", "missing/ca.pem"},
 	} {
 		if err := run(over, args, io.Discard); err == nil {
 			t.Errorf("%v was taken", args)

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hardware has the test broker's verifiers of SEV-SNP and TDX evidence. They
+// take the evidence as the real broker's clients send it, check what the real
+// verifiers check, and name the claims as those do. What they trust is a directory
+// of throw-away roots (tests/tee), never AMD or Intel.
+//
+// go-sev-guest and go-tdx-guest must accept what they can read. They cannot read
+// Turin certificates, models of Genoa other than the first, and quotes of version 5;
+// for all evidence the same checks are made here as well, with Go's own
+// cryptography, so that those are verified too.
+//
+// It is a package of its own so that users of the broker who need no hardware
+// evidence do not depend on those libraries.
+package hardware
