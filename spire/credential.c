@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The x509pop credential: load, check, write.
+ * The x509pop credential: check, write.
  *
  * Both texts come from the KBS; whoever filled it controls them. The private
  * key stays in guarded memory except inside OpenSSL, whose allocator wipes.
@@ -16,115 +16,14 @@
 #include "base/digest.h"
 #include "base/encode.h"
 #include "spire/chain.h"
+#include "spire/key_pair.h"
 
 #define DAY 86400
-
-/* What was found in the two texts. */
-struct parts {
-	struct secret key_der;
-	struct bytes key_label; /* borrowed from the key's text; empty if no key was taken */
-	EVP_PKEY *key;
-	struct spire_certs chain;
-};
-
-static void parts_done(struct parts *parts)
-{
-	secret_done(&parts->key_der);
-	EVP_PKEY_free(parts->key);
-	spire_certs_done(&parts->chain);
-}
-#define OWNED_PARTS CLEANUP(parts_done)
 
 void spire_credential_done(struct spire_credential *credential)
 {
 	if (credential)
 		secret_done(&credential->pem);
-}
-
-/* A failure to decode is a violation like others; want of memory is not. */
-static int note(struct spire_problems *problems, const struct err *cause, const char *what, struct err *err)
-{
-	if (cause->code != ERR_CREDENTIAL) {
-		if (err)
-			*err = *cause;
-		return err_wrap(err, "%s", what);
-	}
-	spire_problem(problems, ERR_CREDENTIAL, "%s: %s", what, cause->message);
-	return 0;
-}
-
-static EVP_PKEY *parse_key(const struct secret *der)
-{
-	const unsigned char *at = der->data;
-	EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)der->len);
-	ERR_clear_error();
-	if (key && at == (const unsigned char *)der->data + der->len)
-		return key;
-	EVP_PKEY_free(key);
-	return NULL;
-}
-
-static int take_key(struct parts *parts, const struct spire_pem_block *block, struct spire_problems *problems,
-		    struct err *err)
-{
-	parts->key_label = block->label;
-	if (block->encrypted || spire_pem_is(block, "ENCRYPTED PRIVATE KEY")) {
-		spire_problem(problems, ERR_CREDENTIAL,
-			      "the private key is encrypted, and nobody is there to type a passphrase: store it plain");
-		return 0;
-	}
-	struct err cause = { 0 };
-	if (spire_pem_decode(block, &parts->key_der, &cause) < 0)
-		return note(problems, &cause, "the private key", err);
-	parts->key = parse_key(&parts->key_der);
-	if (!parts->key)
-		spire_problem(problems, ERR_CREDENTIAL, "the private key is no PKCS#8, PKCS#1 or SEC1 key");
-	return 0;
-}
-
-static int load_key(struct bytes text, struct parts *parts, struct spire_problems *problems, struct err *err)
-{
-	struct spire_pem walk = SPIRE_PEM_WALK(text);
-	struct err cause = { 0 };
-	for (bool found = true; found;) {
-		struct spire_pem_block block;
-		if (spire_pem_next(&walk, &block, &found, &cause) < 0)
-			return note(problems, &cause, "the private key's text", err);
-		if (found && spire_pem_is_key(&block))
-			return take_key(parts, &block, problems, err);
-	}
-	spire_problem(problems, ERR_CREDENTIAL, "no private key (a PEM block 'PRIVATE KEY') is in the key's text");
-	return 0;
-}
-
-static int load_chain(struct bytes text, struct parts *parts, struct spire_problems *problems, struct err *err)
-{
-	struct spire_pem walk = SPIRE_PEM_WALK(text);
-	struct err cause = { 0 };
-	for (;;) {
-		struct spire_pem_block block;
-		bool found = false;
-		if (spire_pem_next(&walk, &block, &found, &cause) < 0)
-			return note(problems, &cause, "the certificate chain", err);
-		if (!found)
-			break;
-		if (spire_pem_is(&block, "CERTIFICATE") && spire_certs_add(&parts->chain, &block, &cause) < 0)
-			return note(problems, &cause, "the certificate chain", err);
-	}
-	if (parts->chain.count == 0)
-		spire_problem(problems, ERR_CREDENTIAL,
-			      "no certificate (a PEM block 'CERTIFICATE') is in the chain's text");
-	return 0;
-}
-
-static int load(struct bytes key, struct bytes chain, struct parts *parts, struct spire_problems *problems,
-		struct err *err)
-{
-	if (key.len > SPIRE_CREDENTIAL_MAX || chain.len > SPIRE_CREDENTIAL_MAX)
-		return err_set(err, ERR_CREDENTIAL, "larger than %u bytes", SPIRE_CREDENTIAL_MAX);
-	if (load_key(key, parts, problems, err) < 0)
-		return -1;
-	return load_chain(chain.len > 0 ? chain : key, parts, problems, err);
 }
 
 /* What the agent will do at the server's challenge: sign with the key (PSS for
@@ -153,52 +52,52 @@ static bool signs_for(EVP_PKEY *key, EVP_PKEY *leaf)
 }
 
 /* Operators swap leaf and issuer now and then: say so. */
-static void report_mismatch(const struct parts *parts, struct spire_problems *problems)
+static void report_mismatch(const struct spire_key_pair *pair, struct spire_problems *problems)
 {
-	for (size_t i = 1; i < parts->chain.count; i++) {
-		if (EVP_PKEY_eq(parts->key, X509_get0_pubkey(parts->chain.list[i])) != 1)
+	for (size_t i = 1; i < pair->chain.count; i++) {
+		if (EVP_PKEY_eq(pair->key, X509_get0_pubkey(pair->chain.list[i])) != 1)
 			continue;
 		spire_problem(problems, ERR_CREDENTIAL,
 			      "the private key belongs to certificate %zu of %zu: the leaf must come first", i + 1,
-			      parts->chain.count);
+			      pair->chain.count);
 		return;
 	}
 	spire_problem(problems, ERR_CREDENTIAL, "the private key does not match the leaf certificate");
 }
 
-static void check_key(const struct parts *parts, struct spire_problems *problems)
+static void check_key(const struct spire_key_pair *pair, struct spire_problems *problems)
 {
-	EVP_PKEY *leaf = X509_get0_pubkey(parts->chain.list[0]);
+	EVP_PKEY *leaf = X509_get0_pubkey(pair->chain.list[0]);
 	const char *leaf_refusal = spire_key_refusal(leaf, true);
-	const char *refusal = spire_key_refusal(parts->key, true);
+	const char *refusal = spire_key_refusal(pair->key, true);
 	if (refusal && !leaf_refusal)
 		spire_problem(problems, ERR_CREDENTIAL, "the private key %s", refusal);
 	if (!leaf)
 		return; /* the chain's check names it */
-	if (EVP_PKEY_eq(parts->key, leaf) != 1)
-		report_mismatch(parts, problems);
-	else if (!refusal && !leaf_refusal && !signs_for(parts->key, leaf))
+	if (EVP_PKEY_eq(pair->key, leaf) != 1)
+		report_mismatch(pair, problems);
+	else if (!refusal && !leaf_refusal && !signs_for(pair->key, leaf))
 		spire_problem(problems, ERR_CREDENTIAL,
 			      "the private key is damaged: what it signs does not verify with the leaf certificate");
 	ERR_clear_error();
 }
 
-static int write_pem(const struct parts *parts, struct secret *ret_pem, struct buf *leaf_der, struct err *err)
+static int write_pem(const struct spire_key_pair *pair, struct secret *ret_pem, struct buf *leaf_der, struct err *err)
 {
 	static const char certificate[] = "CERTIFICATE";
 	const struct bytes label = bytes_of_text(certificate);
 	struct secret pem OWNED_SECRET = SECRET_INIT;
-	size_t cap = spire_pem_size(parts->key_label, parts->key_der.len);
-	for (size_t i = 0; i < parts->chain.count; i++) {
-		int len = i2d_X509(parts->chain.list[i], NULL);
+	size_t cap = spire_pem_size(pair->key_label, pair->key_der.len);
+	for (size_t i = 0; i < pair->chain.count; i++) {
+		int len = i2d_X509(pair->chain.list[i], NULL);
 		cap += spire_pem_size(label, len > 0 ? (size_t)len : 0);
 	}
 	if (secret_alloc(&pem, cap, err) < 0 ||
-	    spire_pem_write_secret(&pem, parts->key_label, secret_bytes(&parts->key_der), err) < 0)
+	    spire_pem_write_secret(&pem, pair->key_label, secret_bytes(&pair->key_der), err) < 0)
 		return -1;
-	for (size_t i = 0; i < parts->chain.count; i++) {
+	for (size_t i = 0; i < pair->chain.count; i++) {
 		OWNED_BUF struct buf der = BUF_INIT(SPIRE_CREDENTIAL_MAX);
-		if (spire_cert_der(parts->chain.list[i], &der, err) < 0 ||
+		if (spire_cert_der(pair->chain.list[i], &der, err) < 0 ||
 		    spire_pem_write_secret(&pem, label, buf_bytes(&der), err) < 0)
 			return -1;
 		if (i == 0)
@@ -247,16 +146,16 @@ static void warn_of_end(const struct spire_certs *chain, time_t now, char *text,
 		       spire_time_text(when, first_end));
 }
 
-static int describe(const struct parts *parts, time_t now, struct spire_credential *out, struct err *err)
+static int describe(const struct spire_key_pair *pair, time_t now, struct spire_credential *out, struct err *err)
 {
-	X509 *leaf = parts->chain.list[0];
+	X509 *leaf = pair->chain.list[0];
 	if (spire_cert_window(leaf, &out->not_before, &out->not_after) < 0)
 		return err_set(err, ERR_CREDENTIAL, "the leaf certificate's validity cannot be read");
 	spire_cert_subject(leaf, out->subject, sizeof(out->subject));
 	spire_cert_sans(leaf, out->sans, sizeof(out->sans));
-	describe_key(parts->key, out->key_type, sizeof(out->key_type));
-	out->intermediates = parts->chain.count - 1;
-	warn_of_end(&parts->chain, now, out->warning, sizeof(out->warning));
+	describe_key(pair->key, out->key_type, sizeof(out->key_type));
+	out->intermediates = pair->chain.count - 1;
+	warn_of_end(&pair->chain, now, out->warning, sizeof(out->warning));
 	return 0;
 }
 
@@ -264,20 +163,20 @@ int spire_credential_check(const struct secret *key, struct bytes chain, time_t 
 			   struct spire_credential *ret_credential, struct err *err)
 {
 	struct spire_problems problems = SPIRE_PROBLEMS_INIT;
-	OWNED_PARTS struct parts parts = { .key_der = SECRET_INIT };
-	if (load(secret_bytes(key), chain, &parts, &problems, err) < 0)
+	OWNED_KEY_PAIR struct spire_key_pair pair = SPIRE_KEY_PAIR_INIT;
+	if (spire_key_pair_load(secret_bytes(key), chain, &pair, &problems, err) < 0)
 		return -1;
-	if (parts.chain.count > 0)
-		spire_chain_check(&parts.chain, now, &problems);
-	if (parts.chain.count > 0 && parts.key)
-		check_key(&parts, &problems);
+	if (pair.chain.count > 0)
+		spire_chain_check(&pair.chain, now, &problems);
+	if (pair.chain.count > 0 && pair.key)
+		check_key(&pair, &problems);
 	if (spire_problems_result(&problems, err) < 0)
 		return -1;
 
 	struct spire_credential out OWNED_SPIRE_CREDENTIAL = SPIRE_CREDENTIAL_INIT;
 	OWNED_BUF struct buf leaf_der = BUF_INIT(SPIRE_CREDENTIAL_MAX);
-	if (write_pem(&parts, &out.pem, &leaf_der, err) < 0 ||
-	    fingerprint(buf_bytes(&leaf_der), out.fingerprint, err) < 0 || describe(&parts, now, &out, err) < 0)
+	if (write_pem(&pair, &out.pem, &leaf_der, err) < 0 ||
+	    fingerprint(buf_bytes(&leaf_der), out.fingerprint, err) < 0 || describe(&pair, now, &out, err) < 0)
 		return -1;
 	*ret_credential = out;
 	out.pem = (struct secret)SECRET_INIT; /* handed over */
