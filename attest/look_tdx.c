@@ -40,9 +40,14 @@ static void look_at_module(const struct tdx_body *body, struct look *look)
 	if (body->seam_attributes)
 		look_warn(look, "module-attributes", "the TDX module's attributes are 0x%llx, not 0",
 			  (unsigned long long)body->seam_attributes);
-	if (!bytes_are_zero(bytes_of(body->mrservicetd, TD_MR_LEN)))
+	if (bytes_are_zero(bytes_of(body->mrservicetd, TD_MR_LEN)))
+		return;
+	if (body->td.attributes.migratable)
 		look_refuse(look, "migration-agent",
-			    "a service TD is bound to this TD (MRSERVICETD is not zero): a migration TD can read its memory");
+			    "a migration TD is bound to this TD (it is migratable, and MRSERVICETD is not zero): it can read "
+			    "the TD's memory");
+	else
+		look_warn(look, "service-td", "a service TD is bound to this TD (MRSERVICETD is not zero); some verifiers refuse that");
 }
 
 static void look_at_signer(const struct tdx_quote *quote, struct look *look)

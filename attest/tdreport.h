@@ -26,7 +26,7 @@ struct tdreport {
 	uint64_t seam_attributes;
 	uint8_t tee_tcb_svn2[16]; /* TDX 1.5, zero before */
 	struct td td;
-	uint8_t servtd_hash[TD_MR_LEN]; /* TDX 1.5, zero before and when no service TD is bound */
+	uint8_t servtd_hash[TD_MR_LEN]; /* TDX 1.5, zero before; seen set in a TD that cannot be migrated */
 	bool hashes_match; /* the two hashes are those of the two parts */
 };
 

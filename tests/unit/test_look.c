@@ -215,9 +215,22 @@ static void finds_each_fault_of_a_quote(void **state)
 	assert_tdx(attributes + 3, 0, "sept-ve", "attributes 0x0 leave SEPT_VE_DISABLE at 0");
 	assert_tdx(attributes + 3, 0x30, "migration-allowed", "allow migration");
 	assert_tdx(attributes + 1, 0x80, "attribute-bits", "does not know: 0x8000");
-	assert_tdx(body + 647, 1, "migration-agent!", "MRSERVICETD is not zero");
+	assert_tdx(body + 647, 1, "service-td", "MRSERVICETD is not zero");
 	assert_tdx(702 + 138 + 48, 2 | 0x11, "qe-debug!", "quoting enclave in debug mode");
 	assert_tdx(702 + 620, 3, "no-pck-chain", "certification data type 3");
+}
+
+static void refuses_a_migration_td(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf raw = BUF_INIT(0);
+	struct tdx_quote quote;
+	struct look look;
+	read_quote("tdx/v5-go.dat", &raw, &quote);
+	quote.body.td.attributes.migratable = true;
+	quote.body.mrservicetd[47] = 1;
+	look_at_tdx(&quote, &nothing, &look);
+	assert_string_equal(names_of(&look), "migration-allowed migration-agent!");
 }
 
 static void names_the_first_fatal_finding(void **state)
@@ -273,6 +286,7 @@ int main(void)
 		cmocka_unit_test(compares_init_data_as_the_platform_carries_it),
 		cmocka_unit_test(looks_at_genuine_quotes),
 		cmocka_unit_test(finds_each_fault_of_a_quote),
+		cmocka_unit_test(refuses_a_migration_td),
 		cmocka_unit_test(names_the_first_fatal_finding),
 		cmocka_unit_test(has_room_for_all_findings),
 	};
