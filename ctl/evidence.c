@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `sealpodctl evidence show`: reads one file or standard input, finds out what it is, prints
+ * what stands in it. The operator names the file, its content is anybody's. Nothing is
+ * printed unless all of it could be read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "ctl/cli.h"
+#include "ctl/show.h"
+
+#define INPUT_MAX (8u << 20)
+
+static int read_stdin(struct buf *out, struct err *err)
+{
+	uint8_t block[4096];
+	for (;;) {
+		ssize_t got = read(STDIN_FILENO, block, sizeof(block));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_set_errno(err, ERR_SYSTEM, errno, "standard input");
+		if (got == 0)
+			return 0;
+		if (buf_append(out, bytes_of(block, (size_t)got), err) < 0)
+			return err_wrap(err, "standard input");
+	}
+}
+
+static int read_input(const char *path, struct buf *out, struct err *err)
+{
+	if (strcmp(path, "-") == 0)
+		return read_stdin(out, err);
+	return file_read(AT_FDCWD, path, out, err);
+}
+
+static int unknown_kind(const char *path, struct bytes content, struct err *err)
+{
+	OWNED_BUF struct buf kinds = BUF_INIT(1024);
+	if (content.len == 0)
+		return err_set(err, ERR_CONFIG, "'%s' is empty", path);
+	show_list(&kinds);
+	return err_set(err, ERR_CONFIG, "'%s' (%zu bytes) is none of these: %s", path, content.len, buf_text(&kinds));
+}
+
+/* A file that cannot be read as what it seems to be is the operator's mistake, not a server's. */
+static int unreadable(const char *path, const struct show_kind *kind, struct err *err)
+{
+	if (err && err->code == ERR_PROTOCOL)
+		err->code = ERR_CONFIG;
+	return err_wrap(err, "'%s', which looks like %s", path, kind->heading);
+}
+
+int verb_evidence_show(const struct cli_options *options, struct err *err)
+{
+	OWNED_BUF struct buf content = BUF_INIT(INPUT_MAX);
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	if (read_input(options->operand, &content, err) < 0) {
+		if (err && err->code == ERR_PROTOCOL)
+			err->code = ERR_CONFIG;
+		return -1;
+	}
+	const struct show_kind *kind = show_find(buf_bytes(&content));
+	if (!kind)
+		return unknown_kind(options->operand, buf_bytes(&content), err);
+	sheet_start(&sheet, options->json);
+	sheet_text(&sheet, "kind", NULL, "%s", kind->name);
+	sheet_text(&sheet, NULL, "kind", "%s", kind->heading);
+	if (kind->show(buf_bytes(&content), &sheet, err) < 0)
+		return unreadable(options->operand, kind, err);
+	return sheet_print(&sheet, err);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ctl/show: each genuine file is taken for what it is and shown in both forms; what comes out
+ * of it cannot drive a terminal; broken files are refused.
+ */
+#include "vectors.h"
+
+#include "ctl/show.h"
+
+static const struct {
+	const char *file;
+	const char *kind;
+	const char *people; /* a line of the table */
+	const char *path;   /* of a member in JSON, two names */
+	const char *member;
+	const char *value;
+} cases[] = {
+	{ "snp/milan-v2-report.bin", "snp-report", "  product                not named in version 2\n", "report", "signing_key",
+	  "VCEK" },
+	{ "snp/milan-v2-debug-report.bin", "snp-report", "DEBUGGING ALLOWED\n", "report", "policy_abi", "0.0" },
+	{ "snp/milan-v3-vlek-report.bin", "snp-report", "  signed by              VLEK\n", "report", "signing_key", "VLEK" },
+	{ "snp/turin-v5-report.bin", "snp-report",
+	  "  REPORTED_TCB           FMC 0, boot loader 1, TEE 0, SNP 2, microcode 71\n", "report", "product", "Turin" },
+	{ "snp/genoa-siena-evidence.json", "snp-evidence", "  type                   VCEK\n", "report", "measurement",
+	  "6a6519d757e68c2e939c9dbbbc1828498e8de35d2766dd05f1a2cca5059d0cf4ae62a36d75c837974dd50b315506e73e" },
+	{ "tdx/v4-cos113.dat", "tdx-quote", "  trailing bytes         3065\n", "quote", NULL, NULL },
+	{ "tdx/v4-debug-td.dat", "tdx-quote", "must be refused", "quote", NULL, NULL },
+	{ "tdx/v5-go.dat", "tdx-quote", "5, PCK chain of 3 certificates (3678 bytes)\n", "quote", NULL, NULL },
+	{ "tdx/tdreport-a.bin", "tdreport", "  hashes match           yes\n", "tdreport", "rtmr1",
+	  "4e5f8826653198ab4bc5156fbe4bc99db054c0b8239a16c4b59249fb427f4acc50eed1b46a85c7d526c4e1e47621b14c" },
+	{ "eventlog/ccel-cos113-acpi.bin", "ccel-table", "  CC type                2 (TDX)\n", "ccel", "area_length", "0x40000" },
+	{ "eventlog/ccel-aael-alibaba.bin", "event-log", "coco.com some-operation some-content\n", "event_log", "end", "FF mark" },
+	{ "eventlog/ccel-ovmf.bin", "event-log", "  bytes without padding  2120\n", "event_log", "spec_version",
+	  "2.0 errata 0" },
+	{ "eventlog/tpm-ubuntu2404-snp.bin", "event-log", "PCR14", "event_log", "algorithms", "sha1, sha256, sha384" },
+};
+
+/* Shows `content` for people or for machines; what comes out is in the sheet. */
+static void must_show(struct bytes content, bool for_machines, struct sheet *sheet)
+{
+	struct err err = { 0 };
+	const struct show_kind *kind = show_find(content);
+	assert_non_null(kind);
+	sheet_start(sheet, for_machines);
+	if (kind->show(content, sheet, &err) < 0)
+		fail_msg("%s", err.message);
+	if (sheet->failed)
+		fail_msg("%s", sheet->err.message);
+	assert_int_equal(sheet->depth, 0);
+}
+
+static void assert_plain(const struct buf *text)
+{
+	for (size_t i = 0; i < text->len; i++)
+		assert_true(text->data[i] == '\n' || (text->data[i] >= 0x20 && text->data[i] < 0x7F));
+}
+
+static void shows_each_genuine_file(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWNED_BUF struct buf content = vector_read(cases[i].file);
+		struct sheet people CLEANUP(sheet_done) = { 0 };
+		struct sheet machines CLEANUP(sheet_done) = { 0 };
+		assert_string_equal(show_find(buf_bytes(&content))->name, cases[i].kind);
+		must_show(buf_bytes(&content), false, &people);
+		assert_plain(&people.text);
+		if (!strstr(buf_text(&people.text), cases[i].people))
+			fail_msg("%s: no '%s' in:\n%s", cases[i].file, cases[i].people, buf_text(&people.text));
+		must_show(buf_bytes(&content), true, &machines);
+		const struct json *part = json_member(machines.document, cases[i].path);
+		assert_non_null(part);
+		if (cases[i].member)
+			assert_string_equal(json_text(json_member(part, cases[i].member)), cases[i].value);
+	}
+}
+
+/* A report with its certificate table behind it, as the device hands both out. */
+static void shows_an_extended_report(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf content = vector_read("snp/genoa-v5-report.bin");
+	OWNED_BUF struct buf vcek = vector_read("snp/genoa-v5-vcek.der");
+	struct sheet people CLEANUP(sheet_done) = { 0 };
+	struct sheet machines CLEANUP(sheet_done) = { 0 };
+	struct sheet table CLEANUP(sheet_done) = { 0 };
+	struct err err = { 0 };
+	assert_int_equal(hex_decode(bytes_of_text("63da758de6644564adc5f4b93be8accd3000000043050000"), &content, &err), 0);
+	for (unsigned i = 0; i < 24; i++)
+		assert_int_equal(buf_append_byte(&content, 0, &err), 0);
+	assert_int_equal(buf_append(&content, buf_bytes(&vcek), &err), 0);
+	must_show(buf_bytes(&content), false, &people);
+	assert_non_null(strstr(buf_text(&people.text), "VCEK                   1347 bytes at 48, GUID "
+						       "63da758d-e664-4564-adc5-f4b93be8accd\n"));
+	must_show(buf_bytes(&content), true, &machines);
+	const struct json *cert = json_first(json_member(machines.document, "certificates"));
+	assert_int_equal(strlen(json_text(json_member(cert, "data"))), 2 * 1347);
+	struct bytes alone = bytes_of(content.data + 1184, content.len - 1184);
+	assert_string_equal(show_find(alone)->name, "snp-certificates");
+	must_show(alone, false, &table);
+	content.data[1184 + 16] = 1; /* points into the header */
+	sheet_done(&table);
+	sheet_start(&table, false);
+	assert_int_equal(show_snp_report(buf_bytes(&content), &table, &err), -1);
+	assert_message_has(err, "behind the SNP report: entry 0 of the certificate table points to offset 1");
+}
+
+static void shows_tdx_evidence_with_its_log(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf quote = vector_read("tdx/v4-cos113.dat");
+	OWNED_BUF struct buf log = vector_read("eventlog/ccel-cos113.bin");
+	OWNED_BUF struct buf content = BUF_INIT(VECTOR_MAX);
+	struct sheet people CLEANUP(sheet_done) = { 0 };
+	struct err err = { 0 };
+	assert_int_equal(buf_append_text(&content, " {\"cc_eventlog\":\"", &err), 0);
+	assert_int_equal(base64_encode(BASE64, buf_bytes(&log), &content, &err), 0);
+	assert_int_equal(buf_append_text(&content, "\",\"quote\":\"", &err), 0);
+	assert_int_equal(base64_encode(BASE64, buf_bytes(&quote), &content, &err), 0);
+	assert_int_equal(buf_append_text(&content, "\"}\n", &err), 0);
+	assert_string_equal(show_find(buf_bytes(&content))->name, "tdx-evidence");
+	must_show(buf_bytes(&content), false, &people);
+	assert_non_null(strstr(buf_text(&people.text), "the log replays to the RTMRs of the quote\n"));
+	assert_non_null(strstr(buf_text(&people.text), "number of events       43\n"));
+}
+
+static void finds_the_old_form_of_a_log(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf log = BUF_INIT(4096);
+	struct err err = { 0 };
+	assert_int_equal(hex_decode(bytes_of_text("0000000004000000" "9069ca78e7450a285173431b3e52c5c25299e473"
+						  "0400000000000000"), &log, &err), 0);
+	assert_string_equal(show_find(buf_bytes(&log))->name, "event-log");
+}
+
+static void knows_what_it_does_not_know(void **state)
+{
+	(void)state;
+	assert_null(show_find(bytes_of("", 0)));
+	assert_null(show_find(bytes_of_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")));
+	assert_null(show_find(bytes_of_text("{\"other\":1}")));
+	assert_null(show_find(bytes_of_text("{\"version\":2,\"tpm_quote\":{},\"hcl_report\":\"\"}")));
+	OWNED_BUF struct buf list = BUF_INIT(1024);
+	show_list(&list);
+	assert_non_null(strstr(buf_text(&list), "SNP attestation report, event log"));
+}
+
+/* Cut anywhere, each file is refused or taken for something that can be read. */
+static void survives_truncation(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWNED_BUF struct buf content = vector_read(cases[i].file);
+		size_t step = content.len > 5000 ? 997 : 41;
+		for (size_t len = 0; len < content.len; len += step) {
+			uint8_t *cut = exact_copy(buf_bytes(&content), len);
+			struct sheet sheet CLEANUP(sheet_done) = { 0 };
+			struct err err = { 0 };
+			const struct show_kind *kind = show_find(bytes_of(cut, len));
+			sheet_start(&sheet, len % 2);
+			if (kind && kind->show(bytes_of(cut, len), &sheet, &err) < 0)
+				assert_true(err.code == ERR_PROTOCOL && err.message[0]);
+			free(cut);
+		}
+	}
+}
+
+static void shows_foreign_text_without_control_bytes(void **state)
+{
+	(void)state;
+	struct sheet people CLEANUP(sheet_done) = { 0 };
+	struct sheet machines CLEANUP(sheet_done) = { 0 };
+	struct err err = { 0 };
+	OWNED_BUF struct buf text = BUF_INIT(256);
+	sheet_start(&people, false);
+	sheet_foreign(&people, "key", "label", bytes_of("a\x1b[2J\xff\n\0b", 9));
+	assert_string_equal(buf_text(&people.text), "label                    a.[2J...b\n");
+	sheet_start(&machines, true);
+	sheet_foreign(&machines, "key", "label", bytes_of("a\x1b\nb", 4));
+	assert_int_equal(json_print(machines.document, &text, &err), 0);
+	assert_string_equal(buf_text(&text), "{\"key\":\"a.\\nb\"}");
+}
+
+static void keeps_the_first_failure_of_a_sheet(void **state)
+{
+	(void)state;
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	struct err err = { 0 };
+	sheet_start(&sheet, true);
+	sheet_number(&sheet, "a", NULL, 1);
+	sheet_number(&sheet, "b", NULL, UINT64_MAX);
+	sheet_number(&sheet, "c", NULL, 2);
+	assert_int_equal(sheet_print(&sheet, &err), -1);
+	assert_message_has(err, "2^53");
+	sheet_done(&sheet);
+	sheet_start(&sheet, false);
+	for (unsigned i = 0; i < SHEET_DEPTH; i++)
+		sheet_begin(&sheet, "deeper", "deeper");
+	assert_int_equal(sheet_print(&sheet, &err), -1);
+	assert_message_has(err, "more than 8 sections");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shows_each_genuine_file),
+		cmocka_unit_test(shows_an_extended_report),
+		cmocka_unit_test(shows_tdx_evidence_with_its_log),
+		cmocka_unit_test(finds_the_old_form_of_a_log),
+		cmocka_unit_test(knows_what_it_does_not_know),
+		cmocka_unit_test(survives_truncation),
+		cmocka_unit_test(shows_foreign_text_without_control_bytes),
+		cmocka_unit_test(keeps_the_first_failure_of_a_sheet),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
