@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+#include "attest/az_common.h"
+#include "attest/az_snp.h"
+#include "attest/az_tdx.h"
 #include "attest/sample.h"
 #include "attest/sev_guest.h"
 #include "attest/snp.h"
@@ -19,6 +22,8 @@
 static const struct attester *const attesters[] = {
 	&snp_attester,
 	&tdx_attester,
+	&az_snp_attester,
+	&az_tdx_attester,
 #ifdef SEALPOD_SAMPLE_ATTESTER
 	&sample_attester, /* last: chosen only where nothing real is there */
 #endif
@@ -36,7 +41,8 @@ void attester_evidence_done(struct attester_evidence *evidence)
 
 static struct attester_signs look_around(const char *instance, struct err *why_no_tsm)
 {
-	struct attester_signs signs = { .sev_guest = sev_guest_present(), .tdx_guest = access("/dev/tdx_guest", F_OK) == 0 };
+	struct attester_signs signs = { .sev_guest = sev_guest_present(), .tdx_guest = access("/dev/tdx_guest", F_OK) == 0,
+					.hcl_type = az_probe() };
 	if (tsm_probe(instance, signs.tsm_provider, why_no_tsm) < 0)
 		signs.tsm_provider[0] = 0;
 	return signs;
@@ -44,9 +50,12 @@ static struct attester_signs look_around(const char *instance, struct err *why_n
 
 static int no_tee(const struct attester_signs *signs, const char *what, const struct err *why_no_tsm, struct err *err)
 {
-	return err_set(err, ERR_NO_TEE, "%s; looked for configfs-tsm (%s), '/dev/sev-guest' (%s), '/dev/tdx_guest' (%s)", what,
-		       signs->tsm_provider[0] ? signs->tsm_provider : why_no_tsm->message, signs->sev_guest ? "there" : "absent",
-		       signs->tdx_guest ? "there" : "absent");
+	return err_set(err, ERR_NO_TEE,
+		       "%s; looked for configfs-tsm (%s), '/dev/sev-guest' (%s), '/dev/tdx_guest' (%s), '" TPM_DEVICE
+		       "' (%s, HCL report: %s)",
+		       what, signs->tsm_provider[0] ? signs->tsm_provider : why_no_tsm->message,
+		       signs->sev_guest ? "there" : "absent", signs->tdx_guest ? "there" : "absent",
+		       tpm_present() ? "there" : "absent", signs->hcl_type ? hcl_type_name(signs->hcl_type) : "none");
 }
 
 static const struct attester *by_name(const char *name)

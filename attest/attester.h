@@ -22,6 +22,7 @@ struct attester_signs {
 	char tsm_provider[TSM_PROVIDER_MAX]; /* "" where configfs-tsm gives no reports */
 	bool sev_guest;                      /* /dev/sev-guest */
 	bool tdx_guest;                      /* /dev/tdx_guest */
+	uint32_t hcl_type;                   /* of the HCL report in the TPM (attest/hcl.h); 0 where there is none */
 };
 
 /* What to gather. */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the attesters of Azure's confidential VMs share. There the hardware report belongs to
+ * the paravisor; a guest gives report data to an NV index of the vTPM and reads the HCL report
+ * from another. Its claims name the key that quotes the PCRs:
+ *
+ *     report data = extra data of the quote -> quote signed by the AK -> AK in the claims
+ *     -> hash of the claims = report data of the hardware report -> VCEK or TD quote
+ */
+#ifndef SEALPOD_ATTEST_AZ_COMMON_H
+#define SEALPOD_ATTEST_AZ_COMMON_H
+
+#include "attest/attester.h"
+#include "attest/az_evidence.h"
+#include "attest/hcl.h"
+#include "attest/look.h"
+#include "attest/tpm.h"
+
+#define AZ_NV_HCL 0x01400001u
+#define AZ_NV_REPORT_DATA 0x01400002u
+#define AZ_AK 0x81000003u
+#define AZ_INIT_DATA_PCR 8
+
+/* How long the paravisor may take for a new HCL report; three seconds are usual. */
+#define AZ_HCL_MS 20000
+
+/* The type of the HCL report in this machine's TPM; HCL_NONE where there is no TPM or no HCL report in it. A TPM
+ * alone is no sign of Azure. */
+uint32_t az_probe(void);
+
+/* All that the guest can gather by itself. struct bytes members of `report` point into `hcl`. */
+struct az_gathered {
+	struct tpm_quoted quoted;
+	struct buf hcl;
+	struct hcl_report report;
+	struct hcl_claims claims;
+};
+
+#define AZ_GATHERED_INIT { .quoted = TPM_QUOTED_INIT, .hcl = BUF_INIT(AZ_HCL_MAX), .claims = HCL_CLAIMS_INIT }
+#define OWNED_GATHERED CLEANUP(az_gathered_done)
+void az_gathered_done(struct az_gathered *gathered);
+
+/* Writes the report data (1 to 64 bytes), quotes over it, and waits until an HCL report carries it, at most
+ * `patience_ms`. ERR_DEVICE if none does. */
+int az_gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, const struct deadline *deadline,
+	      struct az_gathered *ret_gathered, struct err *err) WARN_UNUSED;
+
+/* The look at what was gathered, before it is sent: each link of the chain has a finding of its
+ * own name, so that a broken vTPM is told apart from a verifier that says no. Appends to the look.
+ *
+ *     claims-hash, ak, quote, quote-signature, extra-data, pcr-selection, pcr-digest, user-data, init-data
+ *     warnings: secure-boot
+ */
+void look_at_az(const struct az_gathered *gathered, struct bytes report_data, const struct digest *init_data,
+		struct look *look);
+
+/* PCR 8 as this init-data digest (sha256 alone) makes it out of a PCR of zeros. */
+int az_pcr8_of(const struct digest *init_data, struct digest *ret_pcr, struct err *err) WARN_UNUSED;
+
+#endif

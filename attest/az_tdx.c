@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Evidence of TDX on Azure.
+ *
+ * The TDREPORT is the paravisor's, the quote is made of it on the host and comes back by the metadata service.
+ * Must never send a quote that is not of this report.
+ */
+#include "attest/az_tdx.h"
+
+#include <string.h>
+
+#include "attest/az_common.h"
+#include "attest/imds.h"
+#include "attest/look_log.h"
+#include "attest/tdreport.h"
+
+static bool probe(const struct attester_signs *signs)
+{
+	return signs->hcl_type == HCL_TDX;
+}
+
+static int look(const struct az_gathered *gathered, const struct attester_request *request, struct err *err)
+{
+	struct look findings = { .count = 0 };
+	struct tdreport report;
+	if (gathered->report.type != HCL_TDX)
+		return err_set(err, ERR_NO_TEE, "the HCL report is of type '%s' now", hcl_type_name(gathered->report.type));
+	if (tdreport_read(gathered->report.hardware, &report, err) < 0)
+		return -1;
+	look_at_az(gathered, request->report_data, request->init_data, &findings);
+	look_log(&findings);
+	return look_verdict(&findings, err);
+}
+
+static int look_at_td_quote(const struct az_gathered *gathered, struct bytes raw, struct err *err)
+{
+	struct tdx_quote quote;
+	struct look findings;
+	struct report_data data = report_data_of(&gathered->report.claims_digest);
+	/* MRCONFIGID is not the tenant's here: init-data is in PCR 8. */
+	const struct look_expected expected = { .report_data = &data };
+	if (tdx_quote_read(raw, &quote, err) < 0)
+		return -1;
+	look_at_tdx(&quote, &expected, &findings);
+	look_log(&findings);
+	return look_verdict(&findings, err);
+}
+
+static int get_quote(const struct attester_request *request, struct bytes tdreport, struct buf *ret_quote, struct err *err)
+{
+	struct http_client *client OWNED_HTTP = NULL;
+	return imds_open(&client, err) < 0 ? -1 : imds_td_quote(client, tdreport, &request->deadline, ret_quote, err);
+}
+
+static int collect(const struct attester_request *request, struct attester_evidence *ret_evidence, struct err *err)
+{
+	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	struct tpm *tpm OWNED_TPM = NULL;
+	if (tpm_open_device(&tpm, err) < 0 ||
+	    az_gather(tpm, request->report_data, AZ_HCL_MS, &request->deadline, &gathered, err) < 0 ||
+	    look(&gathered, request, err) < 0 || get_quote(request, gathered.report.hardware, &evidence.certs, err) < 0 ||
+	    look_at_td_quote(&gathered, buf_bytes(&evidence.certs), err) < 0 ||
+	    az_evidence_build(AZ_TDX, &gathered.quoted, buf_bytes(&gathered.hcl), buf_bytes(&evidence.certs), &evidence.json, err) < 0)
+		return -1;
+	buf_move(&evidence.raw, &gathered.hcl);
+	*ret_evidence = evidence;
+	evidence = (struct attester_evidence)ATTESTER_EVIDENCE_INIT;
+	return 0;
+}
+
+const struct attester az_tdx_attester = {
+	.tee = "az-tdx-vtpm",
+	.looks_for = "an HCL report of type 'TDX' in '" TPM_DEVICE "'",
+	.init_data_in = "PCR 8",
+	.probe = probe,
+	.collect = collect,
+};
