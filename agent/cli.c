@@ -19,6 +19,8 @@ const struct cli_verb cli_verbs[] = {
 	  CLI_ATTESTING, "URI", false, NULL, false, verb_get },
 	{ "attest", "[options]", "gather evidence of this TEE and print it",
 	  CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_REPORT_DATA | CLI_FORMAT, NULL, false, NULL, false, verb_attest },
+	{ "svid", "--directory DIR [options] [-- PROGRAM ...]", "deliver SVIDs to files, keep them fresh, tell or run a program",
+	  CLI_CONFIG_OPTIONAL | CLI_DEADLINE | CLI_VERBOSE | CLI_ONCE | CLI_CHECK, NULL, false, "svid", true, verb_svid },
 	{ "version", "", "print the version", 0, NULL, false, NULL, false, verb_version },
 	{ "help", "[exit-codes]", "print help, or the table of exit statuses", 0, "TOPIC", true, NULL, false, verb_help },
 };

@@ -75,6 +75,7 @@ void cli_print_options(void);
 int verb_run(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_attest(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_get(const struct cli_options *options, struct err *err) WARN_UNUSED;
+int verb_svid(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_version(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_help(const struct cli_options *options, struct err *err) WARN_UNUSED;
 

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The threads of `sealpod svid`.
+ *
+ * What comes over the socket is decoded in spire/; here it only waits to be
+ * fetched. Must never keep more than one update of a kind, however fast they come,
+ * and never wait for the thread that fetches them.
+ */
+#include "agent/svid_watch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "spire/svid.h"
+
+#define STACK_SIZE (256 * 1024)
+#define TOKEN_CALL_MS 30000
+
+struct svid_watch {
+	pthread_mutex_t lock;
+	struct svid_news *first;
+	int event_fd;
+	const char *socket;
+	const struct svid_token *tokens;
+	size_t token_count;
+};
+
+void svid_news_free(struct svid_news *news)
+{
+	if (!news)
+		return;
+	workload_x509_done(&news->x509);
+	workload_bundles_done(&news->jwks);
+	workload_jwts_done(&news->jwts);
+	free(news);
+}
+
+void svid_news_cleanup(struct svid_news **news)
+{
+	svid_news_free(*news);
+	*news = NULL;
+}
+
+int svid_watch_fd(const struct svid_watch *watch)
+{
+	return watch->event_fd;
+}
+
+static bool is_same_kind(const struct svid_news *a, const struct svid_news *b)
+{
+	return a->source == b->source && a->token == b->token && a->trouble == b->trouble;
+}
+
+/* Appends, and takes an older one of the kind out: it returns that one. */
+static struct svid_news *exchange(struct svid_watch *watch, struct svid_news *news)
+{
+	struct svid_news *old = NULL;
+	struct svid_news **at = &watch->first;
+	while (*at) {
+		if (!old && is_same_kind(*at, news)) {
+			old = *at;
+			*at = old->next;
+		} else {
+			at = &(*at)->next;
+		}
+	}
+	*at = news;
+	return old;
+}
+
+static void post(struct svid_watch *watch, struct svid_news *news)
+{
+	const uint64_t one = 1;
+	(void)pthread_mutex_lock(&watch->lock);
+	struct svid_news *old = exchange(watch, news);
+	(void)pthread_mutex_unlock(&watch->lock);
+	svid_news_free(old);
+	ssize_t ignored = write(watch->event_fd, &one, sizeof(one)); /* fails only when it is readable anyway */
+	(void)ignored;
+}
+
+struct svid_news *svid_watch_next(struct svid_watch *watch)
+{
+	uint64_t count;
+	(void)pthread_mutex_lock(&watch->lock);
+	struct svid_news *news = watch->first;
+	if (news)
+		watch->first = news->next;
+	else if (read(watch->event_fd, &count, sizeof(count)) < 0)
+		count = 0; /* there was nothing to read */
+	(void)pthread_mutex_unlock(&watch->lock);
+	return news;
+}
+
+static struct svid_news *new_news(enum svid_source source, size_t token)
+{
+	struct svid_news *news = calloc(1, sizeof(*news));
+	if (news) {
+		news->source = source;
+		news->token = token;
+	}
+	return news;
+}
+
+static void post_trouble(struct svid_watch *watch, enum svid_source source, size_t token, enum workload_next what_next,
+			 const struct err *err)
+{
+	struct svid_news *news = new_news(source, token);
+	if (!news)
+		return;
+	news->trouble = true;
+	news->what_next = what_next;
+	news->err = *err;
+	post(watch, news);
+}
+
+static void sleep_ms(int64_t ms)
+{
+	const struct deadline never = { .at_ms = INT64_MAX };
+	(void)clock_pause(ms, &never);
+}
+
+/* A stream and how it went so far. */
+struct stream {
+	struct svid_watch *watch;
+	struct workload_pace pace;
+};
+
+static int on_x509(struct workload_x509 *update, void *arg, struct err *err)
+{
+	struct stream *stream = arg;
+	struct svid_news *news = new_news(SVID_X509, 0);
+	if (!news)
+		return err_set(err, ERR_SYSTEM, "out of memory");
+	news->x509 = *update;
+	*update = (struct workload_x509){ 0 };
+	stream->pace = (struct workload_pace){ 0 };
+	post(stream->watch, news);
+	return 0;
+}
+
+static int on_jwks(struct workload_bundles *update, void *arg, struct err *err)
+{
+	struct stream *stream = arg;
+	struct svid_news *news = new_news(SVID_JWKS, 0);
+	if (!news)
+		return err_set(err, ERR_SYSTEM, "out of memory");
+	news->jwks = *update;
+	*update = (struct workload_bundles){ 0 };
+	stream->pace = (struct workload_pace){ 0 };
+	post(stream->watch, news);
+	return 0;
+}
+
+static int one_stream(struct workload *workload, enum svid_source source, struct stream *stream,
+		      struct grpc_status *status, struct err *err)
+{
+	if (source == SVID_X509)
+		return workload_watch_x509(workload, on_x509, stream, NULL, status, err);
+	return workload_watch_bundles(workload, WORKLOAD_JWT_BUNDLES, on_jwks, stream, NULL, status, err);
+}
+
+static void run_stream(struct svid_watch *watch, enum svid_source source)
+{
+	struct stream stream = { .watch = watch };
+	for (;;) {
+		OWNED_WORKLOAD struct workload *workload = NULL;
+		struct grpc_status status = { .code = GRPC_INTERNAL };
+		struct err err = { 0 };
+		enum workload_next what_next = WORKLOAD_RETRY;
+		if (workload_open(watch->socket, &workload, &err) == 0 &&
+		    one_stream(workload, source, &stream, &status, &err) < 0)
+			what_next = workload_next(&status, &err);
+		post_trouble(watch, source, 0, what_next, &err);
+		sleep_ms(workload_pause_ms(&stream.pace, what_next));
+	}
+}
+
+static void *x509_thread(void *watch)
+{
+	run_stream(watch, SVID_X509);
+	return NULL;
+}
+
+static void *jwks_thread(void *watch)
+{
+	run_stream(watch, SVID_JWKS);
+	return NULL;
+}
+
+/* Half of the life that is left, and a second more: the agent renews its own at half. */
+static int64_t renew_in_ms(const struct workload_jwts *jwts)
+{
+	int64_t least = INT64_MAX;
+	for (size_t i = 0; i < jwts->count; i++) {
+		int64_t issued;
+		int64_t expires;
+		struct err ignored;
+		if (spire_jwt_window(&jwts->list[i].token, &issued, &expires, &ignored) == 0 && expires < least)
+			least = expires;
+	}
+	int64_t left = least == INT64_MAX ? 60 : least - (int64_t)time(NULL);
+	if (left < 0)
+		left = 0;
+	return (left > 86400 ? 86400 : left) * 500 + 1000;
+}
+
+/* When to fetch it next, and how that went so far. */
+struct errand {
+	int64_t due_ms;
+	struct workload_pace pace;
+};
+
+static void fetch_token(struct svid_watch *watch, size_t token, struct errand *errand)
+{
+	OWNED_WORKLOAD struct workload *workload = NULL;
+	OWNED_NEWS struct svid_news *news = new_news(SVID_TOKEN, token);
+	const struct svid_token *wanted = &watch->tokens[token];
+	struct grpc_status status = { .code = GRPC_INTERNAL };
+	struct err err = { 0 };
+	struct deadline limit = deadline_in(TOKEN_CALL_MS);
+	if (news && workload_open(watch->socket, &workload, &err) == 0 &&
+	    workload_fetch_jwts(workload, wanted->audiences, wanted->audience_count, NULL, &limit, &news->jwts, &status,
+				&err) == 0) {
+		errand->due_ms = clock_now_ms() + renew_in_ms(&news->jwts);
+		errand->pace = (struct workload_pace){ 0 };
+		post(watch, TAKE_PTR(news));
+		return;
+	}
+	enum workload_next what_next = workload ? workload_next(&status, &err) : WORKLOAD_RETRY;
+	post_trouble(watch, SVID_TOKEN, token, what_next, &err);
+	errand->due_ms = clock_now_ms() + workload_pause_ms(&errand->pace, what_next);
+}
+
+static void *token_thread(void *arg)
+{
+	struct svid_watch *watch = arg;
+	struct errand errands[SVID_TOKENS_MAX] = { { .due_ms = 0 } };
+	for (;;) {
+		int64_t first = INT64_MAX;
+		for (size_t i = 0; i < watch->token_count; i++) {
+			if (errands[i].due_ms <= clock_now_ms())
+				fetch_token(watch, i, &errands[i]);
+			if (errands[i].due_ms < first)
+				first = errands[i].due_ms;
+		}
+		sleep_ms(first - clock_now_ms());
+	}
+	return NULL;
+}
+
+static int start_thread(struct svid_watch *watch, void *(*run)(void *), struct err *err)
+{
+	pthread_t thread;
+	pthread_attr_t attr;
+	int why = pthread_attr_init(&attr);
+	if (why == 0)
+		why = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (why == 0)
+		why = pthread_create(&thread, &attr, run, watch);
+	if (why != 0)
+		return err_set_errno(err, ERR_SYSTEM, why, "cannot start a thread");
+	(void)pthread_attr_destroy(&attr);
+	(void)pthread_detach(thread);
+	return 0;
+}
+
+int svid_watch_start(const struct svid_settings *settings, const struct svid_token *tokens, size_t token_count,
+		     const char *socket, struct svid_watch **ret_watch, struct err *err)
+{
+	struct svid_watch *watch = calloc(1, sizeof(*watch));
+	if (!watch)
+		return err_set(err, ERR_SYSTEM, "out of memory");
+	*watch = (struct svid_watch){ .socket = socket, .tokens = tokens, .token_count = token_count };
+	watch->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (watch->event_fd < 0 || pthread_mutex_init(&watch->lock, NULL) != 0) {
+		free(watch);
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a channel for threads");
+	}
+	*ret_watch = watch; /* from here on the threads have it */
+	if ((!settings->no_x509 && start_thread(watch, x509_thread, err) < 0) ||
+	    (settings->jwt_bundle_file && start_thread(watch, jwks_thread, err) < 0) ||
+	    (token_count > 0 && start_thread(watch, token_thread, err) < 0))
+		return -1;
+	return 0;
+}
