@@ -99,12 +99,13 @@ func (o *openAttribute) fill(ctx context.Context) syscall.Errno {
 		o.content, o.filled = []byte(i.show(o.a.name)), true
 		return 0
 	}
-	if errno := i.report(ctx.Done()); errno != 0 {
+	outblob, auxblob, errno := i.report(ctx.Done())
+	if errno != 0 {
 		return errno
 	}
-	o.content = i.outblob
+	o.content = outblob
 	if o.a.name == "auxblob" {
-		o.content = i.auxblob
+		o.content = auxblob
 	}
 	o.filled = len(o.content) > 0
 	return 0

@@ -149,20 +149,26 @@ func (i *instance) advance(apply func()) {
 	i.dir.m.count(func(c *Counters) { c.Writes++ })
 }
 
-// report makes the report, unless the last one still answers the last wishes.
-func (i *instance) report(interrupted <-chan struct{}) syscall.Errno {
+// report gives the blobs, and makes them unless the last ones still answer the last
+// wishes.
+func (i *instance) report(interrupted <-chan struct{}) (outblob, auxblob []byte, errno syscall.Errno) {
 	i.dir.lock.Lock()
 	defer i.dir.lock.Unlock()
+	switch {
+	case i.dir.m.o.provider() == "none":
+		return nil, nil, syscall.ENXIO
+	case len(i.inblob) == 0:
+		return nil, nil, syscall.EINVAL
+	case !i.hasOutblob || i.made != i.written:
+		if errno := i.regenerate(interrupted); errno != 0 {
+			return nil, nil, errno
+		}
+	}
+	return i.outblob, i.auxblob, 0
+}
+
+func (i *instance) regenerate(interrupted <-chan struct{}) syscall.Errno {
 	m := i.dir.m
-	if m.o.provider() == "none" {
-		return syscall.ENXIO
-	}
-	if len(i.inblob) == 0 {
-		return syscall.EINVAL
-	}
-	if i.hasOutblob && i.made == i.written {
-		return 0
-	}
 	if m.faults.armed("other-writer") {
 		i.written++
 		i.inblob = bytes.Repeat([]byte{0x0F}, maxInblob)

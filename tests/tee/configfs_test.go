@@ -115,7 +115,8 @@ func lingering(t *testing.T, cmd *exec.Cmd, address string, want func(Counters) 
 	t.Cleanup(func() { cmd.Process.Kill() })
 	eventually(t, address, "counters", want)
 	stdin.Close()
-	return out.String(), cmd.Wait()
+	err = cmd.Wait()
+	return out.String(), err
 }
 
 func TestFaultsOfConfigfs(t *testing.T) {

@@ -53,6 +53,9 @@ func Inside() (status int, ran bool, err error) {
 	if err != nil {
 		return 1, true, err
 	}
+	if _, err := exec.LookPath(os.Args[1]); err != nil {
+		return 127, true, err
+	}
 	m, err := newMachine(*o)
 	if err != nil {
 		return 1, true, err

@@ -239,6 +239,7 @@ func TestSNPRefuses(t *testing.T) {
 		"signature":         {snpCase{signed: func(r *forge.Report) { r.Raw[0x2A0] ^= 1 }}, "signature does not verify"},
 		"masked":            {snpCase{report: func(r *forge.Report) { r.Mask() }}, "signature does not verify"},
 		"signature padding": {snpCase{signed: func(r *forge.Report) { r.Raw[0x2A0+71] = 1 }}, "signature does not verify"},
+		"policy bit 17":     {snpCase{report: set("policy", "0x10000")}, "go-sev-guest: malformed guest policy"},
 		"algorithm":         {snpCase{report: set("sig_algo", "0x2")}, "signature algorithm 2"},
 		"another chip":      {snpCase{vek: func(v *forge.VEK) { v.ChipID = bytes.Repeat([]byte{7}, 64) }}, "another chip"},
 		"masked chip":       {snpCase{report: set("chip_id", "00"), vek: func(v *forge.VEK) { v.ChipID = bytes.Repeat([]byte{7}, 64) }}, "another chip"},
