@@ -9,17 +9,8 @@
  */
 #include "cdh-client/ttrpc.h"
 
-#include <endian.h>
-#include <proto/ttrpc.pb-c.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "cdh-client/pb.h"
 #include "cdh-client/stream.h"
-
-#define HEADER_LEN 10
-#define TYPE_REQUEST 1
-#define TYPE_RESPONSE 2
+#include "cdh-client/ttrpc_frame.h"
 
 struct ttrpc {
 	const char *path;
@@ -63,86 +54,19 @@ static int64_t timeout_nano(const struct deadline *deadline)
 	return left > 0 ? left * 1000000 : 1;
 }
 
-static int put_be32(uint32_t value, struct buf *out, struct err *err)
-{
-	uint32_t be = htobe32(value);
-	return buf_append(out, bytes_of(&be, sizeof(be)), err);
-}
-
-static int pack_request(uint32_t stream, const struct ttrpc_call *call, const struct deadline *deadline,
-			struct buf *out, struct err *err)
-{
-	Ttrpc__Request request;
-	ttrpc__request__init(&request);
-	request.service = pb_text(call->service);
-	request.method = pb_text(call->method);
-	request.payload = pb_bytes(call->request);
-	request.timeout_nano = timeout_nano(deadline);
-	size_t len = ttrpc__request__get_packed_size(&request);
-	if (len > TTRPC_MAX)
-		return err_set(err, ERR_PROTOCOL, "a request of %zu bytes: at most %u can be sent", len, TTRPC_MAX);
-	if (put_be32((uint32_t)len, out, err) < 0 || put_be32(stream, out, err) < 0 ||
-	    buf_append_byte(out, TYPE_REQUEST, err) < 0 || buf_append_byte(out, 0, err) < 0)
-		return -1;
-	return pb_pack(&request.base, out, err);
-}
-
-static uint32_t be32(const uint8_t *at)
-{
-	uint32_t be;
-	memcpy(&be, at, sizeof(be));
-	return be32toh(be);
-}
-
-static int check_header(const uint8_t header[HEADER_LEN], uint32_t stream, struct err *err)
-{
-	uint32_t len = be32(header);
-	uint32_t id = be32(header + 4);
-	if (header[8] != TYPE_RESPONSE)
-		return err_set(err, ERR_PROTOCOL,
-			       "it does not speak ttrpc: a frame of type %u where an answer (2) is due", header[8]);
-	if (id != stream)
-		return err_set(err, ERR_PROTOCOL, "an answer to stream %u, while only stream %u was asked", id, stream);
-	if (len > TTRPC_ANSWER_MAX)
-		return err_set(err, ERR_PROTOCOL, "an answer of %u bytes: at most %u are taken", len, TTRPC_ANSWER_MAX);
-	return 0;
-}
-
 static int read_frame(int fd, uint32_t stream, const struct deadline *deadline, struct secret *ret_frame,
 		      struct err *err)
 {
-	uint8_t header[HEADER_LEN];
-	if (stream_read(fd, header, sizeof(header), deadline, err) < 0 || check_header(header, stream, err) < 0)
+	uint8_t header[TTRPC_HEADER_LEN];
+	size_t len;
+	if (stream_read(fd, header, sizeof(header), deadline, err) < 0 ||
+	    ttrpc_check_header(header, stream, &len, err) < 0)
 		return -1;
-	size_t len = be32(header);
 	struct secret frame OWNED_SECRET = SECRET_INIT;
 	if (len > 0 && (secret_alloc(&frame, len, err) < 0 || stream_read(fd, frame.data, len, deadline, err) < 0))
 		return -1;
 	frame.len = len;
 	secret_move(ret_frame, &frame);
-	return 0;
-}
-
-static int unpack(const struct secret *frame, struct ttrpc_status *ret_status, struct secret *ret_payload,
-		  struct err *err)
-{
-	struct pb_memory memory;
-	pb_memory_init(&memory, frame->len);
-	Ttrpc__Response *response = ttrpc__response__unpack(&memory.allocator, frame->len, frame->data);
-	if (!response)
-		return err_set(err, ERR_PROTOCOL, "an answer that is no ttrpc response");
-	struct ttrpc_status status = { .code = TTRPC_OK };
-	if (response->status) {
-		status.code = response->status->code;
-		(void)snprintf(status.message, sizeof(status.message), "%s", response->status->message);
-	}
-	struct secret payload OWNED_SECRET = SECRET_INIT;
-	int rc = status.code == TTRPC_OK ? pb_secret(response->payload, &payload, err) : 0;
-	ttrpc__response__free_unpacked(response, &memory.allocator);
-	if (rc < 0)
-		return -1;
-	*ret_status = status;
-	secret_move(ret_payload, &payload);
 	return 0;
 }
 
@@ -162,17 +86,17 @@ static int ensure_connected(struct ttrpc *client, const struct deadline *deadlin
 static int exchange(struct ttrpc *client, const struct ttrpc_call *call, const struct deadline *deadline,
 		    struct ttrpc_status *ret_status, struct secret *ret_payload, struct err *err)
 {
-	struct buf request OWNED_BUF = BUF_INIT(TTRPC_MAX + HEADER_LEN);
+	struct buf request OWNED_BUF = BUF_INIT(TTRPC_MAX + TTRPC_HEADER_LEN);
 	struct secret frame OWNED_SECRET = SECRET_INIT;
 	if (ensure_connected(client, deadline, err) < 0)
 		return -1;
 	uint32_t stream = client->stream;
 	client->stream += 2;
-	if (pack_request(stream, call, deadline, &request, err) < 0 ||
+	if (ttrpc_pack(stream, call, timeout_nano(deadline), &request, err) < 0 ||
 	    stream_write(client->fd, buf_bytes(&request), deadline, err) < 0 ||
 	    read_frame(client->fd, stream, deadline, &frame, err) < 0)
 		return -1;
-	return unpack(&frame, ret_status, ret_payload, err);
+	return ttrpc_unpack(&frame, ret_status, ret_payload, err);
 }
 
 int ttrpc_call(struct ttrpc *client, const struct ttrpc_call *call, const struct deadline *deadline,

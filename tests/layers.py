@@ -36,8 +36,8 @@ THIRD_PARTY = (
     ('proto/workload.pb-c.h', ('spire/workload_proto.c',)),
     ('proto/attestation_agent.pb-c.h', ('cdh-client/aa.c',)),
     ('proto/confidential_data_hub.pb-c.h', ('cdh-client/cdh.c',)),
-    ('proto/ttrpc.pb-c.h', ('cdh-client/ttrpc*.c',)),
-    ('protobuf-c/*', ('spire/workload_proto.c', 'cdh-client/aa.c', 'cdh-client/cdh.c', 'cdh-client/pb.c', 'cdh-client/ttrpc*.c')),
+    ('proto/ttrpc.pb-c.h', ('cdh-client/ttrpc_frame.c',)),
+    ('protobuf-c/*', ('spire/workload_proto.c', 'cdh-client/aa.c', 'cdh-client/cdh.c', 'cdh-client/pb.c', 'cdh-client/ttrpc_frame.c')),
     ('zlib.h', ('initdata/gunzip.c',)),
 )
 
