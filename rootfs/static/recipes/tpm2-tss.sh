@@ -8,7 +8,7 @@ recipe() {
     define=(-DMAXLOGLEVEL=0 -DOSSL -DTCTI_DEVICE -D_GNU_SOURCE)
     sources=(
         src/tss2-mu/*.c src/tss2-sys/sysapi_util.c src/tss2-sys/api/*.c src/tss2-esys/esys_*.c src/tss2-esys/api/*.c src/tss2-rc/tss2_rc.c
-        src/tss2-tcti/tcti-common.c src/tss2-tcti/tcti-device.c src/tss2-tcti/tctildr.c src/tss2-tcti/tctildr-nodl.c
+        src/tss2-tcti/tcti-common.c src/tss2-tcti/tcti-device.c src/tss2-tcti/tctildr.c src/tss2-tcti/tctildr-nodl.c src/util-io/io.c
     )
     # shellcheck disable=SC2086 # the flags are a list
     printf '%s\n' "${sources[@]}" | grep -v mbed | xargs -P "$JOBS" -I '{}' "$CC" $CFLAGS "${define[@]}" -w -std=gnu99 \
@@ -19,7 +19,7 @@ recipe() {
     archive sys src/tss2-sys/*.o src/tss2-sys/api/*.o
     archive esys src/tss2-esys/*.o src/tss2-esys/api/*.o
     archive rc src/tss2-rc/*.o
-    archive tcti-device src/tss2-tcti/tcti-*.o
+    archive tcti-device src/tss2-tcti/tcti-*.o src/util-io/io.c.o
     archive tctildr src/tss2-tcti/tctildr*.o
     write_pc tss2-mu "$version" 'TPM 2.0, marshalling' -ltss2-mu
     write_pc tss2-sys "$version" 'TPM 2.0, system interface' -ltss2-sys tss2-mu
