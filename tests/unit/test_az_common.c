@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * attest/az_common against a software TPM whose host plays the paravisor between two commands: fresh,
+ * late and stale HCL reports, somebody else's report data, indices of other sizes.
+ */
+#include "soft_tpm.h"
+#include "vectors.h"
+
+#include "attest/az_common.h"
+
+#define SHORT_MS 300 /* where nothing comes */
+#define LONG_MS 30000
+#define HEAD 1236
+
+static struct soft_tpm soft;
+static struct buf ak_n = BUF_INIT(512);
+static bool there;
+
+/* What the paravisor does when report data are written. */
+static struct paravisor {
+	unsigned lag;       /* readings of the HCL index before the new report is there */
+	bool dead;
+	bool mute;          /* claims without user-data */
+	bool unvouched;     /* the hardware report carries another hash */
+	bool overwritten;   /* another program puts its own report data */
+	bool due;
+	unsigned written;
+} paravisor;
+
+static int start(void **state)
+{
+	(void)state;
+	there = soft_tpm_start(&soft);
+	if (there)
+		soft_tpm_make_ak(&soft, &ak_n);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	if (there)
+		soft_tpm_stop(&soft);
+	buf_done(&ak_n);
+	return 0;
+}
+
+static void must(int result)
+{
+	assert_int_equal(result, 0);
+}
+
+static void claims_for(struct bytes report_data, struct buf *claims)
+{
+	struct buf n OWNED_BUF = BUF_INIT(1024);
+	struct buf hex OWNED_BUF = BUF_INIT(256);
+	uint8_t padded[REPORT_DATA_LEN] = { 0 };
+	memcpy(padded, report_data.data, report_data.len);
+	must(base64_encode(BASE64URL, buf_bytes(&ak_n), &n, NULL));
+	must(hex_encode(bytes_of(padded, sizeof(padded)), &hex, NULL));
+	must(buf_printf(claims, NULL, "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"%s\"}]", buf_text(&n)));
+	if (!paravisor.mute)
+		must(buf_printf(claims, NULL, ",\"user-data\":\"%s\"", buf_text(&hex)));
+	must(buf_append_text(claims, "}", NULL));
+}
+
+static void put32(uint8_t *at, size_t value)
+{
+	for (size_t i = 0; i < 4; i++)
+		at[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* A new HCL report for what stands in the index of report data; its hardware report is not signed anew. */
+static void make_hcl(struct bytes report_data)
+{
+	struct buf old OWNED_BUF = vector_read("azure/hcl-snp-2048.bin");
+	struct buf hcl OWNED_BUF = BUF_INIT(2048);
+	struct buf claims OWNED_BUF = BUF_INIT(2048);
+	struct digest digest;
+	claims_for(report_data, &claims);
+	must(digest_of(DIGEST_SHA256, buf_bytes(&claims), &digest, NULL));
+	must(buf_append(&hcl, bytes_of(old.data, HEAD), NULL));
+	must(buf_append(&hcl, buf_bytes(&claims), NULL));
+	memcpy(hcl.data + 32 + 0x50, digest.bytes, 32);
+	hcl.data[32 + 0x50] ^= paravisor.unvouched;
+	put32(hcl.data + 1216, 20 + claims.len);
+	put32(hcl.data + 1232, claims.len);
+	soft_tpm_put(&soft, AZ_NV_HCL, buf_bytes(&hcl), true);
+	paravisor.written++;
+}
+
+static struct bytes asked_for;
+
+static void play(struct soft_tpm *tpm, TPM2_CC code, void *arg)
+{
+	(void)tpm;
+	(void)arg;
+	if (code == TPM2_CC_NV_Write)
+		paravisor.due = !paravisor.dead;
+	if (!paravisor.due || code != TPM2_CC_NV_Read)
+		return;
+	if (paravisor.lag > 0) {
+		paravisor.lag--;
+		return;
+	}
+	paravisor.due = false;
+	make_hcl(asked_for);
+	if (paravisor.overwritten)
+		soft_tpm_put(&soft, AZ_NV_REPORT_DATA, bytes_of_text("somebody else's report data of 48 bytes........."), false);
+}
+
+static struct tpm *open_soft(struct paravisor how)
+{
+	struct tpm *tpm = NULL;
+	struct err err = { 0 };
+	if (!there)
+		skip();
+	paravisor = how;
+	soft.hook = play;
+	if (tpm_open(soft_tpm_transport(&soft), &tpm, &err) < 0)
+		fail_msg("%s", err.message);
+	return tpm;
+}
+
+static int gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, struct az_gathered *gathered, struct err *err)
+{
+	const struct deadline deadline = deadline_in(60000);
+	asked_for = report_data;
+	return az_gather(tpm, report_data, patience_ms, &deadline, gathered, err);
+}
+
+static void assert_gathers(struct tpm *tpm, struct bytes report_data)
+{
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	struct look findings = { .count = 0 };
+	struct err err = { 0 };
+	if (gather(tpm, report_data, LONG_MS, &gathered, &err) < 0)
+		fail_msg("%s", err.message);
+	look_at_az(&gathered, report_data, NULL, &findings);
+	if (findings.count > 0)
+		fail_msg("%s", findings.findings[0].text);
+	assert_int_equal(gathered.report.type, HCL_SNP);
+	assert_int_equal(gathered.hcl.len, 2048);
+}
+
+#define A48 "the report data of the first request, 48 bytes.."
+#define B48 "the report data of another request, 48 bytes...."
+
+static void fresh_reports(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .lag = 0 });
+	struct err err = { 0 };
+	size_t size = 0;
+	bool found = false;
+	make_hcl(bytes_of_text("before"));
+	assert_gathers(tpm, bytes_of_text(A48));
+	assert_gathers(tpm, bytes_of_text(B48));
+	/* Other lengths: the index is made anew. */
+	assert_gathers(tpm, bytes_of_text("x"));
+	must(tpm_nv_find(tpm, AZ_NV_REPORT_DATA, &found, &size, &err));
+	assert_int_equal(size, 1);
+	assert_gathers(tpm, bytes_of_text(A48 "0123456789abcdef"));
+	must(tpm_nv_find(tpm, AZ_NV_REPORT_DATA, &found, &size, &err));
+	assert_int_equal(size, 64);
+	assert_int_equal(paravisor.written, 5);
+}
+
+static void a_late_report(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .lag = 5 });
+	make_hcl(bytes_of_text(B48));
+	assert_gathers(tpm, bytes_of_text(A48));
+}
+
+static void assert_gives_up(struct tpm *tpm, enum err_code code, const char *part)
+{
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	struct err err = { 0 };
+	int64_t began = clock_now_ms();
+	assert_int_equal(gather(tpm, bytes_of_text(A48), SHORT_MS, &gathered, &err), -1);
+	assert_true(clock_now_ms() - began < SHORT_MS + 5000);
+	assert_int_equal(err.code, code);
+	assert_message_has(err, part);
+	assert_int_equal(gathered.hcl.len, 0);
+}
+
+static void a_stale_report(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .dead = true });
+	make_hcl(bytes_of_text(B48));
+	assert_gives_up(tpm, ERR_DEVICE, "stale");
+}
+
+static void claims_without_user_data(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .mute = true });
+	assert_gives_up(tpm, ERR_NO_TEE, "too old");
+}
+
+static void a_hash_that_is_not_theirs(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .unvouched = true });
+	assert_gives_up(tpm, ERR_NO_TEE, "does not carry the hash");
+}
+
+static void somebody_else_asks(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .overwritten = true });
+	asked_for = bytes_of_text(B48);
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	struct err err = { 0 };
+	const struct deadline deadline = deadline_in(60000);
+	assert_int_equal(az_gather(tpm, bytes_of_text(A48), SHORT_MS, &deadline, &gathered, &err), -1);
+	assert_int_equal(err.code, ERR_DEVICE);
+	assert_message_has(err, "another program");
+}
+
+static void nonsense_in_the_index(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .dead = true });
+	static const uint8_t zeros[2048];
+	soft_tpm_put(&soft, AZ_NV_HCL, bytes_of(zeros, sizeof(zeros)), true);
+	assert_gives_up(tpm, ERR_PROTOCOL, "no HCL report");
+}
+
+static void lengths_that_are_refused(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .dead = true });
+	static const uint8_t zeros[65];
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	struct err err = { 0 };
+	assert_int_equal(gather(tpm, bytes_of(zeros, 65), SHORT_MS, &gathered, &err), -1);
+	assert_int_equal(err.code, ERR_USAGE);
+	assert_int_equal(gather(tpm, bytes_of(zeros, 0), SHORT_MS, &gathered, &err), -1);
+	assert_int_equal(err.code, ERR_USAGE);
+}
+
+/* How many commands one gathering takes, where nothing is late. */
+static void number_of_commands(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .lag = 0 });
+	assert_gathers(tpm, bytes_of_text(A48));
+	soft.commands = 0;
+	assert_gathers(tpm, bytes_of_text(B48));
+	assert_in_range(soft.commands, 10, 16);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fresh_reports),
+		cmocka_unit_test(a_late_report),
+		cmocka_unit_test(a_stale_report),
+		cmocka_unit_test(claims_without_user_data),
+		cmocka_unit_test(a_hash_that_is_not_theirs),
+		cmocka_unit_test(somebody_else_asks),
+		cmocka_unit_test(nonsense_in_the_index),
+		cmocka_unit_test(lengths_that_are_refused),
+		cmocka_unit_test(number_of_commands),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}
