@@ -90,7 +90,7 @@ func TestOneConfigurationProblem(t *testing.T) {
 		{"two bundles", func(c *lab.Config) { c.BundlePEM = "x\n" }, []string{"spire.trust_bundle"}},
 		{"relative socket", func(c *lab.Config) { c.SocketPath = "api.sock" }, []string{"agent.socket_path"}},
 		{"relative runtime directory", func(c *lab.Config) { c.RuntimeDir = "run" }, []string{"agent.runtime_dir"}},
-		{"no deadline at all", func(c *lab.Config) { c.Deadline = "0s" }, []string{"run.deadline"}},
+		{"no deadline at all", func(c *lab.Config) { c.Deadline, c.RunLines = 0, "deadline = \"0s\"\n" }, []string{"run.deadline"}},
 		{"no TOML", func(c *lab.Config) { c.Settings = "log_level = = 1\n" }, []string{"line "}},
 		{"a key twice", func(c *lab.Config) { c.Settings = "log_level = 'INFO'\nlog_level = 'INFO'\n" }, []string{"line ", "log_level"}},
 	} {

@@ -31,7 +31,7 @@ func TestParentHasNoTraceOfTheKey(t *testing.T) {
 			t.Parallel()
 			f := lab.NewFixture(t, lab.FixtureOptions{})
 			c.change(f)
-			f.Config.Deadline = "60s"
+			f.Config.Deadline = 60 * time.Second
 			lab.AddFault(t, f.KBS, kbs.Fault{Kind: "silent", Step: "resource", Path: c.path})
 			p := f.Start(t)
 			waitForGet(t, f, c.path)

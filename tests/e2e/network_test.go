@@ -84,7 +84,7 @@ func TestBrokerThatNeverAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := lab.NewFixture(t, lab.FixtureOptions{})
-			f.Config.Deadline = "3s"
+			f.Config.Deadline = 3 * time.Second
 			lab.AddFault(t, f.KBS, c.faults...)
 			if c.down {
 				if err := f.KBS.Close(); err != nil {
@@ -92,7 +92,7 @@ func TestBrokerThatNeverAnswers(t *testing.T) {
 				}
 			}
 			p := f.Expect(t, c.want)
-			if p.Elapsed() > 5*time.Second {
+			if p.Elapsed() > lab.Patience(5*time.Second) {
 				t.Errorf("gave up after %v with a deadline of 3 s", p.Elapsed())
 			}
 		})
@@ -103,10 +103,10 @@ func TestBrokerThatNeverAnswers(t *testing.T) {
 func TestDeadlineOption(t *testing.T) {
 	t.Parallel()
 	f := lab.NewFixture(t, lab.FixtureOptions{})
-	f.Config.Deadline = "60s"
+	f.Config.Deadline = 60 * time.Second
 	lab.AddFault(t, f.KBS, kbs.Fault{Kind: "silent", Step: "auth"})
 	p := f.Expect(t, lab.Refusal{Status: 111}, "--deadline", "2s")
-	if p.Elapsed() < 1500*time.Millisecond || p.Elapsed() > 4*time.Second {
+	if p.Elapsed() < 1500*time.Millisecond || p.Elapsed() > lab.Patience(4*time.Second) {
 		t.Errorf("gave up after %v with --deadline 2s", p.Elapsed())
 	}
 }
@@ -133,7 +133,7 @@ func TestBrokerCertificate(t *testing.T) {
 			f.Config.CA = string(c.pinned.PEM)
 			f.Config.URL = "https://" + tlsListener(t, c.issuer, c.notBefore, c.notAfter)
 			p := f.Expect(t, lab.Refusal{Status: c.status, Message: []string{c.message}, NoAnswer: true})
-			if p.Elapsed() > 5*time.Second {
+			if p.Elapsed() > lab.Patience(5*time.Second) {
 				t.Errorf("took %v: another try cannot help", p.Elapsed())
 			}
 		})
@@ -216,7 +216,7 @@ func TestSignalWhileWaiting(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := lab.NewFixture(t, lab.FixtureOptions{})
-			f.Config.Deadline = "60s"
+			f.Config.Deadline = 60 * time.Second
 			lab.AddFault(t, f.KBS, c.fault)
 			p := f.Start(t)
 			lab.Eventually(t, 15*time.Second, "the program waits for the broker", func() (bool, string) {
@@ -230,7 +230,7 @@ func TestSignalWhileWaiting(t *testing.T) {
 			sent := time.Now()
 			p.Signal(c.signal)
 			p.Wait(t, 5*time.Second)
-			if took := time.Since(sent); took > time.Second {
+			if took := time.Since(sent); took > lab.Patience(time.Second) {
 				t.Errorf("ended %v after the signal", took)
 			}
 			if p.Status() == 0 {

@@ -146,7 +146,11 @@ func testsMain(m *testing.M, budget time.Duration) int {
 	flag.Parse()
 	// Most tests wait more than they compute.
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		if err := parallel.Value.Set("8"); err != nil {
+		many := "8"
+		if Wrapped() {
+			many = "3"
+		}
+		if err := parallel.Value.Set(many); err != nil {
 			die("%v", err)
 		}
 	}

@@ -140,7 +140,7 @@ func (p *Process) Wait(t testing.TB, limit time.Duration) {
 	t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(limit):
+	case <-time.After(Patience(limit)):
 		t.Fatalf("process %d still runs after %v; stderr:\n%s", p.Pid, limit, p.Stderr.String())
 	}
 }
@@ -164,7 +164,7 @@ func (p *Process) Signal(s syscall.Signal) { syscall.Kill(p.Pid, s) }
 // reason that the condition gave.
 func Eventually(t testing.TB, limit time.Duration, what string, condition func() (bool, string)) {
 	t.Helper()
-	if reason, ok := poll(limit, condition); !ok {
+	if reason, ok := poll(Patience(limit), condition); !ok {
 		t.Fatalf("not within %v: %s; last seen: %s", limit, what, reason)
 	}
 }

@@ -29,8 +29,9 @@ type Config struct {
 	SocketPath, AdminSocketPath string
 	UID                         uint32
 	AllowDisk                   bool
-	Settings                    string // lines of [agent.settings]
-	Deadline                    string
+	Settings                    string        // lines of [agent.settings]
+	Deadline                    time.Duration // stretched by Patience
+	RunLines                    string        // more of [run]
 }
 
 // TOML is the text of the file.
@@ -47,7 +48,7 @@ func (c Config) TOML() string {
 		toggle("allow_disk", c.AllowDisk), str("socket_path", c.SocketPath),
 		str("admin_socket_path", c.AdminSocketPath))
 	section("agent.settings", c.Settings)
-	section("run", str("deadline", c.Deadline))
+	section("run", duration("deadline", c.Deadline), c.RunLines)
 	return out.String()
 }
 
@@ -63,6 +64,13 @@ func multiline(key, value string) string {
 		return ""
 	}
 	return key + " = '''\n" + value + "'''\n"
+}
+
+func duration(key string, value time.Duration) string {
+	if value == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s = \"%ds\"\n", key, int(Patience(value).Seconds()))
 }
 
 func number(key string, value int) string {
@@ -131,7 +139,7 @@ func NewFixture(t testing.TB, o FixtureOptions) *Fixture {
 	f.Config = Config{
 		URL: f.KBS.URL(), CA: string(f.KBS.CAPEM()), Combined: "kbs:///" + PathCombined,
 		TrustDomain: TrustDomain, ServerPort: f.Spire.Port, Bundle: "kbs:///" + PathBundle,
-		AgentPath: SpireAgent, RuntimeDir: f.RuntimeDir, SocketPath: f.Socket, Deadline: "20s",
+		AgentPath: SpireAgent, RuntimeDir: f.RuntimeDir, SocketPath: f.Socket, Deadline: 20 * time.Second,
 		Settings: "log_level = \"INFO\"\n[agent.settings.experimental]\nsync_interval = \"1s\"\n",
 	}
 	if !o.RealAgent {
@@ -186,6 +194,14 @@ func StartSealpod(t testing.TB, dir string, args ...string) *Process {
 
 func commandLine(args ...string) []string {
 	return append(append(strings.Fields(prefixText), Sealpod), args...)
+}
+
+// Patience is how long to allow for what takes this long as a rule.
+func Patience(d time.Duration) time.Duration {
+	if Wrapped() {
+		return 10 * d
+	}
+	return d
 }
 
 // Wrapped tells whether the test build runs inside of another program, such as
