@@ -334,6 +334,51 @@ static void starts_pcr_0_from_the_startup_locality(void **state)
 	assert_false(registers.used[0]);
 }
 
+/* Later it says nothing: the register has been extended. */
+static void takes_no_startup_locality_after_an_extension(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf log = BUF_INIT(4096);
+	struct eventlog_registers before;
+	struct eventlog_registers after;
+	struct err err = { 0 };
+	put_head(&log, "010000000c003000");
+	put_hex(&log, "0000000004000000010000000c00");
+	put_zeros(&log, 48 + 4);
+	must_replay(buf_bytes(&log), DIGEST_SHA384, &before);
+	put_hex(&log, "0000000003000000010000000c00");
+	put_zeros(&log, 48);
+	put_hex(&log, "11000000");
+	assert_int_equal(buf_append(&log, bytes_of("StartupLocality\0\3", 17), &err), 0);
+	must_replay(buf_bytes(&log), DIGEST_SHA384, &after);
+	assert_memory_equal(before.values, after.values, sizeof(before.values));
+}
+
+/* Registers of a dynamic launch begin with ones; the value was computed with sha384sum. */
+static void starts_pcr_17_with_ones(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf log = BUF_INIT(4096);
+	struct eventlog_registers registers;
+	put_head(&log, "010000000c003000");
+	put_hex(&log, "1100000004000000010000000c00");
+	put_zeros(&log, 48 + 4);
+	must_replay(buf_bytes(&log), DIGEST_SHA384, &registers);
+	assert_hex_padded(registers.values[17], 48, "2b83d37859e3665d7c239964d769cf950ee6478c13e4ca2d6643c23b6c4eae035c88f654d22e0d65e7ca40bae4f3718f");
+}
+
+static void refuses_two_digests_of_one_algorithm(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf log = BUF_INIT(4096);
+	put_head(&log, "020000000c0030000b002000");
+	put_hex(&log, "0100000004000000020000000b00");
+	put_zeros(&log, 32);
+	put_hex(&log, "0b00");
+	put_zeros(&log, 32 + 4);
+	assert_refused(buf_bytes(&log), "a second digest of algorithm 0xb at offset 115");
+}
+
 static void reads_the_acpi_table(void **state)
 {
 	(void)state;
@@ -379,6 +424,9 @@ int main(void)
 		cmocka_unit_test(refuses_registers_that_a_td_has_not),
 		cmocka_unit_test(replays_the_older_form),
 		cmocka_unit_test(starts_pcr_0_from_the_startup_locality),
+		cmocka_unit_test(takes_no_startup_locality_after_an_extension),
+		cmocka_unit_test(starts_pcr_17_with_ones),
+		cmocka_unit_test(refuses_two_digests_of_one_algorithm),
 		cmocka_unit_test(reads_the_acpi_table),
 		cmocka_unit_test(names_types_and_algorithms),
 	};
