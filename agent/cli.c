@@ -13,14 +13,18 @@
 #include "base/cleanup.h"
 
 const struct cli_verb cli_verbs[] = {
-	{ "run", "--unmeasured-config FILE [options]", "attest, get the credential and become the SPIRE agent",
+	{ "run", "[options]", "attest, get the credential and become the SPIRE agent",
 	  CLI_ATTESTING, NULL, false, NULL, false, verb_run },
-	{ "get", "--unmeasured-config FILE [options] URI", "attest and write one KBS resource to standard output",
+	{ "get", "[options] URI", "attest and write one KBS resource to standard output",
 	  CLI_ATTESTING, "URI", false, NULL, false, verb_get },
+	{ "unseal", "[options] [FILE]", "open a sealed secret out of a file or standard input",
+	  CLI_ATTESTING, "FILE", true, NULL, false, verb_unseal },
+	{ "install", "DIRECTORY", "copy this program into a directory, for an init container", CLI_VERBOSE, "DIRECTORY",
+	  false, NULL, false, verb_install },
 	{ "attest", "[options]", "gather evidence of this TEE and print it",
 	  CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_REPORT_DATA | CLI_FORMAT, NULL, false, NULL, false, verb_attest },
 	{ "svid", "--directory DIR [options] [-- PROGRAM ...]", "deliver SVIDs to files, keep them fresh, tell or run a program",
-	  CLI_CONFIG_OPTIONAL | CLI_DEADLINE | CLI_VERBOSE | CLI_ONCE | CLI_CHECK, NULL, false, "svid", true, verb_svid },
+	  CLI_CONFIG_FILE | CLI_DEADLINE | CLI_VERBOSE | CLI_ONCE | CLI_CHECK, NULL, false, "svid", true, verb_svid },
 	{ "version", "", "print the version", 0, NULL, false, NULL, false, verb_version },
 	{ "help", "[exit-codes]", "print help, or the table of exit statuses", 0, "TOPIC", true, NULL, false, verb_help },
 };
@@ -31,6 +35,23 @@ static int take_config(struct cli_options *options, const char *value, struct er
 {
 	(void)err;
 	options->unmeasured_config = value;
+	return 0;
+}
+
+static int take_released_config(struct cli_options *options, const char *value, struct err *err)
+{
+	struct kbs_uri uri;
+	options->config = value;
+	return kbs_uri_parse(bytes_of_text(value), &uri, err);
+}
+
+static int take_source(struct cli_options *options, const char *value, struct err *err)
+{
+	enum source_kind kind;
+	if (source_kind_by_name(bytes_of_text(value), &kind) < 0)
+		return err_set(err, ERR_USAGE, "'%s' is unknown; use 'auto', 'kbs', 'aa', 'cdh' or 'rest'", value);
+	options->source_given = true;
+	options->source = (int)kind;
 	return 0;
 }
 
@@ -91,7 +112,9 @@ static const struct option {
 	int (*take)(struct cli_options *options, const char *value, struct err *err);
 	const char *text;
 } options_table[] = {
-	{ CLI_CONFIG | CLI_CONFIG_OPTIONAL, "--unmeasured-config", "FILE", take_config, "read sealpod.toml(5) from FILE, which nothing measures" },
+	{ CLI_CONFIG | CLI_CONFIG_FILE, "--unmeasured-config", "FILE", take_config, "read sealpod.toml(5) from FILE, which nothing measures" },
+	{ CLI_CONFIG, "--config", "URI", take_released_config, "read sealpod.toml(5) from the KBS, through the guest's own components" },
+	{ CLI_CONFIG, "--source", "KIND", take_source, "how to get secrets: 'auto', 'kbs', 'aa', 'cdh' or 'rest'" },
 	{ CLI_DEADLINE, "--deadline", "DURATION", take_deadline, "give up after this long ('90s', '5m'); default: the configuration's" },
 	{ CLI_TEE, "--tee", "NAME", take_tee, "attest as this TEE ('snp', 'tdx') instead of the one that is found" },
 	{ CLI_REPORT_DATA, "--report-data", "HEX", take_report_data, "attest: what the evidence is bound to; at most 64 bytes" },
@@ -211,8 +234,8 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 		return err_set(err, ERR_USAGE, "'%s' wants a %s; see 'sealpod help'", verb->name, verb->operand);
 	if (options.command && !options.command[0])
 		return err_set(err, ERR_USAGE, "'%s' wants a program behind '--'", verb->name);
-	if ((verb->options & CLI_CONFIG) && !options.unmeasured_config)
-		return err_set(err, ERR_USAGE, "'%s' wants its configuration: give '--unmeasured-config FILE'", verb->name);
+	if (options.config && options.unmeasured_config)
+		return err_set(err, ERR_USAGE, "'--config' and '--unmeasured-config' exclude each other");
 	*ret_options = options;
 	return 0;
 }

@@ -15,8 +15,8 @@
 
 /* Which options a verb knows. */
 enum {
-	CLI_CONFIG = 1,		 /* --unmeasured-config, which must be given */
-	CLI_CONFIG_OPTIONAL = 2, /* the same, which may be given */
+	CLI_CONFIG = 1, /* --config, --unmeasured-config or init-data; --source */
+	CLI_CONFIG_FILE = 2, /* --unmeasured-config alone, which may be given */
 	CLI_DEADLINE = 4,
 	CLI_TEE = 8,
 	CLI_VERBOSE = 16,
@@ -29,6 +29,9 @@ enum {
 
 struct cli_options {
 	const char *unmeasured_config; /* path, NULL if not given */
+	const char *config;            /* a KBS resource, NULL if not given */
+	bool source_given;
+	int source;                    /* enum source_kind */
 	int64_t deadline_ms;           /* 0 if not given */
 	const char *tee;               /* forced TEE, NULL if not given */
 	const char *report_data;       /* of attest: hexadecimal, NULL if not given */
@@ -74,6 +77,8 @@ void cli_print_options(void);
 /* The verbs. run() returns only on failure. */
 int verb_run(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_attest(const struct cli_options *options, struct err *err) WARN_UNUSED;
+int verb_unseal(const struct cli_options *options, struct err *err) WARN_UNUSED;
+int verb_install(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_get(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_svid(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_version(const struct cli_options *options, struct err *err) WARN_UNUSED;

@@ -18,6 +18,26 @@
 #include "base/http.h"
 #include "spire/value.h"
 
+static const char *const source_names[] = {
+	[SOURCE_AUTO] = "auto", [SOURCE_KBS] = "kbs", [SOURCE_AA] = "aa", [SOURCE_CDH] = "cdh", [SOURCE_REST] = "rest",
+};
+
+int source_kind_by_name(struct bytes name, enum source_kind *ret_kind)
+{
+	for (size_t i = 0; i < ARRAY_LEN(source_names); i++) {
+		if (bytes_equal_text(name, source_names[i])) {
+			*ret_kind = (enum source_kind)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+const char *source_kind_name(enum source_kind kind)
+{
+	return source_names[kind];
+}
+
 int config_parse_duration(struct bytes text, int64_t *ret_ms, struct err *err)
 {
 	int64_t number = 0;
@@ -159,8 +179,9 @@ static void check_ca(struct reader *reader)
 	struct config *config = reader->config;
 	struct err why = { 0 };
 	const char *key = config->kbs_ca_file ? "ca_file" : "ca";
-	need_one(reader, "kbs", "ca", "ca_file",
-		 "the PEM of the CA that signs the KBS's certificate; no other is trusted");
+	if (!config->kbs_ca || present(reader, "kbs", "ca")) /* it may have come with the URL */
+		need_one(reader, "kbs", "ca", "ca_file",
+			 "the PEM of the CA that signs the KBS's certificate; no other is trusted");
 	if (config->kbs_ca_file && !config->kbs_ca && read_ca_file(config, &why) < 0)
 		problems_add(&reader->problems, line_of(reader, "kbs", key), "kbs.ca_file", "%s", why.message);
 	else if (config->kbs_ca && http_check_ca(bytes_of_text(config->kbs_ca), &why) < 0)
@@ -168,14 +189,39 @@ static void check_ca(struct reader *reader)
 			     "%s", why.message);
 }
 
-static void check_kbs(struct reader *reader)
+/* The KBS that surrounds the text, for one that names none: URL and CA together, never mixed. */
+static void take_context(struct reader *reader, const struct config_context *context)
+{
+	struct config *config = reader->config;
+	if (!context || !context->kbs_url || present(reader, "kbs", "url"))
+		return;
+	config->kbs_url = strdup(context->kbs_url);
+	if (context->kbs_ca && !present(reader, "kbs", "ca") && !present(reader, "kbs", "ca_file"))
+		config->kbs_ca = strdup(context->kbs_ca);
+}
+
+/* Does this configuration need a KBS that it can reach itself? */
+static bool needs_kbs(const struct config *config, const struct config_context *context)
+{
+	bool through_guest = config->source_kind == SOURCE_CDH || config->source_kind == SOURCE_REST;
+	bool optional = context && context->kbs_optional && config->source_kind == SOURCE_AUTO;
+	return !through_guest && !optional;
+}
+
+static void check_kbs(struct reader *reader, const struct config_context *context)
 {
 	const struct config *config = reader->config;
 	bool tls = false;
-	struct err ignored;
-	need_key(reader, "kbs", "url", "where the KBS is, as 'https://host:port'");
-	if (!config->kbs_url || http_check_url(config->kbs_url, &tls, &ignored) < 0)
-		return; /* said already */
+	struct err why = { 0 };
+	if (!config->kbs_url && needs_kbs(config, context))
+		need_key(reader, "kbs", "url", "where the KBS is, as 'https://host:port'");
+	if (!config->kbs_url)
+		return;
+	if (http_check_url(config->kbs_url, &tls, &why) < 0) {
+		if (!present(reader, "kbs", "url")) /* else said already */
+			problems_add(&reader->problems, 0, "kbs.url", "as init-data says it: %s", why.message);
+		return;
+	}
 	if (tls)
 		check_ca(reader);
 	else if (!config->kbs_allow_http)
@@ -183,7 +229,20 @@ static void check_kbs(struct reader *reader)
 			     "is plain http: anyone in between could answer in the KBS's place; use https and a pinned CA (or set 'allow_http = true' and know why)");
 }
 
-static void check_credential(struct reader *reader)
+static void check_mint(struct reader *reader)
+{
+	unsigned line = line_of(reader, "credential", NULL);
+	if (present(reader, "credential", "key") || present(reader, "credential", "certificate") ||
+	    present(reader, "credential", "pem"))
+		problems_add(&reader->problems, line, "credential.issuer",
+			     "stands beside 'pem', 'key' or 'certificate': the credential is minted or fetched, not both");
+	need_key(reader, "credential", "class", "the workload class that the issuer stands for");
+	if (reader->config->credential_lifetime_ms < 2 * 3600 * 1000LL)
+		problems_add(&reader->problems, line_of(reader, "credential", "lifetime"), "credential.lifetime",
+			     "is less than two hours: SPIRE attests again with it, and an hour must be left then");
+}
+
+static void check_fetch(struct reader *reader)
 {
 	bool pem = present(reader, "credential", "pem");
 	bool key = present(reader, "credential", "key");
@@ -193,10 +252,23 @@ static void check_credential(struct reader *reader)
 		problems_add(&reader->problems, line, "credential.pem", "stands beside 'key' or 'certificate': use one form");
 	else if (!pem && !key && !certificate)
 		problems_add(&reader->problems, line, "credential.pem",
-			     "is missing: the KBS resource with key and chain (or give 'key' and 'certificate')");
+			     "is missing: the KBS resource with key and chain (or give 'key' and 'certificate', or 'issuer' to mint one)");
 	else if (!pem && key != certificate)
 		problems_add(&reader->problems, line, key ? "credential.certificate" : "credential.key", "is missing beside '%s'",
 			     key ? "key" : "certificate");
+	if (present(reader, "credential", "class"))
+		problems_add(&reader->problems, line_of(reader, "credential", "class"), "credential.class", "needs 'issuer' beside it");
+}
+
+static void check_credential(struct reader *reader)
+{
+	if (present(reader, "credential", "issuer"))
+		check_mint(reader);
+	else
+		check_fetch(reader);
+	if (present(reader, "secrets", "sealed_key") && present(reader, "secrets", "sealed_key_pem"))
+		problems_add(&reader->problems, line_of(reader, "secrets", "sealed_key"), "secrets.sealed_key",
+			     "and 'secrets.sealed_key_pem' are given: use one of them");
 }
 
 static void check_with(struct reader *reader, const char *table, const char *key, const char *text,
@@ -284,9 +356,10 @@ static void check_agent(struct reader *reader)
 	check_settings(reader);
 }
 
-static void check_all(struct reader *reader, enum config_need need)
+static void check_all(struct reader *reader, enum config_need need, const struct config_context *context)
 {
-	check_kbs(reader);
+	take_context(reader, context);
+	check_kbs(reader, context);
 	if (need == CONFIG_KBS)
 		return;
 	check_credential(reader);
@@ -295,16 +368,17 @@ static void check_all(struct reader *reader, enum config_need need)
 }
 
 /* Logs all problems; the number of them is the error. */
-static int read_document(struct reader *reader, enum config_need need, struct err *err)
+static int read_document(struct reader *reader, enum config_need need, const struct config_context *context,
+			 struct err *err)
 {
 	for (const struct toml_value *table = toml_first(reader->root); table; table = toml_next(table))
 		read_table(reader, table);
-	check_all(reader, need);
+	check_all(reader, need, context);
 	return problems_result(&reader->problems, err);
 }
 
-int config_parse(struct bytes text, const char *name, enum config_need need, struct config *ret_config,
-		 struct err *err)
+int config_parse(struct bytes text, const char *name, enum config_need need, const struct config_context *context,
+		 struct config *ret_config, struct err *err)
 {
 	struct config config OWNED_CONFIG = { .settings = calloc(1, sizeof(struct settings)) };
 	struct toml_doc *doc OWNED_TOML = NULL;
@@ -315,7 +389,7 @@ int config_parse(struct bytes text, const char *name, enum config_need need, str
 	if (toml_parse(text, &doc, err) < 0)
 		return err_wrap(err, "'%s'", name);
 	struct reader reader = { .config = &config, .root = toml_root(doc), .problems = { .file = name } };
-	if (read_document(&reader, need, err) < 0)
+	if (read_document(&reader, need, context, err) < 0)
 		return -1;
 	if (config.agent_uid_set && !config.agent_gid_set)
 		config.agent_gid = config.agent_uid;
@@ -360,5 +434,5 @@ int config_read(const char *path, enum config_need need, struct config *ret_conf
 	struct buf text OWNED_BUF = BUF_INIT(TOML_MAX_BYTES);
 	if (file_read(AT_FDCWD, path, &text, err) < 0)
 		return -1;
-	return config_parse(buf_bytes(&text), path, need, ret_config, err);
+	return config_parse(buf_bytes(&text), path, need, NULL, ret_config, err);
 }

@@ -13,13 +13,27 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/secret_ref.h"
 #include "agent/settings.h"
 #include "agent/svid_settings.h"
 #include "base/toml.h"
 #include "cdh-client/tee_key.h"
-#include "cdh-client/uri.h"
 
 #define CONFIG_MAX_PEM (64u * 1024u)
+#define CONFIG_DEADLINE_MS (5 * 60 * 1000) /* of a start, where none is configured */
+
+/* Through which component of the guest secrets come. */
+enum source_kind {
+	SOURCE_AUTO, /* the first of the others that can be reached */
+	SOURCE_KBS,  /* the KBS itself, with evidence of our own */
+	SOURCE_AA,   /* the KBS, with a token of the attestation agent (ttrpc, else REST) */
+	SOURCE_CDH,  /* the confidential data hub by ttrpc */
+	SOURCE_REST, /* the same by api-server-rest */
+};
+
+/* "auto", "kbs", …; -1 without an error for another name. */
+int source_kind_by_name(struct bytes name, enum source_kind *ret_kind) WARN_UNUSED;
+const char *source_kind_name(enum source_kind kind);
 
 /* Texts are NULL where the key is absent and has no default; a URI's text is "" then. */
 struct config {
@@ -29,14 +43,24 @@ struct config {
 	bool kbs_allow_http;
 	enum tee_key_kind kbs_tee_key;
 
-	struct kbs_uri credential_pem;
-	struct kbs_uri credential_key;
-	struct kbs_uri credential_certificate;
+	enum source_kind source_kind;
+	char *aa_socket;  /* NULL: the usual places */
+	char *cdh_socket;
+	char *rest_url;
+	struct secret_ref sealed_key;
+	char *sealed_key_pem; /* PEM or JWK */
+
+	struct secret_ref credential_pem;
+	struct secret_ref credential_key;
+	struct secret_ref credential_certificate;
+	struct secret_ref credential_issuer; /* given: the credential is minted */
+	char *credential_class;
+	int64_t credential_lifetime_ms;
 
 	char *trust_domain;
 	char *server_address;
 	uint16_t server_port;
-	struct kbs_uri trust_bundle;
+	struct secret_ref trust_bundle;
 	char *trust_bundle_pem;
 
 	char *agent_path;
@@ -63,10 +87,17 @@ enum config_need {
 	CONFIG_ALL,
 };
 
-/* Checks the text of a file called `name`. Each problem is logged as "NAME:LINE: …"; the error
- * then says how many there are. Nothing is owned by *ret_config on failure. */
-int config_parse(struct bytes text, const char *name, enum config_need need, struct config *ret_config,
-		 struct err *err) WARN_UNUSED;
+/* What surrounds the text. */
+struct config_context {
+	const char *kbs_url; /* taken where the text has no kbs.url; NULL: none */
+	const char *kbs_ca;  /* goes with it */
+	bool kbs_optional;   /* secrets may come through the guest's components alone */
+};
+
+/* Checks the text of a file called `name`; `context` may be NULL. Each problem is logged as
+ * "NAME:LINE: …"; the error then says how many there are. Nothing is owned by *ret_config on failure. */
+int config_parse(struct bytes text, const char *name, enum config_need need, const struct config_context *context,
+		 struct config *ret_config, struct err *err) WARN_UNUSED;
 
 /* The same for a file. */
 int config_read(const char *path, enum config_need need, struct config *ret_config, struct err *err) WARN_UNUSED;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/http.h"
+#include "spire/mint.h"
 
 #define TEXT_MAX_LEN 4096
 
@@ -58,9 +59,26 @@ static int set_path(const struct toml_value *value, void *place, struct err *err
 	return set_text(value, place, err);
 }
 
-static int set_uri(const struct toml_value *value, void *place, struct err *err)
+static int set_ref(const struct toml_value *value, void *place, struct err *err)
 {
-	return kbs_uri_parse(toml_string(value), place, err);
+	return secret_ref_parse(toml_string(value), place, err);
+}
+
+static int set_source(const struct toml_value *value, void *place, struct err *err)
+{
+	struct bytes name = toml_string(value);
+	if (source_kind_by_name(name, place) < 0)
+		return err_set(err, ERR_CONFIG, "'%.*s' is unknown; use 'auto', 'kbs', 'aa', 'cdh' or 'rest'", (int)name.len,
+			       (const char *)name.data);
+	return 0;
+}
+
+static int set_name(const struct toml_value *value, void *place, struct err *err)
+{
+	char **field = place;
+	if (set_text(value, place, err) < 0)
+		return -1;
+	return spire_mint_name_check(*field, err);
 }
 
 static int set_bool(const struct toml_value *value, void *place, struct err *err)
@@ -126,13 +144,22 @@ const struct config_field config_fields[] = {
 	{ "kbs", "ca_file", TOML_STRING, set_path, AT(kbs_ca_file), NULL, true },
 	{ "kbs", "allow_http", TOML_BOOL, set_bool, AT(kbs_allow_http), NULL, false },
 	{ "kbs", "tee_key", TOML_STRING, set_tee_key, AT(kbs_tee_key), NULL, false },
-	{ "credential", "pem", TOML_STRING, set_uri, AT(credential_pem), NULL, false },
-	{ "credential", "key", TOML_STRING, set_uri, AT(credential_key), NULL, false },
-	{ "credential", "certificate", TOML_STRING, set_uri, AT(credential_certificate), NULL, false },
+	{ "credential", "pem", TOML_STRING, set_ref, AT(credential_pem), NULL, false },
+	{ "credential", "key", TOML_STRING, set_ref, AT(credential_key), NULL, false },
+	{ "credential", "certificate", TOML_STRING, set_ref, AT(credential_certificate), NULL, false },
+	{ "credential", "issuer", TOML_STRING, set_ref, AT(credential_issuer), NULL, false },
+	{ "credential", "class", TOML_STRING, set_name, AT(credential_class), NULL, true },
+	{ "credential", "lifetime", TOML_STRING, set_duration, AT(credential_lifetime_ms), NULL, false },
+	{ "source", "kind", TOML_STRING, set_source, AT(source_kind), NULL, false },
+	{ "source", "aa_socket", TOML_STRING, set_path, AT(aa_socket), NULL, true },
+	{ "source", "cdh_socket", TOML_STRING, set_path, AT(cdh_socket), NULL, true },
+	{ "source", "rest_url", TOML_STRING, set_text, AT(rest_url), NULL, true },
+	{ "secrets", "sealed_key", TOML_STRING, set_ref, AT(sealed_key), NULL, false },
+	{ "secrets", "sealed_key_pem", TOML_STRING, set_pem, AT(sealed_key_pem), NULL, true },
 	{ "spire", "trust_domain", TOML_STRING, set_text, AT(trust_domain), NULL, true },
 	{ "spire", "server_address", TOML_STRING, set_text, AT(server_address), NULL, true },
 	{ "spire", "server_port", TOML_INTEGER, set_port, AT(server_port), NULL, false },
-	{ "spire", "trust_bundle", TOML_STRING, set_uri, AT(trust_bundle), NULL, false },
+	{ "spire", "trust_bundle", TOML_STRING, set_ref, AT(trust_bundle), NULL, false },
 	{ "spire", "trust_bundle_pem", TOML_STRING, set_pem, AT(trust_bundle_pem), NULL, true },
 	{ "agent", "path", TOML_STRING, set_path, AT(agent_path), "/opt/spire/bin/spire-agent", true },
 	{ "agent", "version", TOML_STRING, set_text, AT(agent_version), NULL, true },
@@ -193,8 +220,9 @@ bool config_table_known(struct bytes table)
 int config_set_defaults(struct config *config, struct err *err)
 {
 	config->server_port = 8081;
-	config->deadline_ms = 5 * 60 * 1000;
+	config->deadline_ms = CONFIG_DEADLINE_MS;
 	config->kbs_tee_key = TEE_KEY_EC_P256;
+	config->credential_lifetime_ms = SPIRE_MINT_LIFETIME * 1000LL;
 	svid_settings_defaults(&config->svid);
 	for (size_t i = 0; i < config_field_count; i++) {
 		const struct config_field *field = &config_fields[i];

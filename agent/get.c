@@ -8,16 +8,15 @@
 
 #include "agent/cli.h"
 #include "agent/overseer.h"
-#include "agent/source.h"
+#include "agent/startup.h"
 #include "base/file.h"
-#include "base/log.h"
 
-static int fetch(const struct config *config, const struct order *order, struct deadline deadline,
-		 const struct kbs_uri *uri, struct err *err)
+static int fetch(const struct startup *startup, const struct order *order, const struct secret_ref *ref,
+		 struct err *err)
 {
-	struct source source OWNED_SOURCE = { 0 };
+	struct source source OWNED_SOURCE = SOURCE_INIT;
 	struct secret resource OWNED_SECRET = SECRET_INIT;
-	if (source_open(config, order, deadline, &source, err) < 0 || source_get(&source, uri, &resource, err) < 0)
+	if (startup_open_source(startup, order, &source, err) < 0 || source_get(&source, ref, &resource, err) < 0)
 		return -1;
 	if (file_write_fd(STDOUT_FILENO, secret_bytes(&resource), err) < 0)
 		return err_wrap(err, "standard output");
@@ -27,16 +26,14 @@ static int fetch(const struct config *config, const struct order *order, struct 
 static int work(int fd, void *arg, struct err *err)
 {
 	const struct order *order = arg;
-	const char *path = order->options->unmeasured_config;
-	struct config config OWNED_CONFIG = { 0 };
-	struct kbs_uri uri;
-	if (kbs_uri_parse(bytes_of_text(order->options->operand), &uri, err) < 0 || source_setup(err) < 0 ||
-	    config_read(path, CONFIG_KBS, &config, err) < 0)
+	struct startup startup OWNED_STARTUP = { .initdata = NULL };
+	struct secret_ref ref;
+	if (secret_ref_parse(bytes_of_text(order->options->operand), &ref, err) < 0 || source_setup(err) < 0 ||
+	    startup_read(order, CONFIG_KBS, &startup, err) < 0)
 		return -1;
-	log_warning("the configuration '%s' is not measured: whoever can write it decides which KBS is asked", path);
-	struct handoff_plan plan = { .deadline = source_deadline(&config, order) };
+	struct handoff_plan plan = { .deadline = startup.deadline };
 	if (handoff_send_plan(fd, &plan, err) < 0 || handoff_await_go(fd, err) < 0 ||
-	    fetch(&config, order, plan.deadline, &uri, err) < 0)
+	    fetch(&startup, order, &ref, err) < 0)
 		return -1;
 	return handoff_send_done(fd, err);
 }

@@ -3,7 +3,8 @@
  * The worker's work for `sealpod run`.
  *
  * The one straight line from configuration to hand-over. Must not send the plan
- * after a byte from the network has been read, must not hand over a credential
+ * after a byte from the network has been read (but for a configuration that the KBS
+ * releases), must not hand over a credential
  * that SPIRE would refuse, and must not keep a secret longer than its step.
  */
 #include "agent/pipeline.h"
@@ -15,15 +16,17 @@
 
 #include "agent/config.h"
 #include "agent/handoff.h"
+#include "agent/instance.h"
 #include "agent/launch.h"
 #include "agent/overseer.h"
 #include "agent/place.h"
-#include "agent/source.h"
+#include "agent/startup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "spire/agent_config.h"
 #include "spire/bundle.h"
 #include "spire/credential.h"
+#include "spire/mint.h"
 
 #define AGENT_CONFIG_MAX (256u * 1024u)
 
@@ -55,7 +58,7 @@ static int make_plan(const struct config *config, struct deadline deadline, stru
 static int fetch_credential(struct source *source, const struct config *config, struct secret *key,
 			    struct secret *chain, struct err *err)
 {
-	if (config->credential_pem.path[0])
+	if (secret_ref_given(&config->credential_pem))
 		return source_get(source, &config->credential_pem, key, err);
 	if (source_get(source, &config->credential_key, key, err) < 0)
 		return -1;
@@ -72,16 +75,45 @@ static void say_credential(const struct spire_credential *credential, const char
 		log_warning("%s", credential->warning);
 }
 
-static int get_credential(struct source *source, const struct config *config, int *ret_fd, struct err *err)
+static int fetch_and_check(struct source *source, const struct config *config, struct spire_credential *credential,
+			   struct err *err)
 {
 	struct secret key OWNED_SECRET = SECRET_INIT;
 	struct secret chain OWNED_SECRET = SECRET_INIT;
-	struct spire_credential credential OWNED_SPIRE_CREDENTIAL = SPIRE_CREDENTIAL_INIT;
 	if (fetch_credential(source, config, &key, &chain, err) < 0)
 		return -1;
-	if (spire_credential_check(&key, secret_bytes(&chain), time(NULL), &credential, err) < 0)
+	return spire_credential_check(&key, secret_bytes(&chain), time(NULL), credential, err);
+}
+
+/* The issuer's key is wiped as soon as the leaf is signed. */
+static int mint(struct source *source, const struct config *config, struct spire_credential *credential,
+		struct err *err)
+{
+	struct secret issuer OWNED_SECRET = SECRET_INIT;
+	char name[INSTANCE_NAME_MAX];
+	if (source_get(source, &config->credential_issuer, &issuer, err) < 0 ||
+	    instance_name(&source->report, source->attester ? source->attester->tee : "", config->runtime_dir, name, err) < 0)
+		return -1;
+	struct spire_mint order = {
+		.trust_domain = config->trust_domain,
+		.class_name = config->credential_class,
+		.instance = name,
+		.lifetime = config->credential_lifetime_ms / 1000,
+		.now = time(NULL),
+	};
+	return spire_mint_credential(&issuer, bytes_of("", 0), &order, credential, err);
+}
+
+static int get_credential(struct source *source, const struct config *config, int *ret_fd, struct err *err)
+{
+	struct spire_credential credential OWNED_SPIRE_CREDENTIAL = SPIRE_CREDENTIAL_INIT;
+	bool minted = secret_ref_given(&config->credential_issuer);
+	if (minted ? mint(source, config, &credential, err) < 0 : fetch_and_check(source, config, &credential, err) < 0)
 		return -1;
 	say_credential(&credential, config->trust_domain);
+	if (minted)
+		log_info("minted for instance '%s'; it ends in %lld minutes and is not renewed", credential.subject,
+			 (long long)(credential.not_after - time(NULL)) / 60);
 	return file_sealed_memfd("sealpod-credential", secret_bytes(&credential.pem), ret_fd, err);
 }
 
@@ -126,15 +158,15 @@ static int make_agent_config(const struct config *config, int *ret_fd, struct er
 }
 
 /* All that the KBS gives, checked. The session, its keys and tokens are gone at the end. */
-static int gather(const struct config *config, const struct order *order, struct deadline deadline,
-		  struct handoff_files *files, struct err *err)
+static int gather(const struct startup *startup, const struct order *order, struct handoff_files *files,
+		  struct err *err)
 {
-	struct source source OWNED_SOURCE = { 0 };
-	if (source_open(config, order, deadline, &source, err) < 0)
+	struct source source OWNED_SOURCE = SOURCE_INIT;
+	if (startup_open_source(startup, order, &source, err) < 0)
 		return -1;
-	if (get_credential(&source, config, &files->credential, err) < 0)
+	if (get_credential(&source, &startup->config, &files->credential, err) < 0)
 		return err_wrap(err, "x509pop credential");
-	if (get_bundle(&source, config, &files->bundle, err) < 0)
+	if (get_bundle(&source, &startup->config, &files->bundle, err) < 0)
 		return err_wrap(err, "trust bundle");
 	return 0;
 }
@@ -142,17 +174,13 @@ static int gather(const struct config *config, const struct order *order, struct
 int pipeline_work(int fd, void *arg, struct err *err)
 {
 	const struct order *order = arg;
-	const char *path = order->options->unmeasured_config;
-	struct config config OWNED_CONFIG = { 0 };
+	struct startup startup OWNED_STARTUP = { .initdata = NULL };
 	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
 	struct handoff_plan plan;
-	if (source_setup(err) < 0 || config_read(path, CONFIG_ALL, &config, err) < 0)
-		return -1;
-	log_warning("the configuration '%s' is not measured: whoever can write it decides whom this VM trusts", path);
-	struct deadline deadline = source_deadline(&config, order);
-	if (make_plan(&config, deadline, &plan, err) < 0 ||
-	    make_agent_config(&config, &files.agent_config, err) < 0 || handoff_send_plan(fd, &plan, err) < 0 ||
-	    handoff_await_go(fd, err) < 0 || gather(&config, order, deadline, &files, err) < 0)
+	if (source_setup(err) < 0 || startup_read(order, CONFIG_ALL, &startup, err) < 0 ||
+	    make_plan(&startup.config, startup.deadline, &plan, err) < 0 ||
+	    make_agent_config(&startup.config, &files.agent_config, err) < 0 || handoff_send_plan(fd, &plan, err) < 0 ||
+	    handoff_await_go(fd, err) < 0 || gather(&startup, order, &files, err) < 0)
 		return -1;
 	log_info("credential and trust bundle are here after %lld ms",
 		 (long long)(clock_now_ms() - order->started_ms));

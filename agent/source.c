@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The KBS session as the configuration wants it. Lives in the worker (or in
- * `sealpod get`), never in the process that becomes the agent.
+ * The way to the secrets, as configuration and machine have it. Lives in the
+ * worker, never in the process that becomes the agent.
+ *
+ * Sockets and devices are the guest's own, what comes out of them is the KBS's or
+ * the host's. Must never go on without the binding of init-data where there is
+ * one, and never fall from one way to another because something failed.
  */
 #include "agent/source.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "agent/source_ways.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "base/wipe.h"
@@ -17,46 +26,89 @@ int source_setup(struct err *err)
 	return http_setup(err);
 }
 
-static int collect(const struct digest *runtime, struct json **ret_evidence, void *arg, struct err *err)
-{
-	struct source *source = arg;
-	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
-	struct attester_request request = {
-		.report_data = digest_bytes(runtime),
-		.instance = source->order->instance,
-		.deadline = source->options.deadline,
-	};
-	log_info("attesting as TEE '%s' to the KBS at '%s'", source->attester->tee, source->options.url);
-	if (attester_collect(source->attester, &request, &evidence, err) < 0)
-		return -1;
-	*ret_evidence = TAKE_PTR(evidence.json);
-	return 0;
-}
-
 struct deadline source_deadline(const struct config *config, const struct order *order)
 {
 	int64_t ms = order->options->deadline_ms ? order->options->deadline_ms : config->deadline_ms;
 	return (struct deadline){ .at_ms = order->started_ms + ms };
 }
 
-int source_open(const struct config *config, const struct order *order, struct deadline deadline,
-		struct source *ret_source, struct err *err)
+static enum source_kind wanted_kind(const struct source *source)
 {
-	ret_source->order = order;
-	if (attester_detect(order->instance, order->options->tee, &ret_source->attester, err) < 0)
+	return source->order->options->source_given ? (enum source_kind)source->order->options->source
+						    : source->config->source_kind;
+}
+
+static bool rest_has(const struct source *source, bool attestation)
+{
+	struct rest *rest OWNED_REST = NULL;
+	struct rest_info info;
+	struct deadline soon = deadline_in(2000);
+	if (rest_open(source->config->rest_url, &rest, NULL) < 0 || rest_get_info(rest, &soon, &info, NULL) < 0)
+		return false;
+	return attestation ? info.attestation : info.resources;
+}
+
+static bool socket_there(const char *configured, const char *usual)
+{
+	return access(configured ? configured : usual, F_OK) == 0;
+}
+
+/* The order of the header; the attester's reasons are kept for the message. */
+static int choose(struct source *source, struct err *err)
+{
+	struct err no_tee = { 0 };
+	const struct config *config = source->config;
+	bool found = attester_detect(source->order->instance, source->order->options->tee, &source->attester, &no_tee) == 0;
+	if (!found && source->order->options->tee) {
+		*err = no_tee;
 		return -1;
-	if (ret_source->attester->warning)
+	}
+	if (found)
+		source->kind = SOURCE_KBS;
+	else if (config->kbs_url && (socket_there(config->aa_socket, AA_SOCKET) || rest_has(source, true)))
+		source->kind = SOURCE_AA;
+	else if (socket_there(config->cdh_socket, CDH_SOCKET))
+		source->kind = SOURCE_CDH;
+	else if (rest_has(source, false))
+		source->kind = SOURCE_REST;
+	else
+		return err_set(err, ERR_NO_TEE, "%s; nor is there an attestation agent, a confidential data hub or an api-server-rest at %s",
+			       no_tee.message, config->rest_url ? config->rest_url : REST_URL);
+	return 0;
+}
+
+static int resolve(struct source *source, struct err *err)
+{
+	source->kind = wanted_kind(source);
+	if (source->kind == SOURCE_AUTO && choose(source, err) < 0)
+		return -1;
+	if (source->kind == SOURCE_KBS && !source->attester &&
+	    attester_detect(source->order->instance, source->order->options->tee, &source->attester, err) < 0)
+		return -1;
+	if (source->initdata && source->kind != SOURCE_KBS)
+		return err_set(err, ERR_BINDING,
+			       "the configuration comes out of init-data, but this machine gives no evidence of its own that carries it (source '%s'): use '--config kbs:///...' where no TEE device is reachable",
+			       source_kind_name(source->kind));
+	if ((source->kind == SOURCE_KBS || source->kind == SOURCE_AA) && !source->config->kbs_url)
+		return err_set(err, ERR_CONFIG, "source '%s' needs 'kbs.url', which is not configured",
+			       source_kind_name(source->kind));
+	return 0;
+}
+
+int source_open(const struct config *config, const struct order *order, const struct initdata *initdata,
+		struct deadline deadline, struct source *ret_source, struct err *err)
+{
+	ret_source->config = config;
+	ret_source->order = order;
+	ret_source->initdata = initdata;
+	ret_source->deadline = deadline;
+	if (resolve(ret_source, err) < 0)
+		return -1;
+	if (ret_source->attester && ret_source->attester->warning)
 		log_warning("%s", ret_source->attester->warning);
-	ret_source->options = (struct kbs_options){
-		.url = config->kbs_url,
-		.ca_pem = bytes_of_text(config->kbs_ca ? config->kbs_ca : ""),
-		.tee_key = config->kbs_tee_key,
-		.evidence = { .tee = ret_source->attester->tee, .collect = collect, .arg = ret_source },
-		.deadline = deadline,
-	};
-	if (config->kbs_allow_http && !config->kbs_ca)
+	if (config->kbs_url && config->kbs_allow_http && !config->kbs_ca)
 		log_warning("the KBS is asked over plain http: nothing proves that it is yours");
-	return kbs_open(&ret_source->options, &ret_source->kbs, err);
+	return source_ways[ret_source->kind].open(ret_source, err);
 }
 
 void source_close(struct source *source)
@@ -64,10 +116,84 @@ void source_close(struct source *source)
 	if (!source)
 		return;
 	kbs_close(source->kbs);
-	source->kbs = NULL;
+	aa_close(source->aa);
+	rest_close(source->rest);
+	cdh_close(source->cdh);
+	buf_done(&source->report);
+	*source = (struct source)SOURCE_INIT;
 }
 
-int source_get(struct source *source, const struct kbs_uri *uri, struct secret *ret_secret, struct err *err)
+static int read_file(const char *path, struct secret *ret_secret, struct err *err)
 {
-	return kbs_get(source->kbs, uri, ret_secret, err);
+	int fd OWNED_FD = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return err_set_errno(err, ERR_CONFIG, errno, "cannot open '%s'", path);
+	if (secret_read_fd(ret_secret, fd, KBS_RESOURCE_MAX, err) < 0)
+		return err_wrap(err, "'%s'", path);
+	return 0;
+}
+
+/* As it is stored: perhaps still sealed. */
+static int fetch(struct source *source, const struct secret_ref *ref, struct secret *ret_secret, struct err *err)
+{
+	if (ref->file[0])
+		return read_file(ref->file, ret_secret, err);
+	return source_ways[source->kind].get(source, &ref->uri, ret_secret, err);
+}
+
+static int read_key(struct source *source, struct sealed_key **ret_key, struct err *err)
+{
+	struct secret text OWNED_SECRET = SECRET_INIT;
+	const struct config *config = source->config;
+	if (config->sealed_key_pem)
+		return sealed_key_read(bytes_of_text(config->sealed_key_pem), ret_key, err);
+	if (!secret_ref_given(&config->sealed_key))
+		return err_set(err, ERR_CONFIG, "no key is configured to verify it ('secrets.sealed_key')");
+	if (fetch(source, &config->sealed_key, &text, err) < 0)
+		return err_wrap(err, "'%s'", config->sealed_key.text);
+	return sealed_key_read(secret_bytes(&text), ret_key, err);
+}
+
+static int open_envelope(struct source *source, const struct sealed *sealed, struct bytes text,
+			 struct secret *ret_secret, struct err *err)
+{
+	if (!source->cdh)
+		return err_set(err, ERR_CONFIG,
+			       "sealed by the key management service '%s' (envelope): only the confidential data hub by ttrpc can open it, and source '%s' is not that",
+			       sealed->provider, source_kind_name(source->kind));
+	return cdh_unseal(source->cdh, text, &source->deadline, ret_secret, err);
+}
+
+int source_unseal(struct source *source, struct bytes sealed, struct secret *ret_secret, struct err *err)
+{
+	struct sealed_key *key OWNED_SEALED_KEY = NULL;
+	struct sealed what;
+	struct kbs_uri uri;
+	struct secret plain OWNED_SECRET = SECRET_INIT;
+	if (read_key(source, &key, err) < 0 || sealed_open(sealed, key, &what, err) < 0)
+		return err_wrap(err, "sealed secret");
+	if (what.kind == SEALED_ENVELOPE ? open_envelope(source, &what, sealed, &plain, err) < 0
+					 : sealed_resource(&what, &uri, err) < 0 ||
+						   source_ways[source->kind].get(source, &uri, &plain, err) < 0)
+		return err_wrap(err, "sealed secret");
+	if (sealed_check_plain(secret_bytes(&plain), "the sealed secret's content", err) < 0)
+		return -1;
+	secret_move(ret_secret, &plain);
+	return 0;
+}
+
+int source_get(struct source *source, const struct secret_ref *ref, struct secret *ret_secret, struct err *err)
+{
+	struct secret raw OWNED_SECRET = SECRET_INIT;
+	if (fetch(source, ref, &raw, err) < 0)
+		return -1;
+	if (sealed_is(secret_bytes(&raw))) {
+		if (source_unseal(source, secret_bytes(&raw), ret_secret, err) < 0)
+			return err_wrap(err, "'%s'", ref->text);
+		return 0;
+	}
+	if (sealed_check_plain(secret_bytes(&raw), ref->text, err) < 0)
+		return -1;
+	secret_move(ret_secret, &raw);
+	return 0;
 }

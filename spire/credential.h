@@ -24,10 +24,9 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
-#include "spire/key_pair.h"
 
 /* Largest key text, and largest chain text, that is looked at. */
-#define SPIRE_CREDENTIAL_MAX SPIRE_KEY_PAIR_MAX
+#define SPIRE_CREDENTIAL_MAX (128u * 1024u)
 
 struct spire_credential {
 	struct secret pem; /* the key's block, then the chain's */

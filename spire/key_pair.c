@@ -96,8 +96,8 @@ static int load_chain(struct bytes text, struct spire_key_pair *pair, struct spi
 int spire_key_pair_load(struct bytes key, struct bytes chain, struct spire_key_pair *pair,
 			struct spire_problems *problems, struct err *err)
 {
-	if (key.len > SPIRE_KEY_PAIR_MAX || chain.len > SPIRE_KEY_PAIR_MAX)
-		return err_set(err, ERR_CREDENTIAL, "larger than %u bytes", SPIRE_KEY_PAIR_MAX);
+	if (key.len > SPIRE_CREDENTIAL_MAX || chain.len > SPIRE_CREDENTIAL_MAX)
+		return err_set(err, ERR_CREDENTIAL, "larger than %u bytes", SPIRE_CREDENTIAL_MAX);
 	if (load_key(key, pair, problems, err) < 0)
 		return -1;
 	return load_chain(chain.len > 0 ? chain : key, pair, problems, err);

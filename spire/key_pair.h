@@ -8,10 +8,8 @@
 
 #include "base/secret.h"
 #include "spire/cert.h"
+#include "spire/credential.h"
 #include "spire/problems.h"
-
-/* Largest key text, and largest chain text, that is looked at. */
-#define SPIRE_KEY_PAIR_MAX (128u * 1024u)
 
 struct spire_key_pair {
 	struct secret key_der;
@@ -26,7 +24,8 @@ struct spire_key_pair {
 void spire_key_pair_done(struct spire_key_pair *pair);
 
 /* `key` holds the key, or all; then `chain` is empty (.len = 0). What is missing or cannot be read
- * is a problem; -1 is for want of memory and texts too large. */
+ * is a problem; -1 is for want of memory and texts larger than
+ * SPIRE_CREDENTIAL_MAX. */
 int spire_key_pair_load(struct bytes key, struct bytes chain, struct spire_key_pair *ret_pair,
 			struct spire_problems *problems, struct err *err) WARN_UNUSED;
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "spire/chain.h"
+#include "spire/key_pair.h"
 
 #define SERIAL_LEN 16
 

@@ -58,7 +58,10 @@ static void wrong_lines_are_explained(void **state)
 		const char *const args[6];
 		const char *reason;
 	} rows[] = {
-		{ "run", { NULL }, "give '--unmeasured-config FILE'" },
+		{ "run", { "--config", "kbs:///a/b/c", "--unmeasured-config", "f", NULL }, "exclude each other" },
+		{ "run", { "--config", "/etc/sealpod.toml", NULL }, "option '--config': '/etc/sealpod.toml' is not a KBS resource URI" },
+		{ "run", { "--source", "vault", NULL }, "option '--source': 'vault' is unknown" },
+		{ "install", { NULL }, "'install' wants a DIRECTORY" },
 		{ "run", { "--unmeasured-config", NULL }, "'--unmeasured-config' wants a FILE" },
 		{ "run", { "--unmeasured-config=", NULL }, "'--unmeasured-config' wants a FILE" },
 		{ "run", { "--unmeasured", "f", NULL }, "knows no option '--unmeasured'" },

@@ -24,7 +24,7 @@ static int parse(const char *text, enum config_need need, struct config *config,
 	int memory = memfd_create("log", MFD_CLOEXEC);
 	int saved = dup(STDERR_FILENO);
 	assert_true(memory >= 0 && saved >= 0 && dup2(memory, STDERR_FILENO) >= 0);
-	int rc = config_parse(bytes_of_text(text), "f.toml", need, config, err);
+	int rc = config_parse(bytes_of_text(text), "f.toml", need, NULL, config, err);
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);
 	assert_int_equal(lseek(memory, 0, SEEK_SET), 0);
 	ssize_t n = read(memory, log_text, sizeof(log_text) - 1);
@@ -77,8 +77,8 @@ static void everything_can_be_said(void **state)
 			 0);
 	assert_string_equal(log_text, "");
 	assert_int_equal(config.kbs_tee_key, TEE_KEY_RSA_2048);
-	assert_string_equal(config.credential_key.path, "/kbs/v0/resource/a/b/k");
-	assert_string_equal(config.credential_pem.path, "");
+	assert_string_equal(config.credential_key.uri.path, "/kbs/v0/resource/a/b/k");
+	assert_string_equal(config.credential_pem.uri.path, "");
 	assert_int_equal(config.server_port, 1);
 	assert_true(config.agent_uid_set && config.allow_disk);
 	assert_int_equal(config.agent_gid, 0);
