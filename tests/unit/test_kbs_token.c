@@ -172,6 +172,7 @@ static void a_source_that_fails_is_heard(void **state)
 		assert_int_equal(kbs_get(stage.kbs, &stage.uri, &secret, &err), -1);
 		assert_int_equal(err.code, rows[i].failure);
 		assert_non_null(strstr(err.message, rows[i].message));
+		assert_int_equal(strstr(err.message, "second try") != NULL, rows[i].failure == ERR_SERVER);
 		assert_int_equal(stage.obtained.times, 1);
 		assert_int_equal(stage.shared->requests, 0);
 	}

@@ -66,6 +66,7 @@ static void none_is_none(void **state)
 		HEAD,
 		HEAD AA(""),
 		HEAD AA("[token_configs.kbs]\nurl = ''\n"),
+		HEAD AA("[token_configs.kbs]\ncert = 'alone'\n"),
 		HEAD CDH("[kbc]\nname = 'offline_fs_kbc'\nurl = 'https://x'\n"),
 		HEAD CDH("[kbc]\nurl = 'https://x'\n"),
 		HEAD "\"sealpod.toml\" = '''[token_configs.kbs]\nurl = 'https://x'\n'''\n",

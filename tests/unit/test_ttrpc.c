@@ -367,6 +367,47 @@ static void a_deaf_server_stops_writing(void **state)
 	assert_non_null(strstr(over.err.message, "at most 4194304 can be sent"));
 }
 
+/* A payload beside a failure. */
+static void serve_both(struct peer_conn *conn)
+{
+	peer_answer(conn, read_request(conn), "\x0a\x05\x08\x0d\x12\x01w\x12\x03key", 12);
+	peer_hang(conn);
+}
+
+static void a_payload_beside_a_failure_is_dropped(void **state)
+{
+	(void)state;
+	struct ttrpc_stage stage OWNED_STAGE = { 0 };
+	stage_start(&stage, serve_both, NULL);
+	struct ttrpc *client OWNED_TTRPC = client_at(&stage, 1);
+	struct deadline deadline = soon(10000);
+	struct outcome out OWNED_OUTCOME = call(client, "s", "m", bytes_of(NULL, 0), &deadline);
+	assert_int_equal(out.rc, 0);
+	assert_int_equal(out.status.code, TTRPC_INTERNAL);
+	assert_string_equal(out.status.message, "w");
+	assert_null(out.payload.data);
+}
+
+static void serve_slam(struct peer_conn *conn)
+{
+	(void)conn;
+}
+
+/* The signal of a broken pipe would end this program. */
+static void a_door_slammed_while_writing(void **state)
+{
+	(void)state;
+	struct ttrpc_stage stage OWNED_STAGE = { 0 };
+	stage_start(&stage, serve_slam, NULL);
+	struct ttrpc *client OWNED_TTRPC = client_at(&stage, 1);
+	struct deadline deadline = soon(10000);
+	OWNED_MEM uint8_t *large = calloc(1, TTRPC_MAX);
+	struct outcome out OWNED_OUTCOME = call(client, "s", "m", bytes_of(large, TTRPC_MAX - 100), &deadline);
+	assert_int_equal(out.rc, -1);
+	assert_int_equal(out.err.code, ERR_NETWORK);
+	assert_non_null(strstr(out.err.message, "the request could not be sent"));
+}
+
 /* Answers once a connection with its number, then says something unasked, or closes; and notes that it has. */
 static void serve_once(struct peer_conn *conn)
 {
@@ -475,7 +516,9 @@ int main(void)
 		cmocka_unit_test(recorded_refusals_arrive),
 		cmocka_unit_test(statuses_become_errors),
 		cmocka_unit_test(hostile_servers_are_named),
+		cmocka_unit_test(a_payload_beside_a_failure_is_dropped),
 		cmocka_unit_test(a_deaf_server_stops_writing),
+		cmocka_unit_test(a_door_slammed_while_writing),
 		cmocka_unit_test(a_kept_connection_that_spoke_or_closed_is_replaced),
 		cmocka_unit_test(where_nobody_listens),
 		cmocka_unit_test(no_copy_of_a_secret_is_freed_unwiped),
