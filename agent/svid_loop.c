@@ -141,6 +141,8 @@ static void take_news(struct svid_loop *loop)
 		OWNED_NEWS struct svid_news *news = svid_watch_next(loop->watch);
 		if (!news)
 			return;
+		if (loop->once && loop->was_complete)
+			continue; /* only the command of the one delivery is still waited for */
 		if (news->trouble)
 			take_trouble(loop, news);
 		else

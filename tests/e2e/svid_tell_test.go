@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/bundle/jwtbundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
+
+	"sealpod.test/e2e/lab"
+)
+
+// program writes a shell script that a test lets sealpod run or signal.
+func (l *svidLab) program(name, text string) string {
+	l.t.Helper()
+	path := filepath.Join(l.dir, name)
+	lab.WriteFile(l.t, path, []byte("#!/bin/sh\n"+text), 0o755)
+	return path
+}
+
+// wait until the file has that many lines.
+func waitLines(t *testing.T, path string, n int, limit time.Duration) []string {
+	t.Helper()
+	var lines []string
+	lab.Eventually(t, limit, fmt.Sprintf("%d lines in '%s'", n, path), func() (bool, string) {
+		text, _ := os.ReadFile(path)
+		lines = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+		return len(text) > 0 && len(lines) >= n, string(text)
+	})
+	return lines
+}
+
+// onHUP notes signals until it is ended; the sleep is what the shell waits in.
+const onHUP = `trap 'echo hup >>"$0.out"' HUP
+trap 'echo term >>"$0.out"; exit 7' TERM
+echo "start $*" >>"$0.out"
+while :; do sleep 0.05; done
+`
+
+func TestSVIDSignalsByPidFile(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/pidfile", uid: 0, ttl: quickTTL})
+	workload := l.program("workload", onHUP)
+	pidFile := filepath.Join(l.dir, "pid")
+	p := l.deliver("--signal", "SIGHUP", "--pid-file", pidFile)
+	waitEvent(t, p, "delivered", 1, 15*time.Second)
+	lab.WriteFile(t, pidFile, []byte("none\n"), 0o644)
+	w := lab.Start(t, 0, l.dir, workload)
+	waitLines(t, workload+".out", 1, 5*time.Second)
+	lab.WriteFile(t, pidFile, []byte(strconv.Itoa(w.Pid)+"\n"), 0o644)
+	waitLines(t, workload+".out", 4, 15*time.Second)
+	// A number that is nobody's, and sealpod's own, disturb nothing.
+	for _, number := range []string{"99999999", strconv.Itoa(p.Pid), "0", "-1"} {
+		lab.WriteFile(t, pidFile, []byte(number), 0o644)
+		n := countEvents(t, p, "delivered")
+		waitEvent(t, p, "delivered", n+2, 15*time.Second)
+	}
+	if !p.Running() {
+		t.Fatalf("sealpod ended\n%s", p)
+	}
+}
+
+func TestSVIDRunsCommands(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/command", uid: 0, ttl: quickTTL})
+	command := l.program("command", `[ -s "$3/svid.pem" ] && echo "$1|$2|$LEAK_CANARY|$(umask)" >>"$0.out"`)
+	p := l.deliver("--command", command, "--command", "two words", "--command", "", "--command", l.certs)
+	p.Wait(t, 10*time.Second)
+	if p.Status() != 100 {
+		t.Fatalf("an empty argument: status %d\n%s", p.Status(), p)
+	}
+	p = l.deliver("--command", command, "--command", "two words", "--command", "x=\"\\", "--command", l.certs)
+	for _, line := range waitLines(t, command+".out", 3, 20*time.Second) {
+		if line != "two words|x=\"\\|from-the-host|0022" {
+			t.Errorf("the command was given '%s'", line)
+		}
+	}
+	once := l.deliver("--once", "--command", l.program("once", `sleep 0.3; echo done >>"$0.out"`))
+	once.Wait(t, 20*time.Second)
+	if text, _ := os.ReadFile(filepath.Join(l.dir, "once.out")); once.Status() != 0 || string(text) != "done\n" {
+		t.Errorf("--once did not wait for its command: status %d, '%s'", once.Status(), text)
+	}
+}
+
+func TestSVIDWrapsAProgram(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	program := l.program("program", onHUP)
+	p := l.deliver("--signal", "HUP", "--", program, "-x", "--once")
+	lab.Eventually(t, 10*time.Second, "the wait for an identity", func() (bool, string) {
+		return strings.Contains(p.Stderr.String(), "no identity issued"), p.Stderr.String()
+	})
+	if _, err := os.Stat(program + ".out"); err == nil {
+		t.Fatal("the program was started before the first delivery")
+	}
+	l.entry(svidEntry{path: "/wrap", uid: 0, ttl: quickTTL})
+	lines := waitLines(t, program+".out", 4, 20*time.Second)
+	if lines[0] != "start -x --once" || lines[1] != "hup" {
+		t.Errorf("the program saw %q", lines)
+	}
+	begin := time.Now()
+	p.Signal(syscall.SIGTERM)
+	p.Wait(t, 5*time.Second)
+	if p.Status() != 7 || time.Since(begin) > 2*time.Second {
+		t.Errorf("status %d after %v, want the program's 7\n%s", p.Status(), time.Since(begin), p)
+	}
+	waitLines(t, program+".out", 5, time.Second)
+}
+
+func TestSVIDWrapperStatus(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/status", uid: 0})
+	for _, c := range []struct {
+		name, text string
+		args       []string
+		status     int
+		runs       int
+	}{
+		{"good", "exit 0", nil, 0, 1},
+		{"bad", "exit 3", nil, 3, 1},
+		{"killed", "kill -KILL $$", nil, 137, 1},
+		{"on-failure", `[ $(wc -l <"$0.out") -ge 3 ] && exit 0; exit 9`, []string{"--restart", "on-failure"}, 0, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			program := l.program("p-"+c.name, "echo run >>\"$0.out\"\n"+c.text)
+			p := lab.Start(t, 0, l.dir, append(append(append(svidCommand(), "--socket", l.socket, "--directory", filepath.Join(l.certs, c.name)), c.args...), "--", program)...)
+			p.Wait(t, 20*time.Second)
+			if p.Status() != c.status {
+				t.Errorf("status %d, want %d\n%s", p.Status(), c.status, p)
+			}
+			if runs := len(waitLines(t, program+".out", 1, time.Second)); runs != c.runs {
+				t.Errorf("it ran %d times, want %d", runs, c.runs)
+			}
+		})
+	}
+	p := l.deliver("--", filepath.Join(l.dir, "nowhere"))
+	p.Wait(t, 20*time.Second)
+	if p.Status() != 127 {
+		t.Errorf("a program that is not there: status %d\n%s", p.Status(), p)
+	}
+	lab.WriteFile(t, filepath.Join(l.dir, "plain"), []byte("x"), 0o644)
+	p = l.deliver("--", filepath.Join(l.dir, "plain"))
+	p.Wait(t, 20*time.Second)
+	if p.Status() != 126 {
+		t.Errorf("a program that cannot be executed: status %d\n%s", p.Status(), p)
+	}
+}
+
+// TestSVIDAsProcessOne runs the wrapper as first process of a PID namespace: it
+// must reap what is orphaned, pass signals on and hand the status through.
+func TestSVIDAsProcessOne(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/one", uid: 0})
+	program := l.program("program", `trap 'exit 5' TERM
+i=0; while [ $i -lt 20 ]; do (sleep 0.01 &); i=$((i+1)); done
+sleep 1
+echo "$PPID zombies $(grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l)" >>"$0.out"
+while :; do sleep 0.05; done
+`)
+	// The agent must see the caller: the namespace is below its own.
+	argv := append(append([]string{"/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "--"}, svidCommand()...),
+		"--socket", l.socket, "--directory", l.certs, "--", program)
+	p := lab.Start(t, 0, l.dir, argv...)
+	if line := waitLines(t, program+".out", 1, 20*time.Second)[0]; line != "1 zombies 0" {
+		t.Errorf("the program says '%s'", line)
+	}
+	children := lab.Children(p.Pid)
+	if len(children) != 1 {
+		t.Fatalf("unshare has the children %v", children)
+	}
+	syscall.Kill(children[0], syscall.SIGTERM)
+	p.Wait(t, 5*time.Second)
+	if p.Status() != 5 {
+		t.Errorf("status %d\n%s", p.Status(), p)
+	}
+}
+
+// TestSVIDObeysAtOnce: SIGTERM ends it in whatever state it is.
+func TestSVIDObeysAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	for _, c := range []struct {
+		name string
+		args []string
+		want int
+		sign string
+	}{
+		{"no-agent", nil, 0, "no connection to"},
+		{"no-agent-once", []string{"--once"}, 143, "no connection to"},
+		{"no-agent-wrapper", []string{"--", "/bin/true"}, 143, "no connection to"},
+	} {
+		p := l.deliver(c.args...)
+		lab.Eventually(t, 10*time.Second, c.sign, func() (bool, string) {
+			return strings.Contains(p.Stderr.String(), c.sign), p.Stderr.String()
+		})
+		begin := time.Now()
+		p.Signal(syscall.SIGTERM)
+		p.Wait(t, 5*time.Second)
+		if took := time.Since(begin); p.Status() != c.want || took > 500*time.Millisecond {
+			t.Errorf("%s: status %d after %v, want %d at once", c.name, p.Status(), took, c.want)
+		}
+	}
+}
+
+func TestSVIDOnceGivesUp(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	p := l.deliver("--once", "--deadline", "2s")
+	p.Wait(t, 20*time.Second)
+	lab.CheckFailure(t, p, 111, "not all is delivered in time", "no identity issued")
+	if took := p.Elapsed(); took < 1900*time.Millisecond || took > 5*time.Second {
+		t.Errorf("it gave up after %v", took)
+	}
+}
+
+func TestSVIDTokens(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/token", uid: 0, jwtTTL: 5})
+	noted := l.program("noted", `echo told >>"$0.out"`)
+	p := l.deliver("--jwt", "one.jwt=https://one.example/?a=b", "--jwt", "two.jwt=spiffe://x/y second", "--jwt-bundle-file", "jwks.json",
+		"--command", noted)
+	lab.Eventually(t, 20*time.Second, "two tokens and a bundle", func() (bool, string) {
+		events := svidEvents(t, p)
+		return len(events) > 0 && len(events[len(events)-1].Tokens) == 2 && events[len(events)-1].JWTBundles > 0, p.Stderr.String()
+	})
+	bundle, err := jwtbundle.Load(spiffeid.RequireTrustDomainFromString(lab.TrustDomain), filepath.Join(l.certs, "jwks.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(l.certs, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for name, audiences := range map[string][]string{"one.jwt": {"https://one.example/?a=b"}, "two.jwt": {"spiffe://x/y", "second"}} {
+		for _, audience := range audiences {
+			svid, err := jwtsvid.ParseAndValidate(token(name), bundle, []string{audience})
+			if err != nil {
+				t.Fatalf("'%s' for '%s': %v", name, audience, err)
+			}
+			if svid.ID.String() != svidID("/token") {
+				t.Errorf("'%s' is of %s", name, svid.ID)
+			}
+		}
+		checkMode(t, filepath.Join(l.certs, name), 0o600, 0)
+		if strings.Contains(p.Stderr.String(), strings.Split(token(name), ".")[2]) {
+			t.Errorf("standard error shows '%s'", name)
+		}
+	}
+	delivered(t, l.certs, "svid.pem", "svid_key.pem", "svid_bundle.pem")
+	told := len(waitLines(t, noted+".out", 1, 5*time.Second))
+	before := token("one.jwt")
+	lab.Eventually(t, 15*time.Second, "another token", func() (bool, string) { return token("one.jwt") != before, p.Stderr.String() })
+	waitLines(t, noted+".out", told+1, 5*time.Second)
+}
+
+func TestSVIDTokensAlone(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/alone", uid: 0})
+	config := filepath.Join(l.dir, "sealpod.toml")
+	lab.WriteFile(t, config, []byte(fmt.Sprintf(`[svid]
+socket = "%s"
+directory = "%s"
+no_x509 = true
+jwt = ["token=aud"]
+jwt_bundle_file = "{trust_domain}.json"
+`, l.socket, l.certs)), 0o644)
+	argv := append(svidCommand(), "--unmeasured-config", config)
+	p := lab.Start(t, 0, l.dir, append(argv, "--once")...)
+	p.Wait(t, 20*time.Second)
+	if p.Status() != 0 {
+		t.Fatalf("status %d\n%s", p.Status(), p)
+	}
+	if got := visible(t, l.certs); got != lab.TrustDomain+".json token" {
+		t.Errorf("the directory shows '%s'", got)
+	}
+	check := lab.Start(t, 0, l.dir, append(argv, "--check")...)
+	check.Wait(t, 10*time.Second)
+	if check.Status() != 0 {
+		t.Errorf("--check ends with %d\n%s", check.Status(), check)
+	}
+}
+
+func TestSVIDOptionsRefused(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/refused", uid: 0})
+	for _, args := range [][]string{
+		{"--jwt", "x.jwt"}, {"--jwt", "x/y=a"}, {"--jwt", "svid.pem.=a", "--key-mode", "0604"}, {"--svid-file", "{hint}.pem"},
+		{"--pkcs12-file", "x.p12"}, {"--uid", "x"}, {"--pid-file", "/x"}, {"--federated-file", "x.pem"}, {"--key-file", "svid.pem"},
+	} {
+		p := l.deliver(append([]string{"--once"}, args...)...)
+		p.Wait(t, 10*time.Second)
+		if p.Status() != 100 {
+			t.Errorf("%q: status %d\n%s", args, p.Status(), p)
+		}
+	}
+}
+
+func TestSVIDPkcs12(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/p12", uid: 0})
+	password := filepath.Join(l.dir, "password")
+	lab.WriteFile(t, password, []byte("correct horse\n"), 0o600)
+	p := l.deliver("--once", "--pkcs12-file", "svid.p12", "--pkcs12-password-file", password)
+	p.Wait(t, 20*time.Second)
+	if p.Status() != 0 {
+		t.Fatalf("status %d\n%s", p.Status(), p)
+	}
+	checkMode(t, filepath.Join(l.certs, "svid.p12"), 0o600, 0)
+	out, err := exec.Command("openssl", "pkcs12", "-in", filepath.Join(l.certs, "svid.p12"), "-passin", "file:"+password, "-nodes").CombinedOutput()
+	if err != nil || strings.Count(string(out), "BEGIN CERTIFICATE") < 2 || !strings.Contains(string(out), "BEGIN PRIVATE KEY") {
+		t.Errorf("openssl pkcs12: %v\n%s", err, out)
+	}
+	wrong, err := exec.Command("openssl", "pkcs12", "-in", filepath.Join(l.certs, "svid.p12"), "-passin", "pass:wrong", "-nodes").CombinedOutput()
+	if err == nil {
+		t.Errorf("a wrong password opens it:\n%s", wrong)
+	}
+}
+
+func TestSVIDCheck(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/check", uid: 0})
+	check := func(want int, words string, args ...string) {
+		t.Helper()
+		p := lab.Start(t, 0, l.dir, append(append(svidCommand(), "--check", "--directory", l.certs), args...)...)
+		p.Wait(t, 10*time.Second)
+		if p.Status() != want || !strings.Contains(p.Stderr.String(), words) {
+			t.Errorf("--check %v ends with %d, want %d and '%s'\n%s", args, p.Status(), want, words, p)
+		}
+	}
+	check(111, "svid.pem")
+	p := l.deliver("--once")
+	p.Wait(t, 20*time.Second)
+	check(0, "valid for")
+	check(104, "within the margin", "--margin", "2h")
+	check(111, "all.pem", "--combined-file", "all.pem")
+	check(111, "x.jwt", "--jwt", "x.jwt=a")
+	other := lab.NewAuthority(t, "another", nil)
+	spoil := func(name string, text []byte) {
+		t.Helper()
+		lab.WriteFile(t, filepath.Join(l.certs, "..data", name), text, 0o600)
+	}
+	good, err := os.ReadFile(filepath.Join(l.certs, "svid_bundle.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil("svid_bundle.pem", other.PEM)
+	check(103, "does not verify with the bundle")
+	spoil("svid_bundle.pem", good)
+	spoil("svid_key.pem", other.Issue(t, lab.LeafOptions{}).KeyPEM)
+	check(103, "does not match")
+	spoil("svid_key.pem", nil)
+	check(103, "no private key")
+}
