@@ -211,7 +211,8 @@ static void finds_each_fault_of_a_quote(void **state)
 	assert_tdx(body + 64, 1, "module-signer", "not signed by Intel");
 	assert_tdx(body + 112, 1, "module-attributes", "are 0x1, not 0");
 	assert_tdx(attributes, 1, "debug!", "attributes 0x10000001 allow debugging");
-	assert_tdx(attributes, 6, "untrusted!", "makes a TD untrusted: 0x6");
+	assert_tdx(attributes, 2, "untrusted!", "makes a TD untrusted: 0x2");
+	assert_tdx(attributes, 0x80, "untrusted!", "makes a TD untrusted: 0x80");
 	assert_tdx(attributes + 3, 0, "sept-ve", "attributes 0x0 leave SEPT_VE_DISABLE at 0");
 	assert_tdx(attributes + 3, 0x30, "migration-allowed", "allow migration");
 	assert_tdx(attributes + 1, 0x80, "attribute-bits", "does not know: 0x8000");
