@@ -2,13 +2,19 @@ module sealpod.test/e2e
 
 go 1.26.8
 
-replace sealpod.test/kbs => ../kbs
+replace (
+	sealpod.test/kbs => ../kbs
+	sealpod.test/tee => ../tee
+)
 
 require (
+	github.com/google/go-sev-guest v0.14.1
+	github.com/google/go-tdx-guest v0.3.1
 	github.com/spiffe/go-spiffe/v2 v2.9.0
 	github.com/spiffe/spire-api-sdk v1.15.2
 	google.golang.org/grpc v1.79.3
 	sealpod.test/kbs v0.0.0
+	sealpod.test/tee v0.0.0
 )
 
 require (
@@ -24,7 +30,9 @@ require (
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/gobwas/glob v0.2.3 // indirect
 	github.com/goccy/go-json v0.10.5 // indirect
+	github.com/google/logger v1.1.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/hanwen/go-fuse/v2 v2.9.0 // indirect
 	github.com/lestrrat-go/blackmagic v1.0.4 // indirect
 	github.com/lestrrat-go/dsig v1.0.0 // indirect
 	github.com/lestrrat-go/dsig-secp256k1 v1.0.0 // indirect
@@ -53,6 +61,7 @@ require (
 	go.opentelemetry.io/otel/metric v1.39.0 // indirect
 	go.opentelemetry.io/otel/sdk v1.39.0 // indirect
 	go.opentelemetry.io/otel/trace v1.39.0 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
 	go.yaml.in/yaml/v2 v2.4.2 // indirect
 	golang.org/x/crypto v0.46.0 // indirect
 	golang.org/x/net v0.48.0 // indirect

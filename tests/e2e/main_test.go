@@ -21,6 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	playMachine()
 	budget := 240 * time.Second
 	if lab.Long {
 		budget = 600 * time.Second
