@@ -174,8 +174,8 @@ static void shows_foreign_text_without_control_bytes(void **state)
 	struct err err = { 0 };
 	OWNED_BUF struct buf text = BUF_INIT(256);
 	sheet_start(&people, false);
-	sheet_foreign(&people, "key", "label", bytes_of("a\x1b[2J\xff\n\0b", 9));
-	assert_string_equal(buf_text(&people.text), "label                    a.[2J...b\n");
+	sheet_foreign(&people, "key", "label", bytes_of("a\x1b[2J\xff\n\0b\x7f", 10));
+	assert_string_equal(buf_text(&people.text), "label                    a.[2J...b.\n");
 	sheet_start(&machines, true);
 	sheet_foreign(&machines, "key", "label", bytes_of("a\x1b\nb", 4));
 	assert_int_equal(json_print(machines.document, &text, &err), 0);
