@@ -45,8 +45,9 @@ static int read_alg(struct cursor *cursor, struct eventlog_alg *alg, struct err 
 		return -1;
 	uint16_t size = known_size(alg->id);
 	if ((size && size != alg->size) || alg->size == 0 || alg->size > DIGEST_MAX)
-		return err_set(err, ERR_PROTOCOL, "algorithm 0x%x at offset %zu has digests of %u bytes, which cannot be",
-			       alg->id, offset, alg->size);
+		return err_set(err, ERR_PROTOCOL,
+			       "algorithm 0x%x at offset %zu has digests of %u bytes, which cannot be", alg->id, offset,
+			       alg->size);
 	return 0;
 }
 
@@ -57,8 +58,8 @@ static int read_algs(struct cursor *cursor, struct eventlog *log, struct err *er
 	if (cursor_u32(cursor, "the number of algorithms", &count, err) < 0)
 		return -1;
 	if (count < 1 || count > EVENTLOG_ALGS_MAX)
-		return err_set(err, ERR_PROTOCOL, "the number of algorithms at offset %zu is %u, 1 to %d are expected", offset,
-			       count, EVENTLOG_ALGS_MAX);
+		return err_set(err, ERR_PROTOCOL, "the number of algorithms at offset %zu is %u, 1 to %d are expected",
+			       offset, count, EVENTLOG_ALGS_MAX);
 	for (log->alg_count = 0; log->alg_count < count; log->alg_count++)
 		if (read_alg(cursor, &log->algs[log->alg_count], err) < 0)
 			return -1;
@@ -131,7 +132,8 @@ int eventlog_open(struct bytes all, struct eventlog *ret_log, struct err *err)
 {
 	struct eventlog log = { .all = all };
 	if (all.len > EVENTLOG_MAX)
-		return err_set(err, ERR_PROTOCOL, "an event log of %zu bytes is over the limit of %u", all.len, EVENTLOG_MAX);
+		return err_set(err, ERR_PROTOCOL, "an event log of %zu bytes is over the limit of %u", all.len,
+			       EVENTLOG_MAX);
 	if (open_log(&log, err) < 0)
 		return err_wrap(err, "event log, head");
 	*ret_log = log;
@@ -178,10 +180,12 @@ static int read_digest(struct cursor *cursor, const struct eventlog *log, struct
 		return -1;
 	uint16_t size = size_in(log, digest.alg);
 	if (!size)
-		return err_set(err, ERR_PROTOCOL, "the algorithm 0x%x at offset %zu is not among those in the log's head",
-			       digest.alg, offset);
+		return err_set(err, ERR_PROTOCOL,
+			       "the algorithm 0x%x at offset %zu is not among those in the log's head", digest.alg,
+			       offset);
 	if (eventlog_digest_of(event, digest.alg).data)
-		return err_set(err, ERR_PROTOCOL, "a second digest of algorithm 0x%x at offset %zu", digest.alg, offset);
+		return err_set(err, ERR_PROTOCOL, "a second digest of algorithm 0x%x at offset %zu", digest.alg,
+			       offset);
 	if (cursor_take(cursor, size, "the digest", &digest.bytes, err) < 0)
 		return -1;
 	event->digests[event->digest_count++] = digest;
@@ -197,7 +201,8 @@ static int read_event(struct cursor *cursor, const struct eventlog *log, struct 
 	    cursor_u32(cursor, "the number of digests", &count, err) < 0)
 		return -1;
 	if (count > log->alg_count)
-		return err_set(err, ERR_PROTOCOL, "the number of digests at offset %zu is %u, but the log has %zu algorithms",
+		return err_set(err, ERR_PROTOCOL,
+			       "the number of digests at offset %zu is %u, but the log has %zu algorithms",
 			       cursor->at - 4, count, log->alg_count);
 	while (event->digest_count < count)
 		if (read_digest(cursor, log, event, err) < 0)

@@ -14,7 +14,7 @@
 
 #define EVENTLOG_MAX (4u << 20) /* bytes; real areas are 64 KiB to 1 MiB */
 #define EVENTLOG_ALGS_MAX 8
-#define EVENTLOG_REGISTERS 24    /* PCR 0 to 23, or MR 0 to 4 */
+#define EVENTLOG_REGISTERS 24 /* PCR 0 to 23, or MR 0 to 4 */
 
 enum { EVENTLOG_SHA1 = 0x4, EVENTLOG_SHA256 = 0xB, EVENTLOG_SHA384 = 0xC, EVENTLOG_SHA512 = 0xD, EVENTLOG_SM3 = 0x12 };
 
@@ -52,7 +52,7 @@ struct eventlog_digest {
 
 struct eventlog_event {
 	size_t offset;
-	size_t number; /* from 1 */
+	size_t number;	/* from 1 */
 	uint32_t index; /* PCR or MR */
 	uint32_t type;
 	size_t digest_count;

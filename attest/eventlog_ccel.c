@@ -23,13 +23,15 @@ static uint8_t sum_of(struct bytes table)
 int eventlog_ccel_read(struct bytes table, struct eventlog_ccel *ret_ccel, struct err *err)
 {
 	if (table.len != CCEL_LEN || memcmp(table.data, "CCEL", 4) != 0)
-		return err_set(err, ERR_PROTOCOL, "no ACPI table CCEL: it begins with 'CCEL' and is %d bytes long, this is %zu",
-			       CCEL_LEN, table.len);
+		return err_set(err, ERR_PROTOCOL,
+			       "no ACPI table CCEL: it begins with 'CCEL' and is %d bytes long, this is %zu", CCEL_LEN,
+			       table.len);
 	if (le32(table.data + 4) != CCEL_LEN)
 		return err_set(err, ERR_PROTOCOL, "the ACPI table CCEL gives its length at offset 4 as %u, not %d",
 			       le32(table.data + 4), CCEL_LEN);
 	if (sum_of(table) != 0)
-		return err_set(err, ERR_PROTOCOL, "the bytes of the ACPI table CCEL sum up to 0x%02x, not 0", sum_of(table));
+		return err_set(err, ERR_PROTOCOL, "the bytes of the ACPI table CCEL sum up to 0x%02x, not 0",
+			       sum_of(table));
 	*ret_ccel = (struct eventlog_ccel){
 		.cc_type = table.data[36],
 		.cc_subtype = table.data[37],

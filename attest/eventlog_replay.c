@@ -15,8 +15,10 @@
 
 static uint16_t tcg_id(enum digest_alg alg)
 {
-	static const uint16_t ids[] = { [DIGEST_SHA1] = EVENTLOG_SHA1, [DIGEST_SHA256] = EVENTLOG_SHA256,
-					[DIGEST_SHA384] = EVENTLOG_SHA384, [DIGEST_SHA512] = EVENTLOG_SHA512 };
+	static const uint16_t ids[] = { [DIGEST_SHA1] = EVENTLOG_SHA1,
+					[DIGEST_SHA256] = EVENTLOG_SHA256,
+					[DIGEST_SHA384] = EVENTLOG_SHA384,
+					[DIGEST_SHA512] = EVENTLOG_SHA512 };
 	return ids[alg];
 }
 
@@ -59,7 +61,8 @@ static int replay_event(const struct eventlog_event *event, struct eventlog_regi
 		return 0;
 	struct bytes digest = eventlog_digest_of(event, tcg_id(registers->alg));
 	if (event->index >= EVENTLOG_REGISTERS)
-		return err_set(err, ERR_PROTOCOL, "event log: event %zu at offset %zu goes to register %u, which there is not",
+		return err_set(err, ERR_PROTOCOL,
+			       "event log: event %zu at offset %zu goes to register %u, which there is not",
 			       event->number, event->offset, event->index);
 	if (!digest.data)
 		return err_set(err, ERR_PROTOCOL, "event log: event %zu at offset %zu has no %s digest", event->number,

@@ -34,8 +34,8 @@ struct guid_text guid_print(const struct guid *guid)
 {
 	struct guid_text out;
 	const uint8_t *b = guid->bytes;
-	(void)snprintf(out.text, sizeof(out.text), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		       b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		       b[15]);
+	(void)snprintf(out.text, sizeof(out.text),
+		       "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
+		       b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 	return out;
 }

@@ -71,7 +71,8 @@ void look_at_init_data(struct look *look, const char *field, struct bytes found,
 	look_hex(found, found_hex, sizeof(found_hex));
 	look_hex(bytes_of(wanted, found.len), wanted_hex, sizeof(wanted_hex));
 	look_add(look, LOOK_FATAL, ERR_BINDING, "init-data",
-		 "%s is %s, but the %s digest of the init-data at hand makes it %s: this VM was started with another init-data, "
+		 "%s is %s, but the %s digest of the init-data at hand makes it %s: this VM was started with another "
+		 "init-data, "
 		 "or with none",
 		 field, found_hex, digest_alg_name(expected->alg), wanted_hex);
 }

@@ -16,21 +16,25 @@ static void look_at_attributes(const struct td_attributes *attributes, struct lo
 {
 	unsigned long long raw = attributes->raw;
 	if (attributes->debug)
-		look_refuse(look, "debug", "the TD's attributes 0x%llx allow debugging: the host can read and change its memory",
-			    raw);
+		look_refuse(look, "debug",
+			    "the TD's attributes 0x%llx allow debugging: the host can read and change its memory", raw);
 	if (attributes->untrusted & ~1u)
-		look_refuse(look, "untrusted", "the TD's attributes 0x%llx have bits of the group that makes a TD untrusted: 0x%x",
-			    raw, attributes->untrusted & ~1u);
+		look_refuse(look, "untrusted",
+			    "the TD's attributes 0x%llx have bits of the group that makes a TD untrusted: 0x%x", raw,
+			    attributes->untrusted & ~1u);
 	if (!attributes->sept_ve_disable)
 		look_warn(look, "sept-ve",
-			  "the TD's attributes 0x%llx leave SEPT_VE_DISABLE at 0: the host can inject exceptions by removing "
+			  "the TD's attributes 0x%llx leave SEPT_VE_DISABLE at 0: the host can inject exceptions by "
+			  "removing "
 			  "pages, and some verifiers refuse that",
 			  raw);
 	if (attributes->migratable)
-		look_warn(look, "migration-allowed", "the TD's attributes 0x%llx allow migration to another machine", raw);
+		look_warn(look, "migration-allowed", "the TD's attributes 0x%llx allow migration to another machine",
+			  raw);
 	if (attributes->unknown)
-		look_warn(look, "attribute-bits", "the TD's attributes 0x%llx have bits that this program does not know: 0x%llx",
-			  raw, (unsigned long long)attributes->unknown);
+		look_warn(look, "attribute-bits",
+			  "the TD's attributes 0x%llx have bits that this program does not know: 0x%llx", raw,
+			  (unsigned long long)attributes->unknown);
 }
 
 static void look_at_module(const struct tdx_body *body, struct look *look)
@@ -44,10 +48,12 @@ static void look_at_module(const struct tdx_body *body, struct look *look)
 		return;
 	if (body->td.attributes.migratable)
 		look_refuse(look, "migration-agent",
-			    "a migration TD is bound to this TD (it is migratable, and MRSERVICETD is not zero): it can read "
+			    "a migration TD is bound to this TD (it is migratable, and MRSERVICETD is not zero): it "
+			    "can read "
 			    "the TD's memory");
 	else
-		look_warn(look, "service-td", "a service TD is bound to this TD (MRSERVICETD is not zero); some verifiers refuse that");
+		look_warn(look, "service-td",
+			  "a service TD is bound to this TD (MRSERVICETD is not zero); some verifiers refuse that");
 }
 
 static void look_at_signer(const struct tdx_quote *quote, struct look *look)
@@ -56,10 +62,12 @@ static void look_at_signer(const struct tdx_quote *quote, struct look *look)
 			 bytes_of(intel_qe_vendor, sizeof(intel_qe_vendor))))
 		look_warn(look, "qe-vendor", "the quote was made by a quoting enclave that is not Intel's");
 	if (quote->qe_report.attributes[0] & QE_ATTRIBUTE_DEBUG)
-		look_refuse(look, "qe-debug", "the quote was made by a quoting enclave in debug mode: anybody can forge its quotes");
+		look_refuse(look, "qe-debug",
+			    "the quote was made by a quoting enclave in debug mode: anybody can forge its quotes");
 	if (quote->cert_type != TDX_CERT_PCK_CHAIN)
 		look_warn(look, "no-pck-chain",
-			  "the quote carries no PCK certificate chain (certification data type %u): the host's quoting service is "
+			  "the quote carries no PCK certificate chain (certification data type %u): the host's quoting "
+			  "service is "
 			  "not provisioned, and verifiers may refuse the quote",
 			  quote->cert_type);
 }

@@ -68,14 +68,16 @@ static int check_entry(const struct snp_certs *certs, size_t number, struct err 
 	uint64_t len = le32(entry + 20);
 	size_t header = (certs->count + 1) * ENTRY_LEN;
 	if (offset < header)
-		return err_set(err, ERR_PROTOCOL,
-			       "entry %zu of the certificate table points to offset %llu, into the table's header of %zu "
-			       "bytes",
-			       number, (unsigned long long)offset, header);
+		return err_set(
+			err, ERR_PROTOCOL,
+			"entry %zu of the certificate table points to offset %llu, into the table's header of %zu "
+			"bytes",
+			number, (unsigned long long)offset, header);
 	if (offset + len > certs->table.len)
 		return err_set(err, ERR_PROTOCOL,
-			       "entry %zu of the certificate table spans the bytes %llu to %llu of a table of %zu", number,
-			       (unsigned long long)offset, (unsigned long long)(offset + len), certs->table.len);
+			       "entry %zu of the certificate table spans the bytes %llu to %llu of a table of %zu",
+			       number, (unsigned long long)offset, (unsigned long long)(offset + len),
+			       certs->table.len);
 	return 0;
 }
 

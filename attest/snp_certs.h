@@ -9,10 +9,18 @@
 
 #include "attest/guid.h"
 
-#define SNP_CERTS_MAX 64             /* entries */
+#define SNP_CERTS_MAX 64	      /* entries */
 #define SNP_CERT_TABLE_MAX (1u << 16) /* bytes; the kernel takes 16 KiB */
 
-enum snp_cert_kind { SNP_CERT_VCEK, SNP_CERT_VLEK, SNP_CERT_ASK, SNP_CERT_ARK, SNP_CERT_CRL, SNP_CERT_GCE_FIRMWARE, SNP_CERT_OTHER };
+enum snp_cert_kind {
+	SNP_CERT_VCEK,
+	SNP_CERT_VLEK,
+	SNP_CERT_ASK,
+	SNP_CERT_ARK,
+	SNP_CERT_CRL,
+	SNP_CERT_GCE_FIRMWARE,
+	SNP_CERT_OTHER
+};
 
 struct snp_cert {
 	struct guid guid;

@@ -39,7 +39,8 @@ static int add_tcb(struct json *parent, const char *name, const struct snp_tcb *
 static int add_firmware(struct json *parent, const char *name, const struct snp_firmware *firmware, struct err *err)
 {
 	struct json *object;
-	if (json_add_object(parent, name, &object, err) < 0 || json_add_u64(object, "major", firmware->major, err) < 0 ||
+	if (json_add_object(parent, name, &object, err) < 0 ||
+	    json_add_u64(object, "major", firmware->major, err) < 0 ||
 	    json_add_u64(object, "minor", firmware->minor, err) < 0)
 		return -1;
 	return json_add_u64(object, "build", firmware->build, err);
@@ -54,7 +55,8 @@ static int add_wide(struct json *parent, const char *name, const uint8_t *place,
 	return 0;
 }
 
-static int add_member(struct json *object, const struct snp_member *member, const struct snp_report *report, struct err *err)
+static int add_member(struct json *object, const struct snp_member *member, const struct snp_report *report,
+		      struct err *err)
 {
 	const uint8_t *place = (const uint8_t *)report + member->place;
 	uint32_t value;
@@ -135,7 +137,8 @@ static int add_chain(struct json *evidence, const struct snp_certs *certs, struc
 		return add_certs(evidence, certs, err);
 	if (certs && certs->count > 0)
 		(void)snprintf(note->text, sizeof(note->text),
-			       "the host's %zu certificates are left out: neither VCEK nor VLEK is among them, the KBS must fetch "
+			       "the host's %zu certificates are left out: neither VCEK nor VLEK is among them, the KBS "
+			       "must fetch "
 			       "the VCEK itself",
 			       certs->count);
 	return json_add_null(evidence, "cert_chain", err);
@@ -147,7 +150,8 @@ int snp_evidence_build(const struct snp_report *report, const struct snp_certs *
 	struct json *evidence OWNED_JSON = NULL;
 	struct evidence_note note = { "" };
 	if (!report->known)
-		return err_set(err, ERR_NO_TEE, "an SNP report of version %u cannot be sent: %d is the newest that is known",
+		return err_set(err, ERR_NO_TEE,
+			       "an SNP report of version %u cannot be sent: %d is the newest that is known",
 			       report->version, SNP_NEWEST_VERSION);
 	if (json_new_object(&evidence, err) < 0 || add_report(evidence, report, err) < 0 ||
 	    add_chain(evidence, certs, &note, err) < 0)

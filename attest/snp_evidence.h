@@ -19,6 +19,7 @@ int snp_evidence_build(const struct snp_report *report, const struct snp_certs *
 
 /* The way back, for looking at evidence: the 1184 bytes of the report. ERR_PROTOCOL naming the
  * member that is absent or out of range. */
-int snp_evidence_report(const struct json *evidence, uint8_t ret_raw[static SNP_REPORT_LEN], struct err *err) WARN_UNUSED;
+int snp_evidence_report(const struct json *evidence, uint8_t ret_raw[static SNP_REPORT_LEN],
+			struct err *err) WARN_UNUSED;
 
 #endif

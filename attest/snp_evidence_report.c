@@ -16,8 +16,8 @@ static int get_number(const struct json *object, const char *name, uint64_t max,
 	if (json_get_u64(object, name, ret_value, err) < 0)
 		return -1;
 	if (*ret_value > max)
-		return err_set(err, ERR_PROTOCOL, "'%s' is %llu, at most %llu fits", name, (unsigned long long)*ret_value,
-			       (unsigned long long)max);
+		return err_set(err, ERR_PROTOCOL, "'%s' is %llu, at most %llu fits", name,
+			       (unsigned long long)*ret_value, (unsigned long long)max);
 	return 0;
 }
 
@@ -60,7 +60,8 @@ static int get_bytes(const struct json *object, const char *name, size_t len, ui
 	if (json_get_array(object, name, &array, err) < 0)
 		return -1;
 	if (json_count(array) != len)
-		return err_set(err, ERR_PROTOCOL, "'%s' has %zu elements, %zu are expected", name, json_count(array), len);
+		return err_set(err, ERR_PROTOCOL, "'%s' has %zu elements, %zu are expected", name, json_count(array),
+			       len);
 	for (const struct json *c = json_first(array); c; c = json_next(c))
 		if (get_element(c, name, to++, err) < 0)
 			return -1;
@@ -122,7 +123,8 @@ static int get_report(const struct json *object, uint8_t *raw, struct err *err)
 	for (size_t i = 0; i < snp_member_count; i++)
 		if (get_member(object, &snp_members[i], raw, err) < 0)
 			return -1;
-	if (json_get_object(object, "signature", &signature, err) < 0 || get_bytes(signature, "r", 72, raw + 0x2A0, err) < 0)
+	if (json_get_object(object, "signature", &signature, err) < 0 ||
+	    get_bytes(signature, "r", 72, raw + 0x2A0, err) < 0)
 		return -1;
 	return get_bytes(signature, "s", 72, raw + 0x2E8, err);
 }

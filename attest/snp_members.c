@@ -11,8 +11,10 @@
 #include "base/cleanup.h"
 
 #define PLACE(field) (uint16_t) offsetof(struct snp_report, field)
-#define BYTES(name, offset, field) \
-	{ name, SNP_MEMBER_BYTES, offset, PLACE(field), sizeof(((struct snp_report *)0)->field), 2, false }
+#define BYTES(name, offset, field)                                                                                     \
+	{                                                                                                              \
+		name, SNP_MEMBER_BYTES, offset, PLACE(field), sizeof(((struct snp_report *)0)->field), 2, false        \
+	}
 
 const struct snp_member snp_members[] = {
 	{ "version", SNP_MEMBER_U32, 0x000, PLACE(version), 0, 2, false },

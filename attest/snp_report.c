@@ -22,11 +22,14 @@ static const struct {
 	size_t to;
 	size_t len;
 } byte_fields[] = {
-#define FIELD(offset, name) { offset, offsetof(struct snp_report, name), sizeof(((struct snp_report *)0)->name) }
-	FIELD(0x010, family_id),     FIELD(0x020, image_id),      FIELD(0x050, report_data),
-	FIELD(0x090, measurement),   FIELD(0x0C0, host_data),     FIELD(0x0E0, id_key_digest),
-	FIELD(0x110, author_key_digest), FIELD(0x140, report_id), FIELD(0x160, report_id_ma),
-	FIELD(0x1A0, chip_id),       FIELD(0x2A0, signature_r),   FIELD(0x2E8, signature_s),
+#define FIELD(offset, name)                                                                                            \
+	{                                                                                                              \
+		offset, offsetof(struct snp_report, name), sizeof(((struct snp_report *)0)->name)                      \
+	}
+	FIELD(0x010, family_id),	 FIELD(0x020, image_id),    FIELD(0x050, report_data),
+	FIELD(0x090, measurement),	 FIELD(0x0C0, host_data),   FIELD(0x0E0, id_key_digest),
+	FIELD(0x110, author_key_digest), FIELD(0x140, report_id),   FIELD(0x160, report_id_ma),
+	FIELD(0x1A0, chip_id),		 FIELD(0x2A0, signature_r), FIELD(0x2E8, signature_s),
 #undef FIELD
 };
 
@@ -127,12 +130,12 @@ static bool is_fmc_layout(const struct snp_report *report)
 static int check_length(struct bytes raw, struct err *err)
 {
 	if (raw.len < SNP_REPORT_LEN)
-		return err_set(err, ERR_PROTOCOL, "an SNP report is %d bytes long, this is cut after %zu", SNP_REPORT_LEN,
-			       raw.len);
+		return err_set(err, ERR_PROTOCOL, "an SNP report is %d bytes long, this is cut after %zu",
+			       SNP_REPORT_LEN, raw.len);
 	uint32_t version = le32(raw.data);
 	if (version < 2)
-		return err_set(err, ERR_PROTOCOL, "no SNP report: the version at offset 0 is %u, but reports begin with 2",
-			       version);
+		return err_set(err, ERR_PROTOCOL,
+			       "no SNP report: the version at offset 0 is %u, but reports begin with 2", version);
 	if (raw.len > SNP_REPORT_LEN && version <= SNP_NEWEST_VERSION)
 		return err_set(err, ERR_PROTOCOL, "an SNP report of version %u is %d bytes long, this is %zu", version,
 			       SNP_REPORT_LEN, raw.len);
@@ -146,10 +149,11 @@ static int check_reserved(struct bytes raw, uint32_t version, struct err *err)
 			continue;
 		for (size_t at = reserved[i].from; at < reserved[i].to; at++)
 			if (raw.data[at])
-				return err_set(err, ERR_PROTOCOL,
-					       "the byte at offset 0x%zx of an SNP report of version %u is reserved and must "
-					       "be 0, but it is 0x%02x",
-					       at, version, raw.data[at]);
+				return err_set(
+					err, ERR_PROTOCOL,
+					"the byte at offset 0x%zx of an SNP report of version %u is reserved and must "
+					"be 0, but it is 0x%02x",
+					at, version, raw.data[at]);
 	}
 	return 0;
 }

@@ -80,7 +80,7 @@ struct snp_report {
 	struct snp_platform platform;
 	uint32_t key_info;
 	bool author_key_en;
-	bool mask_chip_key; /* the firmware did not sign */
+	bool mask_chip_key;  /* the firmware did not sign */
 	uint8_t signing_key; /* enum snp_key, or a reserved value */
 	struct report_data report_data;
 	uint8_t measurement[48];
@@ -88,14 +88,14 @@ struct snp_report {
 	uint8_t id_key_digest[48];
 	uint8_t author_key_digest[48];
 	uint8_t report_id[32];
-	uint8_t report_id_ma[32]; /* all 0xFF: no migration agent */
+	uint8_t report_id_ma[32];    /* all 0xFF: no migration agent */
 	struct snp_tcb reported_tcb; /* the one that selects the VCEK or VLEK */
-	bool has_cpuid;              /* version 3 and later */
+	bool has_cpuid;		     /* version 3 and later */
 	uint8_t cpuid_family;
 	uint8_t cpuid_model;
 	uint8_t cpuid_stepping;
 	enum snp_product product; /* by CPUID, hence unknown in version 2 */
-	uint8_t chip_id[64];      /* all zero when masked; Turin uses 8 bytes */
+	uint8_t chip_id[64];	  /* all zero when masked; Turin uses 8 bytes */
 	struct snp_tcb committed_tcb;
 	struct snp_firmware current;
 	struct snp_firmware committed;
@@ -103,7 +103,7 @@ struct snp_report {
 	bool has_mit_vectors; /* version 5 and later */
 	uint64_t launch_mit_vector;
 	uint64_t current_mit_vector;
-	bool has_signature; /* R or S is not zero */
+	bool has_signature;	 /* R or S is not zero */
 	uint8_t signature_r[72]; /* little-endian */
 	uint8_t signature_s[72];
 };
@@ -114,7 +114,7 @@ struct snp_report {
 int snp_report_read(struct bytes raw, struct snp_report *ret_report, struct err *err) WARN_UNUSED;
 
 const char *snp_product_name(enum snp_product product); /* "Milan", …, "unknown" */
-const char *snp_key_name(uint8_t signing_key);          /* "VCEK", "VLEK", "none", "reserved" */
+const char *snp_key_name(uint8_t signing_key);		/* "VCEK", "VLEK", "none", "reserved" */
 
 /* Is there a migration agent (REPORT_ID_MA)? */
 bool snp_has_migration_agent(const struct snp_report *report);

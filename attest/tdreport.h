@@ -27,7 +27,7 @@ struct tdreport {
 	uint8_t tee_tcb_svn2[16]; /* TDX 1.5, zero before */
 	struct td td;
 	uint8_t servtd_hash[TD_MR_LEN]; /* TDX 1.5, zero before; seen set in a TD that cannot be migrated */
-	bool hashes_match; /* the two hashes are those of the two parts */
+	bool hashes_match;		/* the two hashes are those of the two parts */
 };
 
 /* Exactly TDREPORT_LEN bytes of type 0x81. */

@@ -32,22 +32,23 @@ static bool fits(struct bytes log, const struct tdx_quote *quote, size_t *ret_ex
 	int differs = -1;
 	if (eventlog_check_rtmrs(log, &quote->body.td, &differs, &why) < 0 ||
 	    eventlog_replay(log, DIGEST_SHA384, &registers, &why) < 0) {
-		(void)snprintf(note->text, sizeof(note->text), "the event log is left out, because it cannot be read: %.400s",
-			       why.message);
+		(void)snprintf(note->text, sizeof(note->text),
+			       "the event log is left out, because it cannot be read: %.400s", why.message);
 		return false;
 	}
 	if (differs >= 0) {
-		(void)snprintf(note->text, sizeof(note->text),
-			       "the event log is left out, because it does not replay to RTMR%d of the quote (%zu events)",
-			       differs, registers.events);
+		(void)snprintf(
+			note->text, sizeof(note->text),
+			"the event log is left out, because it does not replay to RTMR%d of the quote (%zu events)",
+			differs, registers.events);
 		return false;
 	}
 	*ret_extent = registers.extent;
 	return true;
 }
 
-static int add_eventlog(struct json *evidence, struct bytes log, const struct tdx_quote *quote, struct evidence_note *note,
-			struct err *err)
+static int add_eventlog(struct json *evidence, struct bytes log, const struct tdx_quote *quote,
+			struct evidence_note *note, struct err *err)
 {
 	size_t extent;
 	if (log.len == 0 || !fits(log, quote, &extent, note))

@@ -30,7 +30,8 @@ static int read_header(struct cursor *cursor, struct tdx_quote *quote, struct er
 		return unhandled(err, "the version", 0, quote->version, "TDX quotes of versions 4 and 5 are");
 	if (cursor_u16(cursor, "the attestation key type", &quote->key_type, err) < 0 ||
 	    cursor_u32(cursor, "the TEE type", &quote->tee_type, err) < 0 ||
-	    cursor_copy(cursor, quote->header_reserved, sizeof(quote->header_reserved), "the reserved field", err) < 0 ||
+	    cursor_copy(cursor, quote->header_reserved, sizeof(quote->header_reserved), "the reserved field", err) <
+		    0 ||
 	    cursor_copy(cursor, quote->qe_vendor_id, sizeof(quote->qe_vendor_id), "the QE vendor id", err) < 0 ||
 	    cursor_copy(cursor, quote->user_data, sizeof(quote->user_data), "the user data", err) < 0)
 		return -1;
@@ -52,12 +53,14 @@ static int read_body_kind(struct cursor *cursor, struct tdx_quote *quote, size_t
 		    cursor_u32(cursor, "the body size", &len, err) < 0)
 			return -1;
 		if (quote->body_type != TDX_BODY_1_0 && quote->body_type != TDX_BODY_1_5)
-			return unhandled(err, "the body type", offset, quote->body_type, "2 (TD 1.0) and 3 (TD 1.5) are");
+			return unhandled(err, "the body type", offset, quote->body_type,
+					 "2 (TD 1.0) and 3 (TD 1.5) are");
 	}
 	*ret_len = quote->body_type == TDX_BODY_1_5 ? BODY_1_5_LEN : BODY_1_0_LEN;
 	if (len != *ret_len)
-		return err_set(err, ERR_PROTOCOL, "the body size at offset 50 is %u, but a body of type %u is %zu bytes long",
-			       len, quote->body_type, *ret_len);
+		return err_set(err, ERR_PROTOCOL,
+			       "the body size at offset 50 is %u, but a body of type %u is %zu bytes long", len,
+			       quote->body_type, *ret_len);
 	return 0;
 }
 
@@ -118,8 +121,8 @@ static int read_qe_certification(struct cursor *box, struct tdx_quote *quote, st
 	struct cursor certs;
 	uint16_t auth_len;
 	if (cursor_take(box, QE_REPORT_LEN, "the QE report", &report, err) < 0 ||
-	    cursor_copy(box, quote->qe_report_signature, sizeof(quote->qe_report_signature), "the QE report's signature",
-			err) < 0 ||
+	    cursor_copy(box, quote->qe_report_signature, sizeof(quote->qe_report_signature),
+			"the QE report's signature", err) < 0 ||
 	    cursor_u16(box, "the length of the QE authentication data", &auth_len, err) < 0 ||
 	    cursor_take(box, auth_len, "the QE authentication data", &quote->qe_auth, err) < 0 ||
 	    cursor_u16(box, "the inner certification data type", &quote->cert_type, err) < 0 ||
@@ -166,7 +169,8 @@ int tdx_quote_read(struct bytes raw, struct tdx_quote *ret_quote, struct err *er
 	if (raw.len == 0)
 		return err_set(err, ERR_PROTOCOL, "the TDX quote is empty: the host's quoting service gave none");
 	if (raw.len > TDX_QUOTE_MAX)
-		return err_set(err, ERR_PROTOCOL, "a TDX quote of %zu bytes is over the limit of %u", raw.len, TDX_QUOTE_MAX);
+		return err_set(err, ERR_PROTOCOL, "a TDX quote of %zu bytes is over the limit of %u", raw.len,
+			       TDX_QUOTE_MAX);
 	if (read_quote(&cursor, &quote, err) < 0)
 		return err_wrap(err, "TDX quote");
 	*ret_quote = quote;

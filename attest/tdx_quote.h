@@ -12,8 +12,8 @@
 #define TDX_QUOTE_MAX (1u << 20)
 #define TDX_TEE_TYPE 0x81u
 
-enum { TDX_BODY_1_0 = 2, TDX_BODY_1_5 = 3 };        /* body type, written in version 5 only */
-enum { TDX_KEY_ECDSA_P256 = 2 };                    /* attestation key type */
+enum { TDX_BODY_1_0 = 2, TDX_BODY_1_5 = 3 };		 /* body type, written in version 5 only */
+enum { TDX_KEY_ECDSA_P256 = 2 };			 /* attestation key type */
 enum { TDX_CERT_PCK_CHAIN = 5, TDX_CERT_QE_REPORT = 6 }; /* certification data type */
 
 struct tdx_body {
@@ -53,14 +53,14 @@ struct tdx_quote {
 	struct tdx_body body;
 	struct bytes signed_part; /* header and body, with type and size in version 5 */
 	uint32_t signature_data_len;
-	uint8_t signature[64];       /* r, s, big-endian */
+	uint8_t signature[64];	     /* r, s, big-endian */
 	uint8_t attestation_key[64]; /* x, y, big-endian */
 	struct tdx_qe_report qe_report;
 	uint8_t qe_report_signature[64];
 	struct bytes qe_auth;
-	uint16_t cert_type;     /* TDX_CERT_PCK_CHAIN where the chain is in the quote */
+	uint16_t cert_type;	/* TDX_CERT_PCK_CHAIN where the chain is in the quote */
 	struct bytes cert_data; /* then: PEM, leaf first, often with a NUL or line end behind */
-	struct bytes trailing;  /* what follows the quote: normal, ignored */
+	struct bytes trailing;	/* what follows the quote: normal, ignored */
 };
 
 /* ERR_PROTOCOL with the offset where something is missing or of a kind that is not

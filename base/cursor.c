@@ -23,8 +23,8 @@ size_t cursor_left(const struct cursor *cursor)
 int cursor_take(struct cursor *cursor, size_t len, const char *what, struct bytes *ret_bytes, struct err *err)
 {
 	if (len > cursor_left(cursor))
-		return err_set(err, ERR_PROTOCOL, "%s at offset %zu wants %zu bytes, but %zu are left", what, cursor->at,
-			       len, cursor_left(cursor));
+		return err_set(err, ERR_PROTOCOL, "%s at offset %zu wants %zu bytes, but %zu are left", what,
+			       cursor->at, len, cursor_left(cursor));
 	*ret_bytes = len ? bytes_of(cursor->all.data + cursor->at, len) : bytes_of("", 0);
 	cursor->at += len;
 	return 0;

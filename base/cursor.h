@@ -20,7 +20,8 @@ struct cursor cursor_over(struct bytes all);
 size_t cursor_left(const struct cursor *cursor);
 
 /* `what` names the field in errors (ERR_PROTOCOL). */
-int cursor_take(struct cursor *cursor, size_t len, const char *what, struct bytes *ret_bytes, struct err *err) WARN_UNUSED;
+int cursor_take(struct cursor *cursor, size_t len, const char *what, struct bytes *ret_bytes,
+		struct err *err) WARN_UNUSED;
 int cursor_skip(struct cursor *cursor, size_t len, const char *what, struct err *err) WARN_UNUSED;
 int cursor_copy(struct cursor *cursor, void *to, size_t len, const char *what, struct err *err) WARN_UNUSED;
 int cursor_u8(struct cursor *cursor, const char *what, uint8_t *ret_value, struct err *err) WARN_UNUSED;

@@ -11,8 +11,13 @@
 #include "base/cleanup.h"
 
 const struct cli_verb cli_verbs[] = {
-	{ { "evidence", "show" }, "[--json] FILE", "print what stands in a report, quote, certificate table, event log or evidence",
-	  CLI_JSON, "FILE", false, verb_evidence_show },
+	{ { "evidence", "show" },
+	  "[--json] FILE",
+	  "print what stands in a report, quote, certificate table, event log or evidence",
+	  CLI_JSON,
+	  "FILE",
+	  false,
+	  verb_evidence_show },
 	{ { "version", NULL }, "", "print the version", 0, NULL, false, verb_version },
 	{ { "help", NULL }, "[exit-codes]", "print help, or the table of exit statuses", 0, "TOPIC", true, verb_help },
 };
@@ -71,8 +76,8 @@ static int no_verb(int argc, char **argv, struct err *err)
 		if (!cli_verbs[i].words[1] || strcmp(cli_verbs[i].words[0], argv[0]) != 0)
 			continue;
 		if (argc == 1)
-			return err_set(err, ERR_USAGE, "'%s' wants one more word, '%s' for one; see 'sealpodctl help'", argv[0],
-				       cli_verbs[i].words[1]);
+			return err_set(err, ERR_USAGE, "'%s' wants one more word, '%s' for one; see 'sealpodctl help'",
+				       argv[0], cli_verbs[i].words[1]);
 		return err_set(err, ERR_USAGE, "no verb '%s %s'; see 'sealpodctl help'", argv[0], argv[1]);
 	}
 	return err_set(err, ERR_USAGE, "no verb '%s'; see 'sealpodctl help'", argv[0]);
@@ -111,7 +116,8 @@ static int take_option(const struct cli_verb *verb, int argc, char **argv, int *
 	const char *value;
 	const struct option *option = find_option(verb, argv[*at], &value);
 	if (!option)
-		return err_set(err, ERR_USAGE, "'%s' knows no option '%s'; see 'sealpodctl help'", name_of(verb).text, argv[*at]);
+		return err_set(err, ERR_USAGE, "'%s' knows no option '%s'; see 'sealpodctl help'", name_of(verb).text,
+			       argv[*at]);
 	if (!option->value && value)
 		return err_set(err, ERR_USAGE, "option '%s' takes no value", option->name);
 	if (option->value && !value && ++*at < argc)
@@ -126,7 +132,8 @@ static int take_option(const struct cli_verb *verb, int argc, char **argv, int *
 static int take_operand(const struct cli_verb *verb, const char *arg, struct cli_options *options, struct err *err)
 {
 	if (!verb->operand || options->operand)
-		return err_set(err, ERR_USAGE, "'%s' takes no argument '%s'; see 'sealpodctl help'", name_of(verb).text, arg);
+		return err_set(err, ERR_USAGE, "'%s' takes no argument '%s'; see 'sealpodctl help'", name_of(verb).text,
+			       arg);
 	options->operand = arg;
 	return 0;
 }
@@ -144,7 +151,8 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 			return -1;
 	}
 	if (verb->operand && !verb->operand_optional && !options.operand)
-		return err_set(err, ERR_USAGE, "'%s' wants a %s; see 'sealpodctl help'", name_of(verb).text, verb->operand);
+		return err_set(err, ERR_USAGE, "'%s' wants a %s; see 'sealpodctl help'", name_of(verb).text,
+			       verb->operand);
 	*ret_options = options;
 	return 0;
 }
@@ -152,6 +160,6 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 void cli_print_options(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(options_table); i++)
-		(void)printf("  %-8s %-9s %s\n", options_table[i].name, options_table[i].value ? options_table[i].value : "",
-			     options_table[i].text);
+		(void)printf("  %-8s %-9s %s\n", options_table[i].name,
+			     options_table[i].value ? options_table[i].value : "", options_table[i].text);
 }

@@ -24,7 +24,8 @@ static int print_help(void)
 	for (size_t i = 0; i < cli_verb_count; i++) {
 		const struct cli_verb *verb = &cli_verbs[i];
 		(void)printf("  sealpodctl %s%s%s%s%s\n      %s\n", verb->words[0], verb->words[1] ? " " : "",
-			     verb->words[1] ? verb->words[1] : "", *verb->synopsis ? " " : "", verb->synopsis, verb->text);
+			     verb->words[1] ? verb->words[1] : "", *verb->synopsis ? " " : "", verb->synopsis,
+			     verb->text);
 	}
 	(void)printf("\noptions:\n");
 	cli_print_options();

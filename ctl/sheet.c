@@ -49,14 +49,16 @@ static struct json *top(struct sheet *sheet)
 static bool can_go_deeper(struct sheet *sheet)
 {
 	if (!sheet->failed && sheet->depth + 1 >= SHEET_DEPTH)
-		keep(sheet, err_set(&sheet->err, ERR_SYSTEM, "a sheet with more than %d sections in each other", SHEET_DEPTH));
+		keep(sheet,
+		     err_set(&sheet->err, ERR_SYSTEM, "a sheet with more than %d sections in each other", SHEET_DEPTH));
 	return !sheet->failed;
 }
 
 static void put_heading(struct sheet *sheet, const char *heading)
 {
 	if (heading)
-		keep(sheet, buf_printf(&sheet->text, &sheet->err, "%*s%s\n", (int)(2 * sheet->indent[sheet->depth]), "", heading));
+		keep(sheet, buf_printf(&sheet->text, &sheet->err, "%*s%s\n", (int)(2 * sheet->indent[sheet->depth]), "",
+				       heading));
 }
 
 static void open_section(struct sheet *sheet, const char *key, const char *heading, bool list)
@@ -95,7 +97,8 @@ void sheet_end(struct sheet *sheet)
 static void put_row(struct sheet *sheet, const char *label, const char *value)
 {
 	int indent = (int)(2 * sheet->indent[sheet->depth]);
-	keep(sheet, buf_printf(&sheet->text, &sheet->err, "%*s%-*s %s\n", indent, "", LABEL_WIDTH - indent, label, value));
+	keep(sheet,
+	     buf_printf(&sheet->text, &sheet->err, "%*s%-*s %s\n", indent, "", LABEL_WIDTH - indent, label, value));
 }
 
 static bool wants(const struct sheet *sheet, const char *key, const char *label)
@@ -170,7 +173,8 @@ void sheet_foreign(struct sheet *sheet, const char *key, const char *label, stru
 	if (!wants(sheet, key, label))
 		return;
 	for (size_t i = 0; i < text.len && !sheet->failed; i++) {
-		bool plain = (text.data[i] >= 0x20 && text.data[i] < 0x7F) || (sheet->for_machines && text.data[i] == '\n');
+		bool plain =
+			(text.data[i] >= 0x20 && text.data[i] < 0x7F) || (sheet->for_machines && text.data[i] == '\n');
 		keep(sheet, buf_append_byte(&shown, plain ? text.data[i] : '.', &sheet->err));
 	}
 	if (sheet->for_machines)

@@ -17,10 +17,10 @@
 
 struct sheet {
 	bool for_machines;
-	struct json *document;               /* for machines */
-	struct json *stack[SHEET_DEPTH];     /* the objects and arrays that are open in it */
-	struct buf text;                     /* for people */
-	unsigned indent[SHEET_DEPTH];        /* of its rows; a section without a heading is no deeper */
+	struct json *document;		 /* for machines */
+	struct json *stack[SHEET_DEPTH]; /* the objects and arrays that are open in it */
+	struct buf text;		 /* for people */
+	unsigned indent[SHEET_DEPTH];	 /* of its rows; a section without a heading is no deeper */
 	unsigned depth;
 	bool failed;
 	struct err err;
@@ -48,7 +48,7 @@ void sheet_foreign(struct sheet *sheet, const char *key, const char *label, stru
 struct sheet_bit {
 	const char *key;
 	bool value;
-	const char *words_set;   /* NULL: not worth a word */
+	const char *words_set;	 /* NULL: not worth a word */
 	const char *words_clear; /* likewise */
 };
 

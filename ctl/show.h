@@ -10,8 +10,8 @@
 #include "ctl/sheet.h"
 
 struct show_kind {
-	const char *name;    /* stable, for machines */
-	const char *heading; /* for people */
+	const char *name;		  /* stable, for machines */
+	const char *heading;		  /* for people */
 	bool (*is)(struct bytes content); /* by its first bytes and its length; may be wrong about what follows */
 	int (*show)(struct bytes content, struct sheet *sheet, struct err *err);
 };

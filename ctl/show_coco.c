@@ -77,7 +77,8 @@ static void show_replay(struct bytes log, struct bytes raw_quote, struct sheet *
 	struct tdx_quote quote;
 	struct err why = { 0 };
 	int differs = -1;
-	if (tdx_quote_read(raw_quote, &quote, &why) < 0 || eventlog_check_rtmrs(log, &quote.body.td, &differs, &why) < 0)
+	if (tdx_quote_read(raw_quote, &quote, &why) < 0 ||
+	    eventlog_check_rtmrs(log, &quote.body.td, &differs, &why) < 0)
 		sheet_text(sheet, "replay", "replay", "%s", why.message);
 	else if (differs >= 0)
 		sheet_text(sheet, "replay", "replay", "the log does NOT replay to RTMR%d of the quote", differs);

@@ -38,7 +38,9 @@ int show_ccel_table(struct bytes content, struct sheet *sheet, struct err *err)
 	sheet_begin(sheet, "ccel", "table");
 	sheet_number(sheet, "cc_type", NULL, ccel.cc_type);
 	sheet_text(sheet, NULL, "CC type", "%u (%s)", ccel.cc_type,
-		   ccel.cc_type == 2 ? "TDX" : ccel.cc_type == 1 ? "SEV" : "unknown");
+		   ccel.cc_type == 2   ? "TDX"
+		   : ccel.cc_type == 1 ? "SEV"
+				       : "unknown");
 	sheet_number(sheet, "cc_subtype", "CC subtype", ccel.cc_subtype);
 	sheet_text(sheet, "area_length", "length of the log", "0x%llx", (unsigned long long)ccel.area_len);
 	sheet_text(sheet, "area_address", "address of the log", "0x%llx", (unsigned long long)ccel.area_address);
@@ -67,8 +69,9 @@ static void show_head(const struct eventlog *log, struct sheet *sheet)
 {
 	char algs[128];
 	sheet_text(sheet, "form", "form", "%s",
-		   log->legacy ? "TCG 1.2 (SHA-1 only)" :
-		   log->is_cc ? "TCG 2 of a confidential VM (CCEL)" : "TCG 2 of a TPM");
+		   log->legacy	? "TCG 1.2 (SHA-1 only)"
+		   : log->is_cc ? "TCG 2 of a confidential VM (CCEL)"
+				: "TCG 2 of a TPM");
 	if (!log->legacy)
 		sheet_text(sheet, "spec_version", "specification", "%u.%u errata %u", log->spec_major, log->spec_minor,
 			   log->spec_errata);

@@ -38,8 +38,8 @@ static void show_tcb(const char *key, const char *label, const struct snp_tcb *t
 		char fmc[16] = "";
 		if (tcb->has_fmc)
 			(void)snprintf(fmc, sizeof(fmc), "FMC %u, ", tcb->fmc);
-		sheet_text(sheet, key, label, "%sboot loader %u, TEE %u, SNP %u, microcode %u", fmc, tcb->boot_loader, tcb->tee,
-			   tcb->snp, tcb->microcode);
+		sheet_text(sheet, key, label, "%sboot loader %u, TEE %u, SNP %u, microcode %u", fmc, tcb->boot_loader,
+			   tcb->tee, tcb->snp, tcb->microcode);
 		return;
 	}
 	sheet_begin(sheet, key, NULL);
@@ -93,7 +93,8 @@ static void show_key_info(const struct snp_report *report, struct sheet *sheet)
 		{ "mask_chip_key", report->mask_chip_key, "MASK_CHIP_KEY set: NOT SIGNED", NULL },
 	};
 	sheet_text(sheet, "signing_key", "signed by", "%s", snp_key_name(report->signing_key));
-	sheet_bits(sheet, "key_info", "key info", report->key_info, bits, ARRAY_LEN(bits), report->key_info & ~UINT64_C(0x1F));
+	sheet_bits(sheet, "key_info", "key info", report->key_info, bits, ARRAY_LEN(bits),
+		   report->key_info & ~UINT64_C(0x1F));
 	sheet_number(sheet, "signature_algo", "SIGNATURE_ALGO", report->signature_algo);
 }
 
@@ -108,7 +109,8 @@ static void show_head(const struct snp_report *report, struct sheet *sheet)
 		sheet_number(sheet, "cpuid_stepping", NULL, report->cpuid_stepping);
 	}
 	sheet_text(sheet, NULL, report->has_cpuid ? "product" : NULL, "%s (family 0x%02x, model 0x%02x, stepping %u)",
-		   snp_product_name(report->product), report->cpuid_family, report->cpuid_model, report->cpuid_stepping);
+		   snp_product_name(report->product), report->cpuid_family, report->cpuid_model,
+		   report->cpuid_stepping);
 	sheet_text(sheet, NULL, report->has_cpuid ? NULL : "product", "not named in version 2");
 	sheet_number(sheet, "guest_svn", "GUEST_SVN", report->guest_svn);
 	if (report->vmpl == SNP_VMPL_HOST)
@@ -147,7 +149,8 @@ static void show_levels(const struct snp_report *report, struct sheet *sheet)
 	show_firmware("committed_version", "committed firmware", &report->committed, sheet);
 	if (!report->has_mit_vectors)
 		return;
-	sheet_text(sheet, "launch_mit_vector", "LAUNCH_MIT_VECTOR", "0x%llx", (unsigned long long)report->launch_mit_vector);
+	sheet_text(sheet, "launch_mit_vector", "LAUNCH_MIT_VECTOR", "0x%llx",
+		   (unsigned long long)report->launch_mit_vector);
 	sheet_text(sheet, "current_mit_vector", "CURRENT_MIT_VECTOR", "0x%llx",
 		   (unsigned long long)report->current_mit_vector);
 }
@@ -182,8 +185,8 @@ static void show_cert(const struct snp_cert *cert, struct sheet *sheet)
 	sheet_text(sheet, "kind", NULL, "%s", snp_cert_kind_name(cert->kind));
 	sheet_text(sheet, "guid", NULL, "%s", guid_print(&cert->guid).text);
 	sheet_number(sheet, "offset", NULL, cert->offset);
-	sheet_text(sheet, NULL, snp_cert_kind_name(cert->kind), "%zu bytes at %u, GUID %s", cert->data.len, cert->offset,
-		   guid_print(&cert->guid).text);
+	sheet_text(sheet, NULL, snp_cert_kind_name(cert->kind), "%zu bytes at %u, GUID %s", cert->data.len,
+		   cert->offset, guid_print(&cert->guid).text);
 	sheet_hex(sheet, "sha256", "  SHA-256", digest_bytes(&digest));
 	sheet_hex(sheet, "data", NULL, cert->data);
 	sheet_end(sheet);

@@ -26,7 +26,8 @@ static void check_event(const struct eventlog *log, const struct eventlog_event 
 	expect(event->digest_count <= log->alg_count, "more digests than algorithms");
 	for (size_t i = 0; i < event->digest_count; i++) {
 		struct bytes digest = event->digests[i].bytes;
-		expect(digest.data >= start && digest.data + digest.len <= end && digest.len <= DIGEST_MAX, "a digest elsewhere");
+		expect(digest.data >= start && digest.data + digest.len <= end && digest.len <= DIGEST_MAX,
+		       "a digest elsewhere");
 		expect(eventlog_digest_of(event, event->digests[i].alg).data == digest.data, "a digest is not found");
 	}
 	expect(event->data.len == 0 || (event->data.data >= start && event->data.data + event->data.len == end),
@@ -73,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			continue;
 		expect(whole && registers.events == count && registers.extent == extent, "the replay saw another log");
 	}
-	expect(eventlog_ccel_read(bytes_of(data, size), &ccel, &err) < 0 || size == 56, "an ACPI table of another size");
+	expect(eventlog_ccel_read(bytes_of(data, size), &ccel, &err) < 0 || size == 56,
+	       "an ACPI table of another size");
 	return 0;
 }

@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		expect(cert.data.data + cert.data.len <= data + size, "an entry outside the table");
 		for (size_t i = 0; i < cert.data.len; i++)
 			sum += cert.data.data[i];
-		expect(snp_cert_kind_name(cert.kind) && guid_print(&cert.guid).text[36] == 0, "an entry without a name");
+		expect(snp_cert_kind_name(cert.kind) && guid_print(&cert.guid).text[36] == 0,
+		       "an entry without a name");
 	}
 	expect(count == certs.count && count <= SNP_CERTS_MAX, "another number of entries than was counted");
 	if (snp_certs_find(&certs, SNP_CERT_VCEK, &cert))

@@ -31,9 +31,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(size >= SNP_REPORT_LEN && report.version >= 2, "too short or too old");
 	expect(report.known == (report.version <= 5), "known by another measure");
 	expect(!report.known || size == SNP_REPORT_LEN, "too long");
-	expect(report.policy.raw == le64(data + 8) && report.key_info == le32(data + 0x48), "a number is not the one read");
+	expect(report.policy.raw == le64(data + 8) && report.key_info == le32(data + 0x48),
+	       "a number is not the one read");
 	expect(memcmp(report.report_data.bytes, data + 0x50, REPORT_DATA_LEN) == 0, "other report data");
-	expect(report.reported_tcb.raw == le64(data + 0x180) && report.reported_tcb.microcode == data[0x187], "another TCB");
+	expect(report.reported_tcb.raw == le64(data + 0x180) && report.reported_tcb.microcode == data[0x187],
+	       "another TCB");
 	expect(snp_key_name(report.signing_key) && snp_product_name(report.product), "a value without a name");
 	(void)snp_has_migration_agent(&report);
 	return 0;

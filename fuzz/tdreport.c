@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = { 0 };
 	struct tdreport report;
 	bool good = size == TDREPORT_LEN && data[0] == 0x81;
-	expect((tdreport_read(bytes_of(data, size), &report, &err) == 0) == good, "accepted and refused by another measure");
+	expect((tdreport_read(bytes_of(data, size), &report, &err) == 0) == good,
+	       "accepted and refused by another measure");
 	if (!good) {
 		expect(err.code == ERR_PROTOCOL && err.message[0], "a failure without its message");
 		return 0;

@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	expect(quote.version == 4 || quote.version == 5, "another version");
 	expect(quote.signed_part.data == data, "the signed part is not at the start");
-	expect(quote.signed_part.len + 4 + quote.signature_data_len + quote.trailing.len == size, "the parts do not add up");
+	expect(quote.signed_part.len + 4 + quote.signature_data_len + quote.trailing.len == size,
+	       "the parts do not add up");
 	const uint8_t *end = data + size - quote.trailing.len;
 	expect(quote.cert_data.data + quote.cert_data.len == end, "the certification data does not end the quote");
 	expect(quote.qe_auth.data + quote.qe_auth.len + 6 == quote.cert_data.data || quote.cert_data.len == 0,

@@ -19,20 +19,31 @@ static const struct genuine {
 	enum digest_alg alg;
 	struct value values[12];
 } genuine[] = {
-	{ "eventlog/ccel-aael-alibaba.bin", 87, DIGEST_SHA384,
+	{ "eventlog/ccel-aael-alibaba.bin",
+	  87,
+	  DIGEST_SHA384,
 	  { { 1, "b796e1c11396c198ae88794def4cb8e24fa9b35468287c298087f00d4de7433e4e31a297a4e5a03d4300fa6f3a96d47c" },
 	    { 2, "3b0b906140fcea689c8774ac1eafcf0fef8e22ba81a047fd750ebd7df3235c2704df6106a758e31e5645e9838ff37406" },
 	    { 3, "35f2801338c1b5fce96518f058c37e0fe9ed247a12dcd5f50d9c18fe4b6c71311bb63fca2640c7915817b6aa412a8480" },
-	    { 4, "5e4ecd49d3c7983d6f9ca36755b5cee0b423d7fa8c5a88aeb0681bd4698772bc37b4463dc5f722efe352a66417257dad" } } },
-	{ "eventlog/ccel-cos113.bin", 43, DIGEST_SHA384,
+	    { 4,
+	      "5e4ecd49d3c7983d6f9ca36755b5cee0b423d7fa8c5a88aeb0681bd4698772bc37b4463dc5f722efe352a66417257dad" } } },
+	{ "eventlog/ccel-cos113.bin",
+	  43,
+	  DIGEST_SHA384,
 	  { { 1, "3fa2f61f395b7f5feefb4ec2df61297f109ad8abcd6410c1b7df60f21f37b19297fc35e544039c7e1edece752afd17f6" },
 	    { 2, "f62dbc072bd5d3f3438b7b35c39a727f5aea2ffc2473f43723953f530daf62504f0a7944aa62c41a86e8a878c2b122c1" },
-	    { 3, "4969684dc87381fc3b3134176c8d8806eaf0a901859f5f70cfae8d17714b46c10a8de219048c9fc09f11f381a6fbe7c1" } } },
-	{ "eventlog/ccel-ovmf.bin", 20, DIGEST_SHA384,
+	    { 3,
+	      "4969684dc87381fc3b3134176c8d8806eaf0a901859f5f70cfae8d17714b46c10a8de219048c9fc09f11f381a6fbe7c1" } } },
+	{ "eventlog/ccel-ovmf.bin",
+	  20,
+	  DIGEST_SHA384,
 	  { { 1, "8566f998798db09443b244c62de9a3041fb02e2e6936c4396d784bba2e90177329ec5aba3bb484404f2ab9cc90abe193" },
 	    { 2, "775b9f6bfe99f8a31396f0d0218e67ffa796d3b96ccf961cbb0deba48c79c00f082cda1a5567c1c16305f1fc210c13c6" },
-	    { 3, "94eaf7a7bf398ed8d888c91057ae0261802e4f3df084213a76ca7f0b5055ac9d2241de43cd58d9e8b49c503bbf25f34a" } } },
-	{ "eventlog/tpm-ubuntu2404-snp.bin", 116, DIGEST_SHA256,
+	    { 3,
+	      "94eaf7a7bf398ed8d888c91057ae0261802e4f3df084213a76ca7f0b5055ac9d2241de43cd58d9e8b49c503bbf25f34a" } } },
+	{ "eventlog/tpm-ubuntu2404-snp.bin",
+	  116,
+	  DIGEST_SHA256,
 	  { { 0, "50597a27846e91d025eef597abbc89f72bff9af849094db97b0684d8bc4c515e" },
 	    { 1, "57344e1cc8c6619413df33013a7cd67915459f967395af41db21c1fa7ca9c307" },
 	    { 2, "3d458cfe55cc03ea1f443f1562beec8df51c75e14a9fcf9a7234a13f198e7969" },
@@ -74,7 +85,8 @@ static void assert_genuine(const struct genuine *want)
 		used += registers.used[i];
 	for (size_t i = 0; i < ARRAY_LEN(want->values) && want->values[i].hex; i++, used--) {
 		assert_true(registers.used[want->values[i].number]);
-		assert_hex_padded(registers.values[want->values[i].number], digest_alg_len(want->alg), want->values[i].hex);
+		assert_hex_padded(registers.values[want->values[i].number], digest_alg_len(want->alg),
+				  want->values[i].hex);
 	}
 	assert_int_equal(used, 0);
 }
@@ -257,9 +269,11 @@ static void assert_bad_event(const char *event, const char *part)
 static void refuses_bad_events(void **state)
 {
 	(void)state;
-	assert_bad_event("010000000400000002000000", "the number of digests at offset 73 is 2, but the log has 1 algorithms");
+	assert_bad_event("010000000400000002000000",
+			 "the number of digests at offset 73 is 2, but the log has 1 algorithms");
 	assert_bad_event("0100000004000000ffffffff", "the number of digests at offset 73 is 4294967295");
-	assert_bad_event("0100000004000000010000000b00", "the algorithm 0xb at offset 77 is not among those in the log's head");
+	assert_bad_event("0100000004000000010000000b00",
+			 "the algorithm 0xb at offset 77 is not among those in the log's head");
 	assert_bad_event("010000000400000000000000ffffffff", "the event's data at offset 81 wants 4294967295 bytes");
 }
 
@@ -364,7 +378,9 @@ static void starts_pcr_17_with_ones(void **state)
 	put_hex(&log, "1100000004000000010000000c00");
 	put_zeros(&log, 48 + 4);
 	must_replay(buf_bytes(&log), DIGEST_SHA384, &registers);
-	assert_hex_padded(registers.values[17], 48, "2b83d37859e3665d7c239964d769cf950ee6478c13e4ca2d6643c23b6c4eae035c88f654d22e0d65e7ca40bae4f3718f");
+	assert_hex_padded(
+		registers.values[17], 48,
+		"2b83d37859e3665d7c239964d769cf950ee6478c13e4ca2d6643c23b6c4eae035c88f654d22e0d65e7ca40bae4f3718f");
 }
 
 static void refuses_two_digests_of_one_algorithm(void **state)

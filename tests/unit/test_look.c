@@ -122,8 +122,8 @@ static void shows_both_report_data(void **state)
 }
 
 /* A digest longer than the field is cut, a shorter one filled up with zeros. */
-static void assert_init_data_rule(enum digest_alg alg, uint8_t *field, size_t field_len, const struct snp_report *report,
-				  const struct tdx_quote *quote)
+static void assert_init_data_rule(enum digest_alg alg, uint8_t *field, size_t field_len,
+				  const struct snp_report *report, const struct tdx_quote *quote)
 {
 	struct digest digest;
 	struct look look;
@@ -174,8 +174,9 @@ static void looks_at_genuine_quotes(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {
-		{ "tdx/v4-cos113.dat", "" },	  { "tdx/v4-debug-td.dat", "debug!" }, { "tdx/v4-go-spr.dat", "sept-ve" },
-		{ "tdx/v4-mrconfigid.dat", "" }, { "tdx/v4-qvl.dat", "" },	       { "tdx/v5-go.dat", "" },
+		{ "tdx/v4-cos113.dat", "" },	    { "tdx/v4-debug-td.dat", "debug!" },
+		{ "tdx/v4-go-spr.dat", "sept-ve" }, { "tdx/v4-mrconfigid.dat", "" },
+		{ "tdx/v4-qvl.dat", "" },	    { "tdx/v5-go.dat", "" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		OWNED_BUF struct buf raw = BUF_INIT(0);
@@ -245,8 +246,9 @@ static void names_the_first_fatal_finding(void **state)
 	look_at_snp(&report, &nothing, &look);
 	assert_int_equal(look_verdict(&look, &err), -1);
 	assert_int_equal(err.code, ERR_NO_TEE);
-	assert_string_equal(err.message, "the evidence is not sent: the VM's policy 0xb0000 allows debugging: the host can read "
-					 "and change its memory (and 1 more reasons)");
+	assert_string_equal(err.message,
+			    "the evidence is not sent: the VM's policy 0xb0000 allows debugging: the host can read "
+			    "and change its memory (and 1 more reasons)");
 	assert_non_null(look_find(&look, "vmpl"));
 	assert_null(look_find(&look, "report-data"));
 	read_snp("snp/milan-v3-report.bin", &report);

@@ -15,10 +15,11 @@ static const struct {
 	const char *member;
 	const char *value;
 } cases[] = {
-	{ "snp/milan-v2-report.bin", "snp-report", "  product                not named in version 2\n", "report", "signing_key",
-	  "VCEK" },
+	{ "snp/milan-v2-report.bin", "snp-report", "  product                not named in version 2\n", "report",
+	  "signing_key", "VCEK" },
 	{ "snp/milan-v2-debug-report.bin", "snp-report", "DEBUGGING ALLOWED\n", "report", "policy_abi", "0.0" },
-	{ "snp/milan-v3-vlek-report.bin", "snp-report", "  signed by              VLEK\n", "report", "signing_key", "VLEK" },
+	{ "snp/milan-v3-vlek-report.bin", "snp-report", "  signed by              VLEK\n", "report", "signing_key",
+	  "VLEK" },
 	{ "snp/turin-v5-report.bin", "snp-report",
 	  "  REPORTED_TCB           FMC 0, boot loader 1, TEE 0, SNP 2, microcode 71\n", "report", "product", "Turin" },
 	{ "snp/genoa-siena-evidence.json", "snp-evidence", "  type                   VCEK\n", "report", "measurement",
@@ -28,8 +29,10 @@ static const struct {
 	{ "tdx/v5-go.dat", "tdx-quote", "5, PCK chain of 3 certificates (3678 bytes)\n", "quote", NULL, NULL },
 	{ "tdx/tdreport-a.bin", "tdreport", "  hashes match           yes\n", "tdreport", "rtmr1",
 	  "4e5f8826653198ab4bc5156fbe4bc99db054c0b8239a16c4b59249fb427f4acc50eed1b46a85c7d526c4e1e47621b14c" },
-	{ "eventlog/ccel-cos113-acpi.bin", "ccel-table", "  CC type                2 (TDX)\n", "ccel", "area_length", "0x40000" },
-	{ "eventlog/ccel-aael-alibaba.bin", "event-log", "coco.com some-operation some-content\n", "event_log", "end", "FF mark" },
+	{ "eventlog/ccel-cos113-acpi.bin", "ccel-table", "  CC type                2 (TDX)\n", "ccel", "area_length",
+	  "0x40000" },
+	{ "eventlog/ccel-aael-alibaba.bin", "event-log", "coco.com some-operation some-content\n", "event_log", "end",
+	  "FF mark" },
 	{ "eventlog/ccel-ovmf.bin", "event-log", "  bytes without padding  2120\n", "event_log", "spec_version",
 	  "2.0 errata 0" },
 	{ "eventlog/tpm-ubuntu2404-snp.bin", "event-log", "PCR14", "event_log", "algorithms", "sha1, sha256, sha384" },
@@ -85,7 +88,8 @@ static void shows_an_extended_report(void **state)
 	struct sheet machines CLEANUP(sheet_done) = { 0 };
 	struct sheet table CLEANUP(sheet_done) = { 0 };
 	struct err err = { 0 };
-	assert_int_equal(hex_decode(bytes_of_text("63da758de6644564adc5f4b93be8accd3000000043050000"), &content, &err), 0);
+	assert_int_equal(hex_decode(bytes_of_text("63da758de6644564adc5f4b93be8accd3000000043050000"), &content, &err),
+			 0);
 	for (unsigned i = 0; i < 24; i++)
 		assert_int_equal(buf_append_byte(&content, 0, &err), 0);
 	assert_int_equal(buf_append(&content, buf_bytes(&vcek), &err), 0);
@@ -129,8 +133,11 @@ static void finds_the_old_form_of_a_log(void **state)
 	(void)state;
 	OWNED_BUF struct buf log = BUF_INIT(4096);
 	struct err err = { 0 };
-	assert_int_equal(hex_decode(bytes_of_text("0000000004000000" "9069ca78e7450a285173431b3e52c5c25299e473"
-						  "0400000000000000"), &log, &err), 0);
+	assert_int_equal(hex_decode(bytes_of_text("0000000004000000"
+						  "9069ca78e7450a285173431b3e52c5c25299e473"
+						  "0400000000000000"),
+				    &log, &err),
+			 0);
 	assert_string_equal(show_find(buf_bytes(&log))->name, "event-log");
 }
 

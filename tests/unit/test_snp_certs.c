@@ -14,7 +14,8 @@
 static void put32(struct buf *out, uint32_t value)
 {
 	struct err err = { 0 };
-	const uint8_t raw[4] = { (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24) };
+	const uint8_t raw[4] = { (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
+				 (uint8_t)(value >> 24) };
 	assert_int_equal(buf_append(out, bytes_of(raw, 4), &err), 0);
 }
 
@@ -191,7 +192,8 @@ static void limits_size_and_count(void **state)
 static void spells_guids_in_both_orders(void **state)
 {
 	(void)state;
-	const uint8_t raw[16] = { 0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c };
+	const uint8_t raw[16] = { 0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11,
+				  0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c };
 	struct guid mixed = guid_of_mixed(raw);
 	struct guid written = guid_of_written(raw);
 	assert_string_equal(guid_print(&mixed).text, "8be4df61-93ca-11d2-aa0d-00e098032b8c");

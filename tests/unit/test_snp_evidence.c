@@ -36,7 +36,9 @@ static void must_read(struct bytes raw, struct snp_report *report)
 static void put_entry(struct buf *table, const char *guid, size_t offset, size_t len)
 {
 	struct err err = { 0 };
-	const uint8_t tail[8] = { (uint8_t)offset, (uint8_t)(offset >> 8), 0, 0, (uint8_t)len, (uint8_t)(len >> 8), 0, 0 };
+	const uint8_t tail[8] = {
+		(uint8_t)offset, (uint8_t)(offset >> 8), 0, 0, (uint8_t)len, (uint8_t)(len >> 8), 0, 0
+	};
 	assert_int_equal(hex_decode(bytes_of_text(guid), table, &err), 0);
 	assert_int_equal(buf_append(table, bytes_of(tail, sizeof(tail)), &err), 0);
 }
@@ -112,11 +114,13 @@ static void writes_what_the_reference_attester_wrote(void **state)
 	must_read(bytes_of(raw, sizeof(raw)), &report);
 	assert_int_equal(report.product, SNP_GENOA);
 	assert_true(report.policy.raw == 0x30000);
-	assert_true(report.reported_tcb.boot_loader == 10 && report.reported_tcb.tee == 0 && report.reported_tcb.snp == 23 &&
-		    report.reported_tcb.microcode == 25);
-	assert_hex_padded(report.measurement, 48,
-			  "6a6519d757e68c2e939c9dbbbc1828498e8de35d2766dd05f1a2cca5059d0cf4ae62a36d75c837974dd50b315506e73e");
-	assert_hex_prefix(report.report_data.bytes, 64, "7e7320889600c7ac133aea7b896c51f41026002982292a7369559796999c1bf9");
+	assert_true(report.reported_tcb.boot_loader == 10 && report.reported_tcb.tee == 0 &&
+		    report.reported_tcb.snp == 23 && report.reported_tcb.microcode == 25);
+	assert_hex_padded(
+		report.measurement, 48,
+		"6a6519d757e68c2e939c9dbbbc1828498e8de35d2766dd05f1a2cca5059d0cf4ae62a36d75c837974dd50b315506e73e");
+	assert_hex_prefix(report.report_data.bytes, 64,
+			  "7e7320889600c7ac133aea7b896c51f41026002982292a7369559796999c1bf9");
 	get_certificate(doc, &vcek);
 	assert_true(signature_holds(raw, &report, buf_bytes(&vcek)));
 	raw[0x90] ^= 1;
@@ -134,9 +138,9 @@ static void writes_what_the_reference_attester_wrote(void **state)
 static void reads_back_each_genuine_report(void **state)
 {
 	(void)state;
-	static const char *const files[] = { "snp/milan-v2-report.bin",	   "snp/milan-v2-debug-report.bin",
-					     "snp/milan-v3-report.bin",	   "snp/milan-v3-vlek-report.bin",
-					     "snp/genoa-v5-report.bin",	   "snp/turin-v5-report.bin" };
+	static const char *const files[] = { "snp/milan-v2-report.bin", "snp/milan-v2-debug-report.bin",
+					     "snp/milan-v3-report.bin", "snp/milan-v3-vlek-report.bin",
+					     "snp/genoa-v5-report.bin", "snp/turin-v5-report.bin" };
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		OWNED_BUF struct buf raw = vector_read(files[i]);
 		OWNED_JSON struct json *evidence = NULL;
@@ -274,9 +278,11 @@ static void refuses_what_does_not_fit(void **state)
 	assert_unreadable("\"attestation_report\"", "\"other\"", "attestation_report");
 	assert_unreadable("\"version\":3", "\"x\":3", "version");
 	assert_unreadable("\"version\":3", "\"version\":\"3\"", "version");
-	assert_unreadable("\"version\":3", "\"version\":4294967296", "'version' is 4294967296, at most 4294967295 fits");
+	assert_unreadable("\"version\":3", "\"version\":4294967296",
+			  "'version' is 4294967296, at most 4294967295 fits");
 	assert_unreadable("\"policy\":196608", "\"policy\":-1", "policy");
-	assert_unreadable("\"bootloader\":10", "\"bootloader\":256", "'current_tcb': 'bootloader' is 256, at most 255 fits");
+	assert_unreadable("\"bootloader\":10", "\"bootloader\":256",
+			  "'current_tcb': 'bootloader' is 256, at most 255 fits");
 	assert_unreadable("\"fmc\":null", "\"fmc\":true", "fmc");
 	assert_unreadable("\"cpuid_step\":2", "\"cpuid_step\":256", "'cpuid_step' is 256");
 	assert_unreadable("\"minor\":55", "\"minor\":1.5", "minor");
@@ -286,7 +292,8 @@ static void refuses_what_does_not_fit(void **state)
 	assert_unreadable("\"family_id\":[0,", "\"family_id\":[-1,", "'family_id' holds -1, which is no byte");
 	assert_unreadable("\"family_id\":[0,", "\"family_id\":[0.5,", "'family_id' holds 0.5, which is no byte");
 	assert_unreadable("\"family_id\":[0,", "\"family_id\":[null,", "'family_id' holds something that is no byte");
-	assert_unreadable("\"family_id\":[0,", "\"family_id\":[123456789,", "'family_id' holds something that is no byte");
+	assert_unreadable("\"family_id\":[0,", "\"family_id\":[123456789,",
+			  "'family_id' holds something that is no byte");
 	assert_unreadable("\"signature\"", "\"signatur\"", "signature");
 	assert_unreadable("\"s\":[7,", "\"s\":[", "'s' has 71 elements, 72 are expected");
 }

@@ -32,32 +32,119 @@ static const struct genuine {
 	const char *measurement;
 	const char *report_data;
 	const char *chip_id; /* its beginning */
-	int mit_vectors; /* both; -1: none */
+	int mit_vectors;     /* both; -1: none */
 	uint8_t current_microcode;
 } genuine[] = {
-	{ "snp/milan-v2-debug-report.bin", 2, SNP_PRODUCT_UNKNOWN, 0, 0, 0, 0xb0000, true, 0, "VCEK", 0x1,
-	  { -1, 2, 0, 5, 68 }, { 1, 49, 3 },
-	  "b07af9620f3b839b47996422ddec6058338951d984e312115131ea82705eaf5b6bdf8a9ece31a5a608eb0cf2e4872b01", "0102030405",
-	  "3ac3fe21e13fb099", -1, 68 },
-	{ "snp/milan-v2-report.bin", 2, SNP_PRODUCT_UNKNOWN, 0, 0, 0, 0x3001f, false, 0, "VCEK", 0x1,
-	  { -1, 3, 0, 8, 115 }, { 1, 52, 4 },
+	{ "snp/milan-v2-debug-report.bin",
+	  2,
+	  SNP_PRODUCT_UNKNOWN,
+	  0,
+	  0,
+	  0,
+	  0xb0000,
+	  true,
+	  0,
+	  "VCEK",
+	  0x1,
+	  { -1, 2, 0, 5, 68 },
+	  { 1, 49, 3 },
+	  "b07af9620f3b839b47996422ddec6058338951d984e312115131ea82705eaf5b6bdf8a9ece31a5a608eb0cf2e4872b01",
+	  "0102030405",
+	  "3ac3fe21e13fb099",
+	  -1,
+	  68 },
+	{ "snp/milan-v2-report.bin",
+	  2,
+	  SNP_PRODUCT_UNKNOWN,
+	  0,
+	  0,
+	  0,
+	  0x3001f,
+	  false,
+	  0,
+	  "VCEK",
+	  0x1,
+	  { -1, 3, 0, 8, 115 },
+	  { 1, 52, 4 },
 	  "a1f3930413247bb38cfc171579ea3c12d5fe4901f0c792f63fd75d98f1ef827c23500644e0e692e6be917f9050d3d38c",
-	  "ec6c52d7533cc2c4f45be7849cf112ab82b2009fe7bd43e71ed08c14400ad7e2", "c38427a30d4c7af9", -1, 206 },
-	{ "snp/milan-v3-report.bin", 3, SNP_MILAN, 0x19, 1, 1, 0x30000, false, 0, "VCEK", 0x25, { -1, 4, 0, 24, 219 },
-	  { 1, 55, 29 }, "195b01b74976a1faba13bd85eaf787958f0a46e6dddd45c5bdbf8673522777842b8057ae5d866b75416efb62012deaa3",
-	  "a7ca989b0359ea4e5efc47bdbcad84b2df3f26fd09ee7bda5bb27953abf68992", "a3fdc2c64dc299ab", -1, 219 },
-	{ "snp/milan-v3-vlek-report.bin", 3, SNP_MILAN, 0x19, 1, 1, 0x30000, false, 1, "VLEK", 0x27,
-	  { -1, 4, 0, 24, 217 }, { 1, 55, 29 },
+	  "ec6c52d7533cc2c4f45be7849cf112ab82b2009fe7bd43e71ed08c14400ad7e2",
+	  "c38427a30d4c7af9",
+	  -1,
+	  206 },
+	{ "snp/milan-v3-report.bin",
+	  3,
+	  SNP_MILAN,
+	  0x19,
+	  1,
+	  1,
+	  0x30000,
+	  false,
+	  0,
+	  "VCEK",
+	  0x25,
+	  { -1, 4, 0, 24, 219 },
+	  { 1, 55, 29 },
+	  "195b01b74976a1faba13bd85eaf787958f0a46e6dddd45c5bdbf8673522777842b8057ae5d866b75416efb62012deaa3",
+	  "a7ca989b0359ea4e5efc47bdbcad84b2df3f26fd09ee7bda5bb27953abf68992",
+	  "a3fdc2c64dc299ab",
+	  -1,
+	  219 },
+	{ "snp/milan-v3-vlek-report.bin",
+	  3,
+	  SNP_MILAN,
+	  0x19,
+	  1,
+	  1,
+	  0x30000,
+	  false,
+	  1,
+	  "VLEK",
+	  0x27,
+	  { -1, 4, 0, 24, 217 },
+	  { 1, 55, 29 },
 	  "8922ebbdd00ec2c541f36a6e7a82a8773a7accb451ed67bc94e740dbe92c93c4e8c9af857f5ceeb5a493df2a570d7bf0",
-	  "819770b7e6ea6df8dd8fd4dd146b073c0bf4f3ce5b0977ecac486e3a05ed1bd54e2a7ac1f5d1ca02e7d7d5ef9f73b8574fd9359e3a480d741a"
+	  "819770b7e6ea6df8dd8fd4dd146b073c0bf4f3ce5b0977ecac486e3a05ed1bd54e2a7ac1f5d1ca02e7d7d5ef9f73b8574fd9359e3a48"
+	  "0d741a"
 	  "4478e8a7bc27ca",
-	  "00000000000000000000000000000000", -1, 220 },
-	{ "snp/genoa-v5-report.bin", 5, SNP_GENOA, 0x19, 0x11, 1, 0x30000, false, 0, "VCEK", 0x25, { -1, 10, 0, 25, 84 },
-	  { 1, 55, 43 }, "c57729018b0a6fb90dc17bb138b0aa35e4401004283ff4a2c24d3739ff3750f52384370e77b7032862a08c440a9bc4dc",
-	  "8100555af0ad8e7525be6dffeed0af83e30bbacbf03b76e175e6894d1ed057ce", "d2421d976f95ce0b", 1, 84 },
-	{ "snp/turin-v5-report.bin", 5, SNP_TURIN, 0x1a, 2, 1, 0x30000, false, 0, "VCEK", 0x67, { 0, 1, 0, 2, 71 },
-	  { 1, 55, 61 }, "f924dd18f168df60fbea937f0b086284d51b1b376de872bac43694f61134d57967c318018de7335503023dbb50dee624",
-	  "e0fd0bdb6aa4030a6ddea9073e1fcec5be6c782a2c8075a0825dfb3d9a81b924", "3b42092f69c656d3", 0, 71 },
+	  "00000000000000000000000000000000",
+	  -1,
+	  220 },
+	{ "snp/genoa-v5-report.bin",
+	  5,
+	  SNP_GENOA,
+	  0x19,
+	  0x11,
+	  1,
+	  0x30000,
+	  false,
+	  0,
+	  "VCEK",
+	  0x25,
+	  { -1, 10, 0, 25, 84 },
+	  { 1, 55, 43 },
+	  "c57729018b0a6fb90dc17bb138b0aa35e4401004283ff4a2c24d3739ff3750f52384370e77b7032862a08c440a9bc4dc",
+	  "8100555af0ad8e7525be6dffeed0af83e30bbacbf03b76e175e6894d1ed057ce",
+	  "d2421d976f95ce0b",
+	  1,
+	  84 },
+	{ "snp/turin-v5-report.bin",
+	  5,
+	  SNP_TURIN,
+	  0x1a,
+	  2,
+	  1,
+	  0x30000,
+	  false,
+	  0,
+	  "VCEK",
+	  0x67,
+	  { 0, 1, 0, 2, 71 },
+	  { 1, 55, 61 },
+	  "f924dd18f168df60fbea937f0b086284d51b1b376de872bac43694f61134d57967c318018de7335503023dbb50dee624",
+	  "e0fd0bdb6aa4030a6ddea9073e1fcec5be6c782a2c8075a0825dfb3d9a81b924",
+	  "3b42092f69c656d3",
+	  0,
+	  71 },
 };
 
 static void must_read(struct bytes raw, struct snp_report *report)
@@ -120,7 +207,8 @@ static void assert_genuine(const struct genuine *want)
 	assert_int_equal(report.launch_mit_vector, want->mit_vectors > 0 ? want->mit_vectors : 0);
 	assert_int_equal(report.current_mit_vector, want->mit_vectors > 0 ? want->mit_vectors : 0);
 	assert_int_equal(report.current_tcb.microcode, want->current_microcode);
-	assert_true(report.committed_tcb.snp <= report.current_tcb.snp && report.launch_tcb.snp <= report.current_tcb.snp);
+	assert_true(report.committed_tcb.snp <= report.current_tcb.snp &&
+		    report.launch_tcb.snp <= report.current_tcb.snp);
 	assert_true(report.has_signature);
 }
 
@@ -160,9 +248,9 @@ static void refuses_every_other_length(void **state)
 /* Which byte can be set without a refusal must be exactly what is no reserved field. */
 static bool is_reserved(uint32_t version, size_t at)
 {
-	return (at >= 0x4C && at < 0x50) || (at >= 0x18B && at < 0x1A0) || (version == 2 && at >= 0x188 && at < 0x18B) ||
-	       at == 0x1EB || at == 0x1EF || (version < 5 && at >= 0x1F8 && at < 0x208) || (at >= 0x208 && at < 0x2A0) ||
-	       at >= 0x330;
+	return (at >= 0x4C && at < 0x50) || (at >= 0x18B && at < 0x1A0) ||
+	       (version == 2 && at >= 0x188 && at < 0x18B) || at == 0x1EB || at == 0x1EF ||
+	       (version < 5 && at >= 0x1F8 && at < 0x208) || (at >= 0x208 && at < 0x2A0) || at >= 0x330;
 }
 
 static void refuses_reserved_bytes(void **state)
@@ -182,8 +270,9 @@ static void refuses_reserved_bytes(void **state)
 		}
 	}
 	raw.data[0x1EB] = 3;
-	assert_refused(buf_bytes(&raw), "the byte at offset 0x1eb of an SNP report of version 5 is reserved and must be 0, "
-					"but it is 0x03");
+	assert_refused(buf_bytes(&raw),
+		       "the byte at offset 0x1eb of an SNP report of version 5 is reserved and must be 0, "
+		       "but it is 0x03");
 }
 
 static void refuses_versions_of_the_past(void **state)
@@ -219,9 +308,16 @@ static void reads_each_policy_bit(void **state)
 	(void)state;
 	OWNED_BUF struct buf raw = vector_read("snp/genoa-v5-report.bin");
 	struct snp_report r;
-	const bool *flags[] = { &r.policy.smt, &r.policy.reserved_one, &r.policy.migrate_ma, &r.policy.debug,
-				&r.policy.single_socket, &r.policy.cxl, &r.policy.mem_aes_256_xts, &r.policy.rapl_disabled,
-				&r.policy.ciphertext_hiding, &r.policy.page_swap_disabled };
+	const bool *flags[] = { &r.policy.smt,
+				&r.policy.reserved_one,
+				&r.policy.migrate_ma,
+				&r.policy.debug,
+				&r.policy.single_socket,
+				&r.policy.cxl,
+				&r.policy.mem_aes_256_xts,
+				&r.policy.rapl_disabled,
+				&r.policy.ciphertext_hiding,
+				&r.policy.page_swap_disabled };
 	for (unsigned number = 0; number < 64; number++) {
 		memset(raw.data + 8, 0, 8);
 		raw.data[8 + number / 8] = (uint8_t)(1u << number % 8);
@@ -241,10 +337,12 @@ static void tells_products_apart(void **state)
 		uint8_t family;
 		uint8_t model;
 		const char *name;
-	} cases[] = { { 0x19, 0x0F, "Milan" },	 { 0x19, 0x10, "Genoa" },   { 0x19, 0x1F, "Genoa" }, { 0x19, 0x20, "unknown" },
-		      { 0x19, 0x9F, "unknown" }, { 0x19, 0xA0, "Genoa" },   { 0x19, 0xAF, "Genoa" }, { 0x19, 0xB0, "unknown" },
-		      { 0x1A, 0x00, "Turin" },	 { 0x1A, 0x11, "Turin" },   { 0x1A, 0x12, "unknown" }, { 0x1A, 0x50, "Venice" },
-		      { 0x1A, 0xAF, "Venice" },	 { 0x1A, 0xC7, "Venice" },  { 0x1A, 0xC8, "unknown" }, { 0x17, 0x00, "unknown" } };
+	} cases[] = { { 0x19, 0x0F, "Milan" },	 { 0x19, 0x10, "Genoa" },   { 0x19, 0x1F, "Genoa" },
+		      { 0x19, 0x20, "unknown" }, { 0x19, 0x9F, "unknown" }, { 0x19, 0xA0, "Genoa" },
+		      { 0x19, 0xAF, "Genoa" },	 { 0x19, 0xB0, "unknown" }, { 0x1A, 0x00, "Turin" },
+		      { 0x1A, 0x11, "Turin" },	 { 0x1A, 0x12, "unknown" }, { 0x1A, 0x50, "Venice" },
+		      { 0x1A, 0xAF, "Venice" },	 { 0x1A, 0xC7, "Venice" },  { 0x1A, 0xC8, "unknown" },
+		      { 0x17, 0x00, "unknown" } };
 	OWNED_BUF struct buf raw = vector_read("snp/genoa-v5-report.bin");
 	struct snp_report report;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -30,10 +30,12 @@ static void reads_a_genuine_report(void **state)
 	OWNED_BUF struct buf raw = vector_read("tdx/tdreport-a.bin");
 	struct tdreport report;
 	must_read(&raw, &report);
-	assert_hex_padded(report.td.rtmr[0], 48,
-			  "f4ec1a04670fe7926cd5de4aef9aaa7689ab4ceaa132d7c5242b47f67dfaaea64c372a17ad68fef9a6ac99aabbddabdc");
-	assert_hex_padded(report.td.rtmr[1], 48,
-			  "4e5f8826653198ab4bc5156fbe4bc99db054c0b8239a16c4b59249fb427f4acc50eed1b46a85c7d526c4e1e47621b14c");
+	assert_hex_padded(
+		report.td.rtmr[0], 48,
+		"f4ec1a04670fe7926cd5de4aef9aaa7689ab4ceaa132d7c5242b47f67dfaaea64c372a17ad68fef9a6ac99aabbddabdc");
+	assert_hex_padded(
+		report.td.rtmr[1], 48,
+		"4e5f8826653198ab4bc5156fbe4bc99db054c0b8239a16c4b59249fb427f4acc50eed1b46a85c7d526c4e1e47621b14c");
 	assert_hex_padded(report.td.rtmr[2], 48, "");
 	assert_hex_padded(report.td.rtmr[3], 48, "");
 	assert_hex_padded(report.mrsignerseam, 48, "");

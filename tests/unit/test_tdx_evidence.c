@@ -79,7 +79,8 @@ static void leaves_out_a_log_that_does_not_fit(void **state)
 			    "the event log is left out, because it does not replay to RTMR0 of the quote (43 events)");
 	make("tdx/v4-cos113.dat", bytes_of(log.data, log.len - 100), &cut);
 	assert_int_equal(json_type(json_member(cut.evidence, "cc_eventlog")), JSON_NULL);
-	assert_non_null(strstr(cut.note.text, "the event log is left out, because it cannot be read: event log, event "));
+	assert_non_null(
+		strstr(cut.note.text, "the event log is left out, because it cannot be read: event log, event "));
 }
 
 /* One event less replays well, but to another RTMR. */

@@ -38,12 +38,14 @@ static const struct genuine {
 	{ "tdx/v4-debug-td.dat", 4, 2, 4300, 0, "03000500", 0x10000001, 0x642e7,
 	  "705ee9381b8633a9fbe532b52345e8433343d2868959f57889d84ca377c395b689cac1599ccea1b7d420483a9ce5f031", "",
 	  "e940da7c2712d2790e2961e0",
-	  "7c71fe2c86eff65a7cf8dbc22b3275689fd0464a267baced1bf94fc1324656aeb755da3d44d098c0c87382f3a5f85b45c8a28fee1d3bdb3834"
+	  "7c71fe2c86eff65a7cf8dbc22b3275689fd0464a267baced1bf94fc1324656aeb755da3d44d098c0c87382f3a5f85b45c8a28fee1d3b"
+	  "db3834"
 	  "2bf96671501429" },
 	{ "tdx/v4-go-spr.dat", 4, 2, 4299, 39, "03000400", 0x40000000, 0x61ae7,
 	  "6363b8043668a3ad953278e10389574d326c6749fb78aa810ecd9336923db86f22fc00b8dcd404bc10d5e119d7215cbb", "",
 	  "2927da70461cd63266f43230",
-	  "6c62dec1b8191749a31dab490be532a35944dea47caef1f980863993d9899545eb7406a38d1eed313b987a467dacead6f0c87a6d766c66f6f2"
+	  "6c62dec1b8191749a31dab490be532a35944dea47caef1f980863993d9899545eb7406a38d1eed313b987a467dacead6f0c87a6d766c"
+	  "66f6f2"
 	  "9f8acb281f1113" },
 	{ "tdx/v4-mrconfigid.dat", 4, 2, 4300, 70, "050302", 0x10000000, 0x602e7,
 	  "21e8dead92d6c69d7cbba79816686c03a48485c7df0c11f6f04792d5e1d378f6b8c46615ba6946adccac6becffbb1e88",
@@ -53,12 +55,14 @@ static const struct genuine {
 	{ "tdx/v4-qvl.dat", 4, 2, 4300, 70, "060103", 0x10000000, 0x602e7,
 	  "91eb2b44d141d4ece09f0c75c2c53d247a3c68edd7fafe8a3520c942a604a407de03ae6dc5f87f27428b2538873118b7", "",
 	  "44c0197b39157fdd7a4dcc44",
-	  "9a9d48e7f6799642d3d1b34e1e5e1742d4bb02dd6ddd551862c1211d35c304f9eca3efdbb481601c163cf52493d6e44aed55d51ec39b7e518f"
+	  "9a9d48e7f6799642d3d1b34e1e5e1742d4bb02dd6ddd551862c1211d35c304f9eca3efdbb481601c163cf52493d6e44aed55d51ec39b"
+	  "7e518f"
 	  "adb92c2b523f20" },
 	{ "tdx/v5-go.dat", 5, 3, 4300, 0, "0b010400", 0x10000000, 0x602e7,
 	  "7348651a34b2d2d3462822e3a750ec6110125f36757c78480bbfc69cc0d21fb001a1ced3ee19747dda8f750c3bc8f876", "",
 	  "5c8daf76063a71ac8fcef406",
-	  "945eaacf5abc1f719d8666a942fda03d1edcb4490277396093dc5a5289ab9f1e094aed63060cd4a4933a4dd537ed1255c9c79ecb3ed82cd1b4"
+	  "945eaacf5abc1f719d8666a942fda03d1edcb4490277396093dc5a5289ab9f1e094aed63060cd4a4933a4dd537ed1255c9c79ecb3ed8"
+	  "2cd1b4"
 	  "86233e31c25c3a" },
 };
 
@@ -189,7 +193,8 @@ static void refuses_what_it_does_not_handle(void **state)
 		{ 48, 4, "the body type at offset 48 is 4" },
 		{ 48, 2, "the body size at offset 50 is 648, but a body of type 2 is 584 bytes long" },
 		{ 50, 0, "the body size at offset 50 is 512" },
-		{ V5_LEN_AT + OUTER_TYPE, 5, "the certification data type at offset 834 is 5, but only 6 (QE report) is handled" },
+		{ V5_LEN_AT + OUTER_TYPE, 5,
+		  "the certification data type at offset 834 is 5, but only 6 (QE report) is handled" },
 		{ V5_LEN_AT + INNER_TYPE, 6, "the inner certification data type at offset 1322 is 6" },
 		{ V5_LEN_AT + INNER_TYPE, 0, "the inner certification data type at offset 1322 is 0" },
 	};

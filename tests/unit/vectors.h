@@ -55,10 +55,10 @@ static inline void assert_hex_prefix(const void *data, size_t len, const char *h
 	assert_hex_padded(data, strlen(hex) / 2, hex);
 }
 
-#define assert_message_has(err, part)                                                       \
-	do {                                                                                \
-		if (!strstr((err).message, part))                                           \
-			fail_msg("'%s' does not contain '%s'", (err).message, part);        \
+#define assert_message_has(err, part)                                                                                  \
+	do {                                                                                                           \
+		if (!strstr((err).message, part))                                                                      \
+			fail_msg("'%s' does not contain '%s'", (err).message, part);                                   \
 	} while (0)
 
 #endif

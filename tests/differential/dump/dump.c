@@ -53,8 +53,8 @@ static void put_tcb(struct json *object, const char *name, const struct snp_tcb 
 {
 	char text[96];
 	char member[64];
-	(void)snprintf(text, sizeof(text), "%s %u.%u.%u.%u.%u", tcb->has_fmc ? "fmc" : "old", tcb->fmc, tcb->boot_loader, tcb->tee,
-		       tcb->snp, tcb->microcode);
+	(void)snprintf(text, sizeof(text), "%s %u.%u.%u.%u.%u", tcb->has_fmc ? "fmc" : "old", tcb->fmc,
+		       tcb->boot_loader, tcb->tee, tcb->snp, tcb->microcode);
 	put_number(object, name, tcb->raw);
 	(void)snprintf(member, sizeof(member), "%s_parts", name);
 	put_text(object, member, text);
@@ -81,8 +81,9 @@ static void put_policy(struct json *object, const struct snp_policy *policy)
 static void put_platform(struct json *object, const struct snp_platform *platform)
 {
 	char text[128];
-	(void)snprintf(text, sizeof(text), "smt %d tsme %d ecc %d rapl %d hiding %d alias %d", platform->smt, platform->tsme,
-		       platform->ecc, platform->rapl_disabled, platform->ciphertext_hiding, platform->alias_check_complete);
+	(void)snprintf(text, sizeof(text), "smt %d tsme %d ecc %d rapl %d hiding %d alias %d", platform->smt,
+		       platform->tsme, platform->ecc, platform->rapl_disabled, platform->ciphertext_hiding,
+		       platform->alias_check_complete);
 	put_number(object, "platform_info", platform->raw);
 	put_text(object, "platform_bits", text);
 }
