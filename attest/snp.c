@@ -13,6 +13,7 @@
 #include "attest/look_log.h"
 #include "attest/sev_guest.h"
 #include "attest/snp_evidence.h"
+#include "attest/snp_signature.h"
 #include "base/log.h"
 
 #define PROVIDER "sev_guest"
@@ -48,13 +49,26 @@ static int look(const struct snp_report *report, const struct report_data *data,
 	return look_verdict(&findings, err);
 }
 
-/* A table that cannot be read is the host's doing: the report is good without it. */
-static const struct snp_certs *open_certs(struct bytes table, struct snp_certs *certs)
+/* Can the VCEK at hand be what signed the report? A VLEK is sent in any case, because nobody can fetch one, and PEM is
+ * for the KBS to read. */
+static int check_vcek(const struct snp_certs *certs, struct bytes raw, const struct snp_report *report, struct err *err)
 {
+	struct snp_cert vcek;
+	if (report->signing_key != SNP_KEY_VCEK || !snp_certs_find(certs, SNP_CERT_VCEK, &vcek) || vcek.data.data[0] == '-')
+		return 0;
+	return snp_signature_check(raw, vcek.data, err);
+}
+
+/* A table that cannot be read, or has another's VCEK, is the host's doing: the report is good without it, for
+ * then the KBS fetches the VCEK itself. */
+static const struct snp_certs *open_certs(const struct attester_evidence *evidence, const struct snp_report *report,
+					  struct snp_certs *certs)
+{
+	struct bytes table = buf_bytes(&evidence->certs);
 	struct err why = { 0 };
 	if (table.len == 0)
 		return NULL;
-	if (snp_certs_open(table, certs, &why) == 0)
+	if (snp_certs_open(table, certs, &why) == 0 && check_vcek(certs, buf_bytes(&evidence->raw), report, &why) == 0)
 		return certs;
 	log_warning("the host's certificate table is left out: %s", why.message);
 	return NULL;
@@ -73,7 +87,7 @@ static int collect(const struct attester_request *request, struct attester_evide
 	memcpy(data.bytes, request->report_data.data, request->report_data.len);
 	if (get_report(request, &data, &evidence, err) < 0 || snp_report_read(buf_bytes(&evidence.raw), &report, err) < 0 ||
 	    look(&report, &data, request->init_data, err) < 0 ||
-	    snp_evidence_build(&report, open_certs(buf_bytes(&evidence.certs), &certs), &evidence.json, &note, err) < 0)
+	    snp_evidence_build(&report, open_certs(&evidence, &report, &certs), &evidence.json, &note, err) < 0)
 		return -1;
 	if (note.text[0])
 		log_info("%s", note.text);

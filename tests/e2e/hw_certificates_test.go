@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sealpod.test/e2e/lab"
+	"sealpod.test/tee"
+)
+
+// A certificate table that is no use is the host's doing. The report goes without
+// it: accepted where the verifier has the VCEK from elsewhere, else refused.
+func TestCertificateTableThatIsNoUse(t *testing.T) {
+	t.Parallel()
+	const leftOut = "the host's certificate table is left out"
+	for _, c := range []struct{ name, fault, said string }{
+		{"none", "certs=none", ""},
+		{"endless", "certs=endless", leftOut},
+		{"certificate beyond its end", "certs=outside", leftOut},
+		{"lengths that overflow", "certs=overflow", leftOut},
+		{"certificate inside of its header", "certs=header", leftOut},
+		{"no certificates but garbage", "certs=garbage", leftOut},
+		{"no VCEK among them", "certs=no-vek", "neither VCEK nor VLEK is among them"},
+	} {
+		for _, kind := range []string{tee.KindSNP, tee.KindSNPIoctl} {
+			t.Run(c.name+" on "+kind, func(t *testing.T) {
+				t.Parallel()
+				roots, empty := ownRoots(t), ownRoots(t)
+				m := boot(t, tee.Options{Kind: kind, Roots: roots}, c.fault)
+				f := onMachine(t, lab.FixtureOptions{}, knownGood(), roots)
+				p := m.run(t, f)
+				lab.CheckExec(t, p)
+				checkSaid(t, p, c.said)
+				checkMember(t, f, "cert_chain", false)
+				m.checkCost(t, 1)
+
+				f = onMachine(t, lab.FixtureOptions{}, knownGood(), empty)
+				f.Config.Deadline = 20 * time.Second
+				f.Check(t, m.run(t, f), lab.Refusal{Status: 102, Message: []string{"AttestationError"}, Attests: 1})
+				if cause := f.KBS.Counters().LastRefusal; !strings.Contains(cause, "store has no VCEK") {
+					t.Errorf("the broker refused it because of '%s'", cause)
+				}
+				m.checkCost(t, 2)
+			})
+		}
+	}
+}
+
+// A table that is cut, or whose certificates overlap, still has a VCEK; what
+// suffers is a part that the verifier has itself.
+func TestCertificateTableWithASoundVCEK(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"certs=cut", "certs=overlap"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			m := boot(t, tee.Options{Kind: tee.KindSNP}, fault)
+			f := onMachine(t, lab.FixtureOptions{}, knownGood(), ownRoots(t)) // without the machine's VCEK
+			p := m.run(t, f)
+			lab.CheckExec(t, p)
+			checkMember(t, f, "cert_chain", true)
+			m.checkCost(t, 1)
+		})
+	}
+}
+
+// The roots of one test must not lend their VCEK to another.
+func TestStoresOfVCEKsAreApart(t *testing.T) {
+	t.Parallel()
+	mine, other := ownRoots(t), ownRoots(t)
+	boot(t, tee.Options{Kind: tee.KindSNP, Roots: mine})
+	for dir, want := range map[string]int{mine: 1, other: 0} {
+		if found, _ := filepath.Glob(filepath.Join(dir, "amd", "vcek", "*", "*.der")); len(found) != want {
+			t.Errorf("'%s' has %v, want %d", dir, found, want)
+		}
+	}
+	if shared, err := machineRoots(); err != nil {
+		t.Fatal(err)
+	} else if _, err := os.Stat(filepath.Join(shared, "amd", "vcek")); !os.IsNotExist(err) {
+		t.Errorf("a machine wrote to the roots of all: %v", err)
+	}
+}
