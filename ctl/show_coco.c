@@ -12,28 +12,30 @@
 
 #define JSON_MAX (8u << 20)
 
-static bool has_member(struct bytes content, const char *name)
+/* A member of that name and type; in broken JSON the name alone, as what is broken is for the reader's message. */
+static bool has_member(struct bytes content, const char *name, enum json_type type)
 {
 	OWNED_JSON struct json *doc = NULL;
 	size_t at = 0;
-	while (at < content.len && strchr(" \t\r\n", content.data[at]) && content.data[at])
+	while (at < content.len && content.data[at] && strchr(" \t\r\n", content.data[at]))
 		at++;
 	if (at == content.len || content.data[at] != '{')
 		return false;
-	/* What is broken behind the name is for the reader's message. */
 	if (json_parse(content, JSON_MAX, &doc, NULL) < 0)
 		return memmem(content.data, content.len, name, strlen(name)) != NULL;
-	return json_member(doc, name) != NULL;
+	const struct json *member = json_member(doc, name);
+	return member && json_type(member) == type;
 }
 
 bool is_snp_evidence(struct bytes content)
 {
-	return has_member(content, "attestation_report");
+	return has_member(content, "attestation_report", JSON_OBJECT);
 }
 
+/* Evidence of other TEEs has a quote too, but not as text. */
 bool is_tdx_evidence(struct bytes content)
 {
-	return has_member(content, "quote") && !has_member(content, "hcl_report");
+	return has_member(content, "quote", JSON_STRING);
 }
 
 /* "VCEK", or {"OTHER":"<GUID>"}. */

@@ -148,6 +148,8 @@ static void knows_what_it_does_not_know(void **state)
 	assert_null(show_find(bytes_of_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")));
 	assert_null(show_find(bytes_of_text("{\"other\":1}")));
 	assert_null(show_find(bytes_of_text("{\"version\":2,\"tpm_quote\":{},\"hcl_report\":\"\"}")));
+	assert_null(show_find(bytes_of_text("{\"quote\":{},\"report\":[1],\"vcek\":\"\"}")));
+	assert_string_equal(show_find(bytes_of_text("{\"quote\":\"AAAA\","))->name, "tdx-evidence");
 	OWNED_BUF struct buf list = BUF_INIT(1024);
 	show_list(&list);
 	assert_non_null(strstr(buf_text(&list), "SNP attestation report, event log"));
