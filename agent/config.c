@@ -417,7 +417,7 @@ int config_read_svid(const char *path, struct bytes flags, struct config *ret_co
 		return err_set(err, ERR_SYSTEM, "out of memory");
 	if (config_set_defaults(&config, err) < 0 || (path && file_read(AT_FDCWD, path, &text, err) < 0))
 		return -1;
-	struct reader file = { .config = &config, .problems = { .file = path ? path : "sealpod.toml" } };
+	struct reader file = { .config = &config, .problems = { .file = path ? path : "the command line" } };
 	struct reader line = { .config = &config, .problems = { .file = "the command line" } };
 	if (read_over(&file, buf_bytes(&text), err) < 0 || read_over(&line, flags, err) < 0)
 		return -1;

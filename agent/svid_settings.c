@@ -247,7 +247,7 @@ static bool braces_are_known(const char *text, const char *words)
 static void check_name(const struct svid_settings *settings, const struct name *name, struct problems *problems)
 {
 	const char *text = name->text;
-	if (strchr(text, '/') || text[0] == '.' || strlen(text) > NAME_MAX_LEN)
+	if (strchr(text, '/') || text[0] == '.' || text[0] == 0 || strlen(text) > NAME_MAX_LEN)
 		problems_add(problems, 0, name->key, "'%.200s' is not the name of a file (no '/', no '.' in front)",
 			     text);
 	else if (!braces_are_known(text, name->words))
