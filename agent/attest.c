@@ -13,12 +13,31 @@
 #include "agent/overseer.h"
 #include "agent/source.h"
 #include "attest/attester.h"
+#include "attest/show.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
 
 #define DEADLINE_MS (5 * 60 * 1000)
 #define OUTPUT_MAX (8u * 1024u * 1024u)
+
+/* The same table that `sealpodctl evidence show` prints. */
+static int write_text(const struct attester *attester, const struct attester_evidence *evidence, struct buf *out,
+		      struct err *err)
+{
+	struct buf json OWNED_BUF = BUF_INIT(OUTPUT_MAX);
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	(void)attester;
+	if (json_print(evidence->json, &json, err) < 0)
+		return -1;
+	const struct show_kind *kind = show_find(buf_bytes(&json));
+	if (!kind)
+		return buf_append(out, buf_bytes(&json), err); /* the sample TEE's has nothing to explain */
+	sheet_start(&sheet, false);
+	if (kind->show(buf_bytes(&json), &sheet, err) < 0)
+		return -1;
+	return sheet_write(&sheet, out, err);
+}
 
 static int write_json(const struct attester *attester, const struct attester_evidence *evidence, struct buf *out,
 		      struct err *err)
@@ -41,14 +60,14 @@ static const struct format {
 	const char *name;
 	int (*write)(const struct attester *attester, const struct attester_evidence *evidence, struct buf *out,
 		     struct err *err);
-} formats[] = { { "json", write_json }, { "raw", write_raw } };
+} formats[] = { { "text", write_text }, { "json", write_json }, { "raw", write_raw } };
 
 static const struct format *find_format(const char *name, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
 		if (!name || strcmp(formats[i].name, name) == 0)
 			return &formats[i];
-	(void)err_set(err, ERR_USAGE, "no format '%s'; use 'json' or 'raw'", name);
+	(void)err_set(err, ERR_USAGE, "no format '%s'; use 'text', 'json' or 'raw'", name);
 	return NULL;
 }
 

@@ -50,7 +50,7 @@ static int instance_make(const char *name, struct instance *instance, struct err
 			return err_set_errno(err, ERR_DEVICE, errno, "'" TSM_DIR "': cannot make an instance now");
 		return err_set_errno(err, ERR_SYSTEM, errno, "'" TSM_DIR "': cannot make an instance (is sealpod root?)");
 	}
-	(void)snprintf(instance->name, sizeof(instance->name), "%s", name);
+	(void)stpncpy(instance->name, name, sizeof(instance->name) - 1); /* the last byte stays zero */
 	instance->dir = openat(instance->parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (instance->dir < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "'" TSM_DIR "/%s': cannot open it", name);

@@ -53,6 +53,8 @@ struct http_header {
  * stand in http_response.headers. */
 #define HTTP_MAX_HEADERS 64
 #define HTTP_MAX_HEADER_BYTES 16384
+/* Longest value of a request's header: tokens that carry evidence are long. */
+#define HTTP_MAX_VALUE (256u * 1024u)
 /* Longest request path, query included. */
 #define HTTP_MAX_PATH 8192
 

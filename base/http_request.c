@@ -28,7 +28,7 @@ static bool is_header(const struct http_header *header)
 	for (const char *p = header->value; *p; p++)
 		if ((*p < ' ' && *p != '\t') || *p == 0x7f)
 			return false;
-	return strlen(header->value) <= HTTP_MAX_HEADER_BYTES;
+	return strlen(header->value) <= HTTP_MAX_VALUE;
 }
 
 int http_request_check(const struct http_request *request, struct err *err)

@@ -16,7 +16,7 @@
 #include "cdh-client/kbs_answer.h"
 #include "cdh-client/rcar.h"
 
-#define ANSWER_MAX (64u * 1024u)			   /* challenge, token, problem document */
+#define ANSWER_MAX (512u * 1024u) /* challenge, token (with all claims of the evidence), problem document */
 #define RESOURCE_ANSWER_MAX (2 * KBS_RESOURCE_MAX + 16384) /* base64 and the rest of the JWE */
 #define ATTEST_BODY_MAX (2u * 1024u * 1024u)
 #define REFUSED_PAUSE_MS 30000

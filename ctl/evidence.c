@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "ctl/cli.h"
-#include "ctl/show.h"
+#include "attest/show.h"
 
 #define INPUT_MAX (8u << 20)
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ctl/show.h"
+#include "attest/show.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

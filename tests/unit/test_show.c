@@ -5,7 +5,7 @@
  */
 #include "vectors.h"
 
-#include "ctl/show.h"
+#include "attest/show.h"
 
 static const struct {
 	const char *file;

@@ -8,7 +8,7 @@
 #include "attest/tdreport.h"
 #include "attest/tdx_quote.h"
 #include "base/cursor.h"
-#include "ctl/show.h"
+#include "attest/show.h"
 
 /* Versions and key types around those that are handled too, for a better message. */
 bool is_tdx_quote(struct bytes content)

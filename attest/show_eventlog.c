@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "ctl/show.h"
+#include "attest/show.h"
 
 #define SUMMARY_MAX 60
 

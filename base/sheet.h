@@ -7,8 +7,8 @@
  * sheet_print() reports it. Text from outside is shown with '.' for each byte that is no
  * printable ASCII, so that it cannot drive a terminal.
  */
-#ifndef SEALPOD_CTL_SHEET_H
-#define SEALPOD_CTL_SHEET_H
+#ifndef SEALPOD_BASE_SHEET_H
+#define SEALPOD_BASE_SHEET_H
 
 #include "base/json.h"
 
@@ -55,7 +55,10 @@ struct sheet_bit {
 void sheet_bits(struct sheet *sheet, const char *key, const char *label, uint64_t raw, const struct sheet_bit *bits,
 		size_t count, uint64_t unknown);
 
-/* To standard output, or the first failure. */
+/* Appends the whole to `out`, or says the first failure. */
+int sheet_write(struct sheet *sheet, struct buf *out, struct err *err) WARN_UNUSED;
+
+/* The same to standard output. */
 int sheet_print(struct sheet *sheet, struct err *err) WARN_UNUSED;
 
 #endif

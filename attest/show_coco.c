@@ -8,7 +8,7 @@
 #include "attest/eventlog.h"
 #include "attest/snp_evidence.h"
 #include "attest/tdx_evidence.h"
-#include "ctl/show.h"
+#include "attest/show.h"
 
 #define JSON_MAX (8u << 20)
 

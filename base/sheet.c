@@ -5,7 +5,7 @@
  * Keys and labels are ours, values may be the host's. Must never write a byte to a terminal
  * that is no printable ASCII, nor cut a value for machines.
  */
-#include "ctl/sheet.h"
+#include "base/sheet.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -215,7 +215,7 @@ void sheet_bits(struct sheet *sheet, const char *key, const char *label, uint64_
 	sheet_end(sheet);
 }
 
-int sheet_print(struct sheet *sheet, struct err *err)
+int sheet_write(struct sheet *sheet, struct buf *out, struct err *err)
 {
 	if (!sheet->failed && sheet->for_machines) {
 		keep(sheet, json_print(sheet->document, &sheet->text, &sheet->err));
@@ -226,7 +226,15 @@ int sheet_print(struct sheet *sheet, struct err *err)
 			*err = sheet->err;
 		return -1;
 	}
-	if (file_write_fd(STDOUT_FILENO, buf_bytes(&sheet->text), err) < 0)
+	return buf_append(out, buf_bytes(&sheet->text), err);
+}
+
+int sheet_print(struct sheet *sheet, struct err *err)
+{
+	struct buf out OWNED_BUF = BUF_INIT(SHEET_MAX);
+	if (sheet_write(sheet, &out, err) < 0)
+		return -1;
+	if (file_write_fd(STDOUT_FILENO, buf_bytes(&out), err) < 0)
 		return err_wrap(err, "standard output");
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "attest/snp_certs.h"
 #include "attest/snp_report.h"
 #include "base/cursor.h"
-#include "ctl/show.h"
+#include "attest/show.h"
 
 #define NEWEST_IMAGINABLE 64 /* a version above is something else */
 

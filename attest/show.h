@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kinds of evidence that `sealpodctl evidence show` knows: how each is recognised by its
+ * The kinds of evidence that `sealpodctl evidence show` and `sealpod attest` know: how each is recognised by its
  * content, and how it is put on a sheet.
  */
-#ifndef SEALPOD_CTL_SHOW_H
-#define SEALPOD_CTL_SHOW_H
+#ifndef SEALPOD_ATTEST_SHOW_H
+#define SEALPOD_ATTEST_SHOW_H
 
 #include "attest/look.h"
-#include "ctl/sheet.h"
+#include "base/sheet.h"
 
 struct show_kind {
 	const char *name;		  /* stable, for machines */

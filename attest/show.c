@@ -7,7 +7,7 @@
  * would pass for an old event log, so it comes first. A wrong guess costs a message about the
  * wrong kind, no more: each reader checks all of it again.
  */
-#include "ctl/show.h"
+#include "attest/show.h"
 
 static const struct show_kind kinds[] = {
 	{ "snp-evidence", "evidence of the TEE 'snp' (Confidential Containers)", is_snp_evidence, show_snp_evidence },
