@@ -6,6 +6,7 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.3
 	github.com/google/go-sev-guest v0.14.1
 	github.com/google/go-tdx-guest v0.3.1
+	github.com/google/go-tpm v0.9.8
 	github.com/open-policy-agent/opa v1.10.0
 	sealpod.test/tee v0.0.0
 )

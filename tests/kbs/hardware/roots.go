@@ -54,8 +54,10 @@ func Load(dir string) (*Roots, error) {
 	return r, nil
 }
 
-// Verifiers are both, ready for kbs.Options beside kbs.Sample.
-func (r *Roots) Verifiers() []kbs.Verifier { return []kbs.Verifier{&SNP{r}, &TDX{r}} }
+// Verifiers are all, ready for kbs.Options beside kbs.Sample.
+func (r *Roots) Verifiers() []kbs.Verifier {
+	return []kbs.Verifier{&SNP{r}, &TDX{r}, &AzSNP{r}, &AzTDX{r}}
+}
 
 // loader keeps the first error.
 type loader struct {
