@@ -22,6 +22,7 @@
 #include "agent/svid_loop.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/pages.h"
 
 #define ONCE_MS 60000
 
@@ -186,7 +187,12 @@ static int check_options(const struct cli_options *options, struct err *err)
 int verb_svid(const struct cli_options *options, struct err *err)
 {
 	struct config config OWNED_CONFIG = { 0 };
-	if (check_options(options, err) < 0 || source_setup(err) < 0 || read_settings(options, &config, err) < 0)
+	/* Before and after the libraries start: neither the loader's tables nor their start is needed again. */
+	pages_give_back();
+	if (check_options(options, err) < 0 || source_setup(err) < 0)
+		return -1;
+	pages_give_back();
+	if (read_settings(options, &config, err) < 0)
 		return -1;
 	if (options->check)
 		return svid_check(&config.svid, err);

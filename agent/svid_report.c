@@ -42,11 +42,11 @@ static int add_svid(struct json *list, const struct spire_svid *svid, struct err
 	    json_add_string(object, "serial", svid->serial, err) < 0 ||
 	    add_time(object, "not_before", svid->not_before, err) < 0 ||
 	    add_time(object, "not_after", svid->not_after, err) < 0 ||
-	    json_add_u64(object, "authorities", svid->authorities, err) < 0)
+	    json_add_u64(object, "authorities", svid->authorities.all, err) < 0)
 		return -1;
-	return svid->expired_authorities == 0
+	return svid->authorities.expired == 0
 		       ? 0
-		       : json_add_u64(object, "expired_authorities", svid->expired_authorities, err);
+		       : json_add_u64(object, "expired_authorities", svid->authorities.expired, err);
 }
 
 static int add_x509(struct json *doc, const struct svid_state *state, struct err *err)

@@ -108,7 +108,8 @@ static int take_x509(struct svid_state *state, struct workload_x509 *update, tim
 		if (!is_wanted(state->settings, update->svids[i].hint, wanted))
 			continue;
 		wanted++;
-		if (spire_svid_take(&update->svids[i], now, &svids[count], err) == 0)
+		if (spire_svid_take(&update->svids[i], state->svid_count > 0 ? &state->svids[0] : NULL, now,
+				    &svids[count], err) == 0)
 			count++;
 		else if (svid_settings_all(state->settings) && err)
 			log_warning("an SVID is left out: %s", err->message);
@@ -326,10 +327,9 @@ static int add_bundles(const struct svid_state *state, time_t now, struct svid_f
 		const struct workload_bundle *bundle = &state->federated.list[i];
 		OWNED_BUF struct buf pem = BUF_INIT(2u * SECRET_MAX);
 		char name[NAME_SIZE];
-		size_t count;
-		size_t expired;
+		struct spire_bundle_count count;
 		struct err why = { 0 };
-		if (spire_bundle_pem(buf_bytes(&bundle->content), now, &pem, &count, &expired, &why) < 0) {
+		if (spire_bundle_pem(buf_bytes(&bundle->content), now, &pem, &count, &why) < 0) {
 			log_warning("the bundle of '%s' is left out: %s", bundle->trust_domain, why.message);
 			continue;
 		}

@@ -32,8 +32,8 @@ static void try_x509(struct bytes message)
 	for (size_t i = 0; i < x509.count; i++) {
 		struct spire_svid svid = { .id = NULL };
 		need(spire_id_parse(x509.svids[i].id, NULL, NULL, NULL) == 0 && x509.svids[i].key.len > 0);
-		if (spire_svid_take(&x509.svids[i], NOW, &svid, &err) == 0)
-			need(svid.not_after >= NOW && svid.authorities > svid.expired_authorities);
+		if (spire_svid_take(&x509.svids[i], NULL, NOW, &svid, &err) == 0)
+			need(svid.not_after >= NOW && svid.authorities.all > svid.authorities.expired);
 		spire_svid_done(&svid);
 	}
 	workload_x509_done(&x509);

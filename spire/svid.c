@@ -29,6 +29,7 @@ void spire_svid_done(struct spire_svid *svid)
 	secret_done(&svid->key_pem);
 	buf_done(&svid->chain);
 	buf_done(&svid->chain_pem);
+	buf_done(&svid->bundle);
 	buf_done(&svid->bundle_pem);
 	*svid = (struct spire_svid){ .id = NULL };
 }
@@ -176,32 +177,49 @@ static int load_chain(struct spire_svid *svid, time_t now, struct err *err)
 	return 0;
 }
 
-int spire_bundle_pem(struct bytes der, time_t now, struct buf *ret_pem, size_t *ret_count, size_t *ret_expired,
+int spire_bundle_pem(struct bytes der, time_t now, struct buf *ret_pem, struct spire_bundle_count *ret_count,
 		     struct err *err)
 {
 	OWNED_CERTS struct spire_certs certs = SPIRE_CERTS_INIT;
-	size_t expired = 0;
+	struct spire_bundle_count count = { .good_until = INT64_MAX };
 	if (read_certs(der, &certs, err) < 0)
 		return -1;
-	for (size_t i = 0; i < certs.count; i++) {
+	for (; count.all < certs.count; count.all++) {
 		time_t from = 0;
 		time_t until = 0;
-		if (spire_cert_window(certs.list[i], &from, &until) < 0 || now > until)
-			expired++;
-		else if (write_pem(certs.list[i], ret_pem, err) < 0)
+		if (spire_cert_window(certs.list[count.all], &from, &until) < 0 || now > until) {
+			count.expired++;
+			continue;
+		}
+		if (write_pem(certs.list[count.all], ret_pem, err) < 0)
 			return -1;
+		if (until < count.good_until)
+			count.good_until = until;
 	}
-	*ret_count = certs.count;
-	*ret_expired = expired;
-	if (certs.count == 0)
+	*ret_count = count;
+	if (count.all == 0)
 		return err_set(err, ERR_CREDENTIAL, "no authority in it");
-	if (expired == certs.count)
+	if (count.expired == count.all)
 		return err_set(err, ERR_CLOCK, "all of its %zu authorities have expired, or the clock is wrong",
-			       expired);
+			       count.expired);
 	return 0;
 }
 
-int spire_svid_take(struct workload_svid *from, time_t now, struct spire_svid *ret_svid, struct err *err)
+/* Reading a certificate is most of the work of an update, and bundles seldom change. */
+static int load_bundle(struct spire_svid *svid, const struct spire_svid *previous, time_t now, struct err *err)
+{
+	if (previous && bytes_equal(buf_bytes(&svid->bundle), buf_bytes(&previous->bundle)) &&
+	    now <= previous->authorities.good_until) {
+		svid->authorities = previous->authorities;
+		return buf_append(&svid->bundle_pem, buf_bytes(&previous->bundle_pem), err);
+	}
+	if (spire_bundle_pem(buf_bytes(&svid->bundle), now, &svid->bundle_pem, &svid->authorities, err) < 0)
+		return err_wrap(err, "the bundle of '%s'", svid->trust_domain);
+	return 0;
+}
+
+int spire_svid_take(struct workload_svid *from, const struct spire_svid *previous, time_t now,
+		    struct spire_svid *ret_svid, struct err *err)
 {
 	OWNED_SVID struct spire_svid svid = {
 		.id = TAKE_PTR(from->id),
@@ -216,11 +234,9 @@ int spire_svid_take(struct workload_svid *from, time_t now, struct spire_svid *r
 		       (const char *)domain.data);
 	secret_move(&svid.key, &from->key);
 	buf_move(&svid.chain, &from->chain);
-	if (load_chain(&svid, now, err) < 0 || write_key(&svid, err) < 0)
+	buf_move(&svid.bundle, &from->bundle);
+	if (load_chain(&svid, now, err) < 0 || write_key(&svid, err) < 0 || load_bundle(&svid, previous, now, err) < 0)
 		return -1;
-	if (spire_bundle_pem(buf_bytes(&from->bundle), now, &svid.bundle_pem, &svid.authorities,
-			     &svid.expired_authorities, err) < 0)
-		return err_wrap(err, "the bundle of '%s'", svid.trust_domain);
 	*ret_svid = svid;
 	svid = (struct spire_svid){ .id = NULL };
 	return 0;

@@ -12,19 +12,25 @@
 #include "base/secret.h"
 #include "spire/workload_proto.h"
 
+struct spire_bundle_count {
+	size_t all;
+	size_t expired;
+	time_t good_until; /* the first end of those that are not */
+};
+
 struct spire_svid {
 	char *id;
 	char *hint; /* "" if there is none */
 	char trust_domain[256];
 	struct secret key; /* PKCS#8, DER */
 	struct secret key_pem;
-	struct buf chain;	      /* DER */
-	struct buf chain_pem;	      /* leaf first */
+	struct buf chain;     /* DER */
+	struct buf chain_pem; /* leaf first */
+	struct buf bundle;    /* DER */
+	struct spire_bundle_count authorities;
 	struct buf bundle_pem;	      /* expired certificates left out */
 	char serial[48];	      /* of the leaf, hexadecimal */
 	time_t not_before, not_after; /* of the leaf */
-	size_t authorities;	      /* in the bundle */
-	size_t expired_authorities;   /* left out */
 };
 
 void spire_svid_done(struct spire_svid *svid);
@@ -32,11 +38,13 @@ void spire_svid_done(struct spire_svid *svid);
 
 /* The chain parses, the key is PKCS#8 and the leaf's, the leaf's only URI is the SPIFFE ID, it may
  * sign and is no CA, it is valid at `now`, and the bundle holds an authority that is.
- * ERR_CREDENTIAL otherwise; ERR_CLOCK if it is about time alone. Takes the parts out of `from`. */
-int spire_svid_take(struct workload_svid *from, time_t now, struct spire_svid *ret_svid, struct err *err) WARN_UNUSED;
+ * ERR_CREDENTIAL otherwise; ERR_CLOCK if it is about time alone. Takes the parts out of `from`. A bundle
+ * that is the same as that of `previous` (which may be NULL) is not read again. */
+int spire_svid_take(struct workload_svid *from, const struct spire_svid *previous, time_t now,
+		    struct spire_svid *ret_svid, struct err *err) WARN_UNUSED;
 
 /* A bundle of DER certificates as PEM, without the expired ones. */
-int spire_bundle_pem(struct bytes der, time_t now, struct buf *ret_pem, size_t *ret_count, size_t *ret_expired,
+int spire_bundle_pem(struct bytes der, time_t now, struct buf *ret_pem, struct spire_bundle_count *ret_count,
 		     struct err *err) WARN_UNUSED;
 
 /* Key, chain and bundle in one PKCS#12 file (AES-256, HMAC-SHA-256). */

@@ -270,7 +270,7 @@ func TestSVIDSurvivesTheServer(t *testing.T) {
 		{"go-away", func(c *call) {
 			c.framer.WriteGoAway(0, http2.ErrCodeNo, []byte("bye"))
 			c.conn.Close()
-		}, "x509: "},
+		}, ""}, // libcurl from 8 on tries again by itself
 		{"go-away-later", func(c *call) {
 			c.begin()
 			c.framer.WriteGoAway(c.stream, http2.ErrCodeEnhanceYourCalm, nil)

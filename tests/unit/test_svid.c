@@ -68,12 +68,12 @@ static void good_one_is_taken(void **state)
 	add_der(&middle, &from.chain);
 	OWNED_SVID struct spire_svid svid = { .id = NULL };
 	struct err err = { 0 };
-	if (spire_svid_take(&from, PKI_NOW, &svid, &err) < 0)
+	if (spire_svid_take(&from, NULL, PKI_NOW, &svid, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_string_equal(svid.id, ID);
 	assert_string_equal(svid.trust_domain, "example.test");
-	assert_int_equal(svid.authorities, 1);
-	assert_int_equal(svid.expired_authorities, 0);
+	assert_int_equal(svid.authorities.all, 1);
+	assert_int_equal(svid.authorities.expired, 0);
 	assert_null(from.id);
 	assert_null(from.key.data);
 	assert_non_null(strstr(buf_text(&svid.chain_pem), "-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n"));
@@ -89,7 +89,7 @@ static void refuse(struct workload_svid *from, long now, enum err_code code, con
 {
 	struct spire_svid svid = { .id = NULL };
 	struct err err = { 0 };
-	assert_int_equal(spire_svid_take(from, now, &svid, &err), -1);
+	assert_int_equal(spire_svid_take(from, NULL, now, &svid, &err), -1);
 	if (err.code != code || !strstr(err.message, words))
 		fail_msg("code %d: '%s' does not say '%s'", (int)err.code, err.message, words);
 	assert_null(svid.id);
@@ -160,20 +160,40 @@ static void expired_authorities_are_left_out(void **state)
 	OWNED_NODE struct pki_node old = pki_issue(pki_ec_key("P-256"), NULL, &profile);
 	OWNED_BUF struct buf der = BUF_INIT(65536);
 	OWNED_BUF struct buf pem = BUF_INIT(65536);
-	size_t count = 0;
-	size_t expired = 0;
+	struct spire_bundle_count count;
 	struct err err = { 0 };
 	add_der(&old, &der);
-	assert_int_equal(spire_bundle_pem(buf_bytes(&der), PKI_NOW, &pem, &count, &expired, &err), -1);
+	assert_int_equal(spire_bundle_pem(buf_bytes(&der), PKI_NOW, &pem, &count, &err), -1);
 	assert_int_equal(err.code, ERR_CLOCK);
 	add_der(&root, &der);
 	buf_done(&pem);
-	assert_int_equal(spire_bundle_pem(buf_bytes(&der), PKI_NOW, &pem, &count, &expired, &err), 0);
-	assert_int_equal(count, 2);
-	assert_int_equal(expired, 1);
+	assert_int_equal(spire_bundle_pem(buf_bytes(&der), PKI_NOW, &pem, &count, &err), 0);
+	assert_int_equal(count.all, 2);
+	assert_int_equal(count.expired, 1);
 	OWNED_BUF struct buf only = BUF_INIT(65536);
 	pki_cert_pem(&root, &only);
 	assert_true(bytes_equal(buf_bytes(&pem), buf_bytes(&only)));
+}
+
+static void same_bundles_are_read_once_until_they_age(void **state)
+{
+	(void)state;
+	const struct pki_profile profile = good_profile();
+	OWNED_NODE struct pki_node leaf = pki_issue(pki_ec_key("P-256"), &root, &profile);
+	OWNED_SENT struct workload_svid one = sent(&leaf, leaf.key);
+	OWNED_SENT struct workload_svid two = sent(&leaf, leaf.key);
+	OWNED_SENT struct workload_svid three = sent(&leaf, leaf.key);
+	OWNED_SVID struct spire_svid first = { .id = NULL };
+	OWNED_SVID struct spire_svid second = { .id = NULL };
+	OWNED_SVID struct spire_svid third = { .id = NULL };
+	assert_int_equal(spire_svid_take(&one, NULL, PKI_NOW, &first, NULL), 0);
+	first.bundle_pem.data[0] = 'x'; /* shows where it came from */
+	assert_int_equal(spire_svid_take(&two, &first, PKI_NOW, &second, NULL), 0);
+	assert_int_equal(second.bundle_pem.data[0], 'x');
+	assert_int_equal(second.authorities.all, 1);
+	first.authorities.good_until = PKI_NOW - 1;
+	assert_int_equal(spire_svid_take(&three, &first, PKI_NOW, &third, NULL), 0);
+	assert_int_equal(third.bundle_pem.data[0], '-');
 }
 
 static void pkcs12_holds_all(void **state)
@@ -185,7 +205,7 @@ static void pkcs12_holds_all(void **state)
 	add_der(&middle, &from.chain);
 	OWNED_SVID struct spire_svid svid = { .id = NULL };
 	struct secret file OWNED_SECRET = SECRET_INIT;
-	assert_int_equal(spire_svid_take(&from, PKI_NOW, &svid, NULL), 0);
+	assert_int_equal(spire_svid_take(&from, NULL, PKI_NOW, &svid, NULL), 0);
 	assert_int_equal(spire_svid_pkcs12(&svid, "secret", &file, NULL), 0);
 	const unsigned char *at = file.data;
 	PKCS12 *read = d2i_PKCS12(NULL, &at, (long)file.len);
@@ -290,9 +310,13 @@ static void token_times_are_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_one_is_taken),	    cmocka_unit_test(bad_leaves_are_refused),
-		cmocka_unit_test(keys_and_chains_must_fit), cmocka_unit_test(expired_authorities_are_left_out),
-		cmocka_unit_test(pkcs12_holds_all),	    cmocka_unit_test(delivered_files_are_judged),
+		cmocka_unit_test(good_one_is_taken),
+		cmocka_unit_test(bad_leaves_are_refused),
+		cmocka_unit_test(keys_and_chains_must_fit),
+		cmocka_unit_test(expired_authorities_are_left_out),
+		cmocka_unit_test(same_bundles_are_read_once_until_they_age),
+		cmocka_unit_test(pkcs12_holds_all),
+		cmocka_unit_test(delivered_files_are_judged),
 		cmocka_unit_test(token_times_are_read),
 	};
 	return cmocka_run_group_tests(tests, make_cas, drop_cas);
