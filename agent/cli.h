@@ -79,6 +79,7 @@ int verb_run(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_attest(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_unseal(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_install(const struct cli_options *options, struct err *err) WARN_UNUSED;
+int verb_measure_initdata(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_get(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_svid(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_version(const struct cli_options *options, struct err *err) WARN_UNUSED;

@@ -127,7 +127,7 @@ func attest(t *testing.T, o azure.Options, deadline string) result {
 	dir := t.TempDir()
 	o.Control = filepath.Join(dir, "control")
 	// The counters are asked for by the shell, while the machine still exists.
-	script := `"$1" attest --report-data "$2" --deadline "$3"; status=$?; curl -sf --unix-socket "$4" http://azure/counters >"$5"; exit $status`
+	script := `"$1" attest --format json --report-data "$2" --deadline "$3"; status=$?; curl -sf --unix-socket "$4" http://azure/counters >"$5"; exit $status`
 	r := on(t, o, "/bin/sh", "-c", script, "sh", needs(t), hex.EncodeToString(reportData), deadline, o.Control, dir+"/counters")
 	text, err := os.ReadFile(dir + "/counters")
 	if err == nil {
@@ -184,7 +184,7 @@ func TestEvidenceIsTaken(t *testing.T) {
 }
 
 func TestInitDataInPCR8(t *testing.T) {
-	digest := sha256.Sum256([]byte("version = \"0.1.0\"\nalgorithm = \"sha256\"\n[data]\n"))
+	digest := sha256.Sum256([]byte(document))
 	o := azure.Options{Kind: azure.KindSNP, PCRs: []string{"8=" + hex.EncodeToString(digest[:])}}
 	r := attest(t, o, "60s")
 	if _, err := verify(t, o.Kind, r.stdout, reportData, digest[:]); err != nil {
@@ -196,6 +196,51 @@ func TestInitDataInPCR8(t *testing.T) {
 	}
 	if _, err := verify(t, o.Kind, r.stdout, reportData, append(digest[:], 0)); err == nil {
 		t.Error("a digest of another length was taken")
+	}
+}
+
+const document = "version = \"0.1.0\"\nalgorithm = \"sha256\"\n[data]\n"
+
+// Once, and only into a register that nothing was measured into.
+func TestMeasureInitData(t *testing.T) {
+	sealpod := needs(t)
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	file, other := write("initdata.toml", document), write("other.toml", document+"\n")
+	long, odd := write("long.toml", strings.Replace(document, "sha256", "sha384", 1)), write("odd.toml", "version = 1\n")
+	script := `for file in "$@"; do "$0" measure-initdata "$file" || echo "$?"; done; "$0" attest --format json --report-data ` + hex.EncodeToString(reportData)
+	measured := func(files ...string) (statuses string, evidence []byte, says string) {
+		r := on(t, azure.Options{Kind: azure.KindSNP}, append([]string{"/bin/sh", "-c", script, sealpod}, files...)...)
+		at := bytes.IndexByte(r.stdout, '{')
+		if r.status != 0 || at < 0 {
+			t.Fatalf("status %d: %s", r.status, r.stderr)
+		}
+		return strings.ReplaceAll(string(r.stdout[:at]), "\n", " "), r.stdout[at:], string(r.stderr)
+	}
+	digest := sha256.Sum256([]byte(document))
+	statuses, evidence, says := measured(long, odd, file, file, other)
+	if statuses != "100 100 101 101 " || !strings.Contains(says, "this very init-data") || !strings.Contains(says, "not in its reset state") {
+		t.Errorf("statuses '%s': %s", statuses, says)
+	}
+	if _, err := verify(t, azure.KindSNP, evidence, reportData, digest[:]); err != nil {
+		t.Error(err)
+	}
+	if statuses, _, says := measured(dir + "/absent"); statuses != "100 " {
+		t.Errorf("absent: '%s': %s", statuses, says)
+	}
+	used := azure.Options{Kind: azure.KindSNP, PCRs: []string{"8=" + strings.Repeat("ab", 32)}}
+	if r := on(t, used, sealpod, "measure-initdata", file); r.status != 101 {
+		t.Errorf("used register: status %d: %s", r.status, r.stderr)
+	}
+	// A vTPM is enough: the host's, too, which binds nothing.
+	if r := on(t, azure.Options{Kind: azure.KindSNP, NoHCL: true}, sealpod, "measure-initdata", file); r.status != 0 {
+		t.Errorf("without an HCL report: status %d: %s", r.status, r.stderr)
 	}
 }
 
