@@ -8,10 +8,8 @@
  * threads run: they use what that would tear down.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "agent/cli.h"
@@ -20,6 +18,7 @@
 #include "agent/source.h"
 #include "agent/svid_check.h"
 #include "agent/svid_loop.h"
+#include "agent/svid_program.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/pages.h"
@@ -101,23 +100,6 @@ static int read_settings(const struct cli_options *options, struct config *ret_c
 	return config_read_svid(options->unmeasured_config, buf_bytes(&flags), ret_config, err);
 }
 
-/* All that a program can be sent; what tells of a fault in ourselves keeps its effect. */
-static int catch_signals(int *ret_fd, struct err *err)
-{
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS };
-	sigset_t set;
-	(void)sigfillset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
-		(void)sigdelset(&set, faults[i]);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot block signals");
-	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot watch for signals");
-	*ret_fd = fd;
-	return 0;
-}
-
 static int parse_tokens(const struct svid_settings *settings, struct svid_token *tokens, size_t *ret_count,
 			struct err *err)
 {
@@ -130,17 +112,44 @@ static int parse_tokens(const struct svid_settings *settings, struct svid_token 
 	return 0;
 }
 
+/* A program that ran this long was well. */
+#define WELL_MS 10000
+
+static int start_program(void *arg, pid_t *ret_pid, struct err *err)
+{
+	const struct svid_loop *loop = arg;
+	return svid_program_start(loop->command, true, ret_pid, err);
+}
+
+static bool is_again(void *arg, int status)
+{
+	const struct svid_loop *loop = arg;
+	enum svid_restart restart = loop->settings->restart;
+	return restart == SVID_RESTART_ALWAYS || (restart == SVID_RESTART_ON_FAILURE && status != 0);
+}
+
+static struct child wrapped_program(struct svid_loop *loop)
+{
+	return (struct child){
+		.name = loop->command ? loop->command[0] : "",
+		.start = loop->command ? start_program : NULL,
+		.again = is_again,
+		.arg = loop,
+		.well_ms = WELL_MS,
+		.backoff = BACKOFF_INIT,
+	};
+}
+
 static int run_loop(struct svid_loop *loop, const struct svid_token *tokens, size_t token_count, const char *socket,
 		    struct err *err)
 {
 	loop->state.settings = loop->settings;
 	loop->state.tokens = tokens;
 	loop->state.token_count = token_count;
-	loop->child.restart = loop->settings->restart;
-	loop->child.backoff = (struct backoff)BACKOFF_INIT;
+	loop->child = wrapped_program(loop);
 	loop->backoff = (struct backoff){ .base_ms = 250, .cap_ms = 15000 };
 	if (svid_place_open(loop->settings, &loop->place, err) < 0 ||
-	    svid_tell_open(loop->settings, &loop->tell, err) < 0 || catch_signals(&loop->signal_fd, err) < 0 ||
+	    svid_tell_open(loop->settings, &loop->tell, err) < 0 || child_catch_signals(&loop->signal_fd, err) < 0 ||
 	    svid_watch_start(loop->settings, tokens, token_count, socket, &loop->watch, err) < 0)
 		return -1;
 	return svid_loop_run(loop, err);
@@ -160,7 +169,7 @@ static int deliver(const struct cli_options *options, const struct svid_settings
 	size_t token_count = 0;
 	const char *socket;
 	loop.deadline = deadline_in(options->deadline_ms ? options->deadline_ms : ONCE_MS);
-	loop.child.argv = options->command;
+	loop.command = options->command;
 	if (svid_settings_socket(settings, harden_inherited_variable("SPIFFE_ENDPOINT_SOCKET"), &socket, err) < 0 ||
 	    parse_tokens(settings, tokens, &token_count, err) < 0)
 		return -1;

@@ -79,7 +79,7 @@ static int write_files(struct svid_loop *loop, struct err *err)
 static void tell_all(struct svid_loop *loop)
 {
 	if (loop->settings->signal)
-		svid_child_tell(&loop->child, loop->settings->signal);
+		child_tell(&loop->child, loop->settings->signal);
 	svid_tell_update(&loop->tell);
 }
 
@@ -157,7 +157,7 @@ static void reap(struct svid_loop *loop)
 	for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;) {
 		if (svid_tell_ended(&loop->tell, pid, wait_status))
 			continue;
-		if (svid_child_ended(&loop->child, pid, wait_status, &loop->status))
+		if (child_ended(&loop->child, pid, wait_status, &loop->status))
 			loop->done = true;
 	}
 }
@@ -174,10 +174,10 @@ static void take_signals(struct svid_loop *loop)
 		int number = (int)info.ssi_signo;
 		if (number == SIGCHLD) {
 			reap(loop);
-		} else if (!svid_child_signal(&loop->child, number) && ends_us(number)) {
+		} else if (!child_signal(&loop->child, number) && ends_us(number)) {
 			log_info("ended by signal %d (%s); the files stay", number, strsignal(number));
 			loop->done = true;
-			loop->status = loop->once || loop->child.argv ? 128 + number : 0;
+			loop->status = loop->once || loop->command ? 128 + number : 0;
 		}
 	}
 }
@@ -253,7 +253,7 @@ static void look_whether_complete(struct svid_loop *loop)
 	if (loop->dirty || loop->was_complete || !svid_state_complete(&loop->state))
 		return;
 	loop->was_complete = true;
-	svid_child_want(&loop->child);
+	child_want(&loop->child);
 }
 
 /* Everything that has become due. *ret_ms: how long nothing else will. */
@@ -264,7 +264,7 @@ static int step(struct svid_loop *loop, int64_t *ret_ms, struct err *err)
 	look_at_sources(loop, &next);
 	deliver_if_due(loop, &next);
 	look_whether_complete(loop);
-	if (svid_child_step(&loop->child, &ms, err) < 0)
+	if (child_step(&loop->child, &ms, err) < 0)
 		return -1;
 	earlier(&next, ms);
 	earlier(&next, svid_tell_step(&loop->tell));

@@ -6,7 +6,7 @@
 #ifndef SEALPOD_AGENT_SVID_LOOP_H
 #define SEALPOD_AGENT_SVID_LOOP_H
 
-#include "agent/svid_child.h"
+#include "agent/child.h"
 #include "agent/svid_place.h"
 #include "agent/svid_state.h"
 #include "agent/svid_tell.h"
@@ -21,7 +21,8 @@ struct svid_loop {
 	struct svid_state state;
 	struct svid_place place;
 	struct svid_tell tell;
-	struct svid_child child;
+	char *const *command; /* behind `--`; NULL: none */
+	struct child child;
 
 	unsigned long generation; /* deliveries so far */
 	bool was_complete;

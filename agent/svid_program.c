@@ -15,7 +15,6 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/harden.h"
@@ -69,9 +68,4 @@ int svid_program_start(char *const *argv, bool terminal, pid_t *ret_pid, struct 
 	(void)setpgid(pid, pid); /* whoever of us comes first */
 	*ret_pid = pid;
 	return 0;
-}
-
-int svid_program_status(int wait_status)
-{
-	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }

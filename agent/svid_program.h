@@ -17,7 +17,4 @@
  * executed ends with 126 or 127, and a line says why. */
 int svid_program_start(char *const *argv, bool terminal, pid_t *ret_pid, struct err *err) WARN_UNUSED;
 
-/* 0 to 255, or 128 and the signal's number. */
-int svid_program_status(int wait_status);
-
 #endif

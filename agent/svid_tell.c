@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/child.h"
 #include "agent/svid_program.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -159,7 +160,7 @@ bool svid_tell_ended(struct svid_tell *tell, pid_t pid, int wait_status)
 	if (pid != tell->command_pid)
 		return false;
 	tell->command_pid = 0;
-	int status = svid_program_status(wait_status);
+	int status = child_status(wait_status);
 	if (status != 0)
 		log_warning("'%s' ended with status %d", tell->command[0], status);
 	if (tell->command_again)
