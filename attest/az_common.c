@@ -39,6 +39,12 @@ void az_gathered_done(struct az_gathered *gathered)
 	hcl_claims_done(&gathered->claims);
 }
 
+struct bytes az_report_data(struct bytes asked)
+{
+	static const uint8_t zeros[REPORT_DATA_LEN];
+	return asked.len > 0 ? asked : bytes_of(zeros, sizeof(zeros));
+}
+
 /* The index is exactly as long as the report data: the paravisor takes all of it. */
 static int put_report_data(struct tpm *tpm, struct bytes report_data, struct err *err)
 {

@@ -40,6 +40,9 @@ struct az_gathered {
 #define OWNED_GATHERED CLEANUP(az_gathered_done)
 void az_gathered_done(struct az_gathered *gathered);
 
+/* An index cannot be empty: where nothing was asked for, 64 zeros are, as a report of SNP or TDX has them then. */
+struct bytes az_report_data(struct bytes asked);
+
 /* Writes the report data (1 to 64 bytes), quotes over it, and waits until an HCL report carries it, at most
  * `patience_ms`. ERR_DEVICE if none does. */
 int az_gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, const struct deadline *deadline,

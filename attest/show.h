@@ -30,6 +30,14 @@ bool is_ccel_table(struct bytes content);
 bool is_eventlog(struct bytes content);
 bool is_snp_evidence(struct bytes content);
 bool is_tdx_evidence(struct bytes content);
+bool is_hcl_report(struct bytes content);
+bool is_tpm_quote(struct bytes content);
+bool is_az_evidence(struct bytes content);
+bool is_tpm_evidence(struct bytes content);
+
+/* Is it JSON with a member of that name and type? In broken JSON the name alone counts, as what is broken is for the
+ * reader's message. */
+bool show_has_member(struct bytes content, const char *name, enum json_type type);
 
 /* A report alone, or followed by a certificate table. */
 int show_snp_report(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
@@ -40,6 +48,11 @@ int show_ccel_table(struct bytes content, struct sheet *sheet, struct err *err) 
 int show_eventlog(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
 int show_snp_evidence(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
 int show_tdx_evidence(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
+int show_hcl_report(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
+int show_tpm_quote(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
+/* Of all versions; also, of the links between its parts, which do not hold. */
+int show_az_evidence(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
+int show_tpm_evidence(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
 
 /* What a look at the evidence found. */
 void show_findings(const struct look *look, struct sheet *sheet);

@@ -12,8 +12,7 @@
 
 #define JSON_MAX (8u << 20)
 
-/* A member of that name and type; in broken JSON the name alone, as what is broken is for the reader's message. */
-static bool has_member(struct bytes content, const char *name, enum json_type type)
+bool show_has_member(struct bytes content, const char *name, enum json_type type)
 {
 	OWNED_JSON struct json *doc = NULL;
 	size_t at = 0;
@@ -29,13 +28,13 @@ static bool has_member(struct bytes content, const char *name, enum json_type ty
 
 bool is_snp_evidence(struct bytes content)
 {
-	return has_member(content, "attestation_report", JSON_OBJECT);
+	return show_has_member(content, "attestation_report", JSON_OBJECT);
 }
 
 /* Evidence of other TEEs has a quote too, but not as text. */
 bool is_tdx_evidence(struct bytes content)
 {
-	return has_member(content, "quote", JSON_STRING);
+	return show_has_member(content, "quote", JSON_STRING);
 }
 
 /* "VCEK", or {"OTHER":"<GUID>"}. */

@@ -29,6 +29,18 @@ static const struct {
 	{ "tdx/v5-go.dat", "tdx-quote", "5, PCK chain of 3 certificates (3678 bytes)\n", "quote", NULL, NULL },
 	{ "tdx/tdreport-a.bin", "tdreport", "  hashes match           yes\n", "tdreport", "rtmr1",
 	  "4e5f8826653198ab4bc5156fbe4bc99db054c0b8239a16c4b59249fb427f4acc50eed1b46a85c7d526c4e1e47621b14c" },
+	{ "azure/hcl-snp-2048.bin", "hcl-report", "  user-data              none\n", "hcl_report", "claims_hash",
+	  "1d0a466a9eed975e88f889f7aed4abc1c97e87c4f43e5e3478c9a4a5853cbd7d" },
+	{ "azure/hcl-tdx-2600.bin", "hcl-report", "  hardware report has it yes\n", "hcl_report", "type", "TDX" },
+	{ "azure/tpm-quote.msg", "tpm-quote", "  exactly PCR 0 to 23    no\n", "tpm_quote", "extra_data", "6368616c6c656e6765" },
+	{ "azure/tpm-evidence.json", "tpm-evidence", "attestation key          3082", "tpm_quote", "pcr_digest",
+	  "019de64c9318655e422c3d03831169896e31f02a1d74e4d8fef575bf4e0d75fa" },
+	{ "azure/snp-evidence-v0.json", "az-evidence", "version of the evidence  0\n", "pcrs", "pcr00",
+	  "e15c44796beabf46abcec7c57e590942041e47497e4ec27571c8b7664f48dced" },
+	{ "azure/tdx-evidence-v1.json", "az-evidence", "TEE                      az-tdx-vtpm\n", "pcrs", "pcr00",
+	  "782b20b10f55cc46e2142cc2145d548698073e5beb82752c8d7f9279f0d8a273" },
+	{ "azure/snp-evidence-v2.json", "az-evidence", "bytes of the VCEK        1351\n", "hcl_report", "claims_hash",
+	  "cf7cc0731c50f64876804b3943b2bfbd93dba69f5928e3df223e78ff34dd46ee" },
 	{ "eventlog/ccel-cos113-acpi.bin", "ccel-table", "  CC type                2 (TDX)\n", "ccel", "area_length",
 	  "0x40000" },
 	{ "eventlog/ccel-aael-alibaba.bin", "event-log", "coco.com some-operation some-content\n", "event_log", "end",
@@ -148,7 +160,7 @@ static void knows_what_it_does_not_know(void **state)
 	assert_null(show_find(bytes_of_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")));
 	assert_null(show_find(bytes_of_text("{\"other\":1}")));
 	assert_null(show_find(bytes_of_text("{\"version\":2,\"tpm_quote\":{},\"hcl_report\":\"\"}")));
-	assert_null(show_find(bytes_of_text("{\"quote\":{},\"report\":[1],\"vcek\":\"\"}")));
+	assert_null(show_find(bytes_of_text("{\"quote\":{},\"report\":[1]}")));
 	assert_string_equal(show_find(bytes_of_text("{\"quote\":\"AAAA\","))->name, "tdx-evidence");
 	OWNED_BUF struct buf list = BUF_INIT(1024);
 	show_list(&list);
