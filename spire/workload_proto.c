@@ -22,10 +22,13 @@
 /* What the decoded form may take beside its content. */
 #define ARENA_SLACK 8192
 
+/* Guarded memory begins anywhere: its end is what touches the guard page. */
 static void *arena_alloc(void *arena, size_t size)
 {
 	struct secret *secret = arena;
-	size_t at = (secret->len + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	const size_t align = alignof(max_align_t);
+	uintptr_t next = (uintptr_t)secret->data + secret->len;
+	size_t at = secret->len + (align - next % align) % align;
 	if (at > secret->cap || size > secret->cap - at)
 		return NULL;
 	secret->len = at + size;

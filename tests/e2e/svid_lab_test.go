@@ -119,7 +119,8 @@ func (l *svidLab) startAgent(name string) *lab.Process {
 			l.t.Fatalf("the agent ended\n%s", l.agent)
 		}
 		now, err := os.Stat(l.socket)
-		return err == nil && (before == nil || !os.SameFile(before, now)), "no new socket"
+		// The number of a file that is gone may be given to the next one.
+		return err == nil && (before == nil || !os.SameFile(before, now) || !before.ModTime().Equal(now.ModTime())), "no new socket; the agent says " + l.agent.Stdout.String() + l.agent.Stderr.String()
 	})
 	return l.agent
 }
