@@ -79,6 +79,10 @@ struct http_request {
 
 struct http_response {
 	int status;
+	/* How many seconds this machine's clock (CLOCK_REALTIME) was behind the server's when the headers came, by
+	 * their Date, whose unit is the second; negative: ahead. */
+	bool clock_known;
+	int64_t clock_behind;
 	struct buf headers;  /* "name: value\n" lines, names in lower case; trailers (gRPC) appended */
 	struct buf body;     /* set .max before the call */
 	/* If set (and allocated by the caller, whose it stays), the body goes there and
@@ -109,6 +113,9 @@ int http_perform(struct http_client *client, const struct http_request *request,
 /* The first value of a header (name in lower case) becomes the content of `out`;
  * false, and `out` empty, if it is absent or longer than out->max. */
 bool http_header_get(const struct http_response *response, const char *name, struct buf *out);
+
+/* A Date header's value (IMF-fixdate) as seconds since 1970; false if it is anything else. */
+bool http_date_parse(struct bytes text, int64_t *ret_seconds);
 
 /* How many connections this client has opened so far. */
 unsigned http_connections(const struct http_client *client);

@@ -154,6 +154,7 @@ static int end_block(struct http_transfer *transfer)
 {
 	transfer->in_block = false;
 	transfer->follow = is_followed(transfer);
+	http_date_note(transfer->response);
 	if (!ends_unmarked(transfer))
 		return 0;
 	return err_set(&transfer->err, ERR_PROTOCOL,
@@ -228,6 +229,7 @@ void http_response_done(struct http_response *response)
 	if (!response)
 		return;
 	response->status = 0;
+	response->clock_known = false;
 	buf_done(&response->headers);
 	buf_done(&response->body);
 }

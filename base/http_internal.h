@@ -31,6 +31,7 @@ struct http_verify {
 	int code;
 	char subject[256];
 	char not_before[32], not_after[32]; /* RFC 3339 */
+	int64_t outside; /* seconds that our clock is past the end of the window; negative: before its beginning */
 };
 
 #define HTTP_MAX_SOCKETS 8
@@ -87,6 +88,9 @@ int http_request_prepare(struct http_transfer *transfer, struct err *err) WARN_U
 size_t http_on_header(char *line, size_t size, size_t count, void *transfer);
 size_t http_on_body(char *data, size_t size, size_t count, void *transfer);
 void http_response_clear(struct http_response *response);
+
+/* http_date.c: what the Date among the headers says of our clock. */
+void http_date_note(struct http_response *response);
 
 /* http_tls.c */
 int http_tls_setup(struct err *err) WARN_UNUSED;

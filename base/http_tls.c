@@ -73,6 +73,21 @@ int http_check_ca(struct bytes pem, struct err *err)
 	return more;
 }
 
+/* ASN1_TIME_diff() without a first time takes the present one. */
+static int64_t seconds_until(const ASN1_TIME *when)
+{
+	int days = 0;
+	int seconds = 0;
+	return ASN1_TIME_diff(&days, &seconds, NULL, when) == 1 ? (int64_t)days * 86400 + seconds : 0;
+}
+
+static int64_t seconds_outside(const X509 *certificate)
+{
+	int64_t to_begin = seconds_until(X509_get0_notBefore(certificate));
+	int64_t to_end = seconds_until(X509_get0_notAfter(certificate));
+	return to_begin > 0 ? -to_begin : to_end < 0 ? -to_end : 0;
+}
+
 static void write_time(const ASN1_TIME *time, char *out, size_t size)
 {
 	struct tm parts;
@@ -118,6 +133,7 @@ static int on_verify(int good, X509_STORE_CTX *store)
 	(void)X509_NAME_oneline(X509_get_subject_name(certificate), verify->subject, sizeof(verify->subject));
 	write_time(X509_get0_notBefore(certificate), verify->not_before, sizeof(verify->not_before));
 	write_time(X509_get0_notAfter(certificate), verify->not_after, sizeof(verify->not_after));
+	verify->outside = seconds_outside(certificate);
 	return good;
 }
 
