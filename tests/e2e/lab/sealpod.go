@@ -5,6 +5,7 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,6 +33,8 @@ type Config struct {
 	Settings                    string        // lines of [agent.settings]
 	Deadline                    time.Duration // stretched by Patience
 	RunLines                    string        // more of [run]
+	CredentialLines             string        // more of [credential]
+	More                        string        // more tables
 }
 
 // TOML is the text of the file.
@@ -41,7 +44,7 @@ func (c Config) TOML() string {
 		fmt.Fprintf(&out, "[%s]\n%s\n", name, strings.Join(lines, ""))
 	}
 	section("kbs", str("url", c.URL), multiline("ca", c.CA), toggle("allow_http", c.AllowHTTP), str("tee_key", c.TEEKey))
-	section("credential", str("pem", c.Combined), str("key", c.Key), str("certificate", c.Certificate))
+	section("credential", str("pem", c.Combined), str("key", c.Key), str("certificate", c.Certificate), c.CredentialLines)
 	section("spire", str("trust_domain", c.TrustDomain), str("server_address", "127.0.0.1"),
 		number("server_port", c.ServerPort), str("trust_bundle", c.Bundle), multiline("trust_bundle_pem", c.BundlePEM))
 	section("agent", str("path", c.AgentPath), str("version", c.AgentVersion), number("uid", int(c.UID)), str("runtime_dir", c.RuntimeDir),
@@ -49,7 +52,7 @@ func (c Config) TOML() string {
 		str("admin_socket_path", c.AdminSocketPath))
 	section("agent.settings", c.Settings)
 	section("run", duration("deadline", c.Deadline), c.RunLines)
-	return out.String()
+	return out.String() + c.More
 }
 
 func str(key, value string) string {
@@ -111,7 +114,9 @@ type FixtureOptions struct {
 	AgentTTL   string      // default 1h
 	RealAgent  bool        // default: a stand-in that says what it was given
 	KBS        func(*kbs.Options)
-	Without    []string // resources to leave out
+	Resources  map[string][]byte // beside those of the credential and the bundle
+	Without    []string          // resources to leave out
+	Server     *Server           // default the shared one with AgentTTL
 }
 
 // NewFixture makes a fixture.
@@ -120,7 +125,10 @@ func NewFixture(t testing.TB, o FixtureOptions) *Fixture {
 	if o.AgentTTL == "" {
 		o.AgentTTL = "1h"
 	}
-	f := &Fixture{Dir: tempDir(t, Root), RuntimeDir: tempDir(t, Mem), Spire: SharedServer(t, o.AgentTTL), Credential: o.Credential}
+	if o.Server == nil {
+		o.Server = SharedServer(t, o.AgentTTL)
+	}
+	f := &Fixture{Dir: tempDir(t, Root), RuntimeDir: tempDir(t, Mem), Spire: o.Server, Credential: o.Credential}
 	f.Socket = filepath.Join(f.Dir, "pub", "api.sock")
 	if f.Credential == nil {
 		f.Credential = f.Spire.CA.Issue(t, o.Leaf)
@@ -132,6 +140,7 @@ func NewFixture(t testing.TB, o FixtureOptions) *Fixture {
 		PathKey: f.Credential.KeyPEM, PathCertificate: f.Credential.ChainPEM,
 		PathCombined: f.Credential.Combined(), PathBundle: o.Bundle,
 	}
+	maps.Copy(resources, o.Resources)
 	for _, path := range o.Without {
 		delete(resources, path)
 	}

@@ -35,49 +35,63 @@ type Server struct {
 	CA     *Authority
 	Bundle []byte // PEM
 
-	process *Process
-	conn    *grpc.ClientConn
-	dir     string
+	process  *Process
+	conn     *grpc.ClientConn
+	dir      string
+	template string // agent_path_template; "": SPIRE's own
 }
 
 var servers struct {
 	sync.Mutex
-	byTTL map[string]*Server
+	byKind map[string]*Server
 }
 
 // SharedServer returns the server with this agent TTL, starting it at first use.
 // It runs until the tests end.
 func SharedServer(t testing.TB, agentTTL string) *Server {
 	t.Helper()
+	return sharedServer(t, agentTTL, agentTTL, "")
+}
+
+// TemplateServer is the shared server whose agents are named by issuer and instance
+// where their certificate says an instance, and by its fingerprint where not.
+func TemplateServer(t testing.TB) *Server {
+	t.Helper()
+	return sharedServer(t, "template", "1h", `/x509pop/{{ if index .URISanSelectors "instance" }}`+
+		`{{ .Issuer.CommonName }}/{{ index .URISanSelectors "instance" }}{{ else }}{{ .Fingerprint }}{{ end }}`)
+}
+
+func sharedServer(t testing.TB, kind, agentTTL, template string) *Server {
+	t.Helper()
 	servers.Lock()
 	defer servers.Unlock()
-	if s := servers.byTTL[agentTTL]; s != nil {
+	if s := servers.byKind[kind]; s != nil {
 		return s
 	}
-	s := startServer(t, agentTTL)
-	if servers.byTTL == nil {
-		servers.byTTL = map[string]*Server{}
+	s := startServer(t, kind, agentTTL, template)
+	if servers.byKind == nil {
+		servers.byKind = map[string]*Server{}
 	}
-	servers.byTTL[agentTTL] = s
+	servers.byKind[kind] = s
 	return s
 }
 
 func stopServers() {
 	servers.Lock()
 	defer servers.Unlock()
-	for _, s := range servers.byTTL {
+	for _, s := range servers.byKind {
 		s.conn.Close()
 		s.process.Kill()
 	}
 }
 
-func startServer(t testing.TB, agentTTL string) *Server {
+func startServer(t testing.TB, kind, agentTTL, template string) *Server {
 	t.Helper()
-	dir := filepath.Join(Root, "server-"+agentTTL)
+	dir := filepath.Join(Root, "server-"+kind)
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{CA: NewAuthority(t, "x509pop root", nil), dir: dir}
+	s := &Server{CA: NewAuthority(t, "x509pop root", nil), dir: dir, template: template}
 	WriteFile(t, filepath.Join(dir, "ca.pem"), s.CA.PEM, 0o644)
 	// Somebody else may take a port between finding it free and binding it.
 	for try := 1; ; try++ {
@@ -155,6 +169,10 @@ func (s *Server) config(t testing.TB, agentTTL string) []byte {
 	type object = map[string]any
 	data := filepath.Join(s.dir, "data")
 	plugin := func(name string, data object) []object { return []object{{name: object{"plugin_data": data}}} }
+	attestor := object{"ca_bundle_path": filepath.Join(s.dir, "ca.pem")}
+	if s.template != "" {
+		attestor["agent_path_template"] = s.template
+	}
 	text, err := json.MarshalIndent(serverConfig{
 		Server: object{
 			"bind_address": "127.0.0.1", "bind_port": fmt.Sprint(s.Port), "socket_path": filepath.Join(s.dir, "s.sock"),
@@ -166,7 +184,7 @@ func (s *Server) config(t testing.TB, agentTTL string) []byte {
 		Plugins: map[string][]object{
 			"DataStore":    plugin("sql", object{"database_type": "sqlite3", "connection_string": filepath.Join(data, "datastore.sqlite3")}),
 			"KeyManager":   plugin("disk", object{"keys_path": filepath.Join(data, "keys.json")}),
-			"NodeAttestor": plugin("x509pop", object{"ca_bundle_path": filepath.Join(s.dir, "ca.pem")}),
+			"NodeAttestor": plugin("x509pop", attestor),
 		},
 	}, "", " ")
 	if err != nil {
@@ -179,12 +197,25 @@ func (s *Server) config(t testing.TB, agentTTL string) []byte {
 // ID of that path.
 func (s *Server) Entry(t testing.TB, agentID, path string, uid uint32) {
 	t.Helper()
-	agentPath := strings.TrimPrefix(agentID, "spiffe://"+TrustDomain)
+	s.register(t, agentID, path, "unix", fmt.Sprintf("uid:%d", uid))
+}
+
+// Alias registers a node alias: agents with the selector serve the entries whose
+// parent is the SPIFFE ID that it returns.
+func (s *Server) Alias(t testing.TB, path, selector string) string {
+	t.Helper()
+	s.register(t, "/spire/server", path, "x509pop", selector)
+	return "spiffe://" + TrustDomain + path
+}
+
+func (s *Server) register(t testing.TB, parentID, path, kind, selector string) {
+	t.Helper()
+	parentPath := strings.TrimPrefix(parentID, "spiffe://"+TrustDomain)
 	reply, err := entryv1.NewEntryClient(s.conn).BatchCreateEntry(t.Context(), &entryv1.BatchCreateEntryRequest{
 		Entries: []*types.Entry{{
-			ParentId:  &types.SPIFFEID{TrustDomain: TrustDomain, Path: agentPath},
+			ParentId:  &types.SPIFFEID{TrustDomain: TrustDomain, Path: parentPath},
 			SpiffeId:  &types.SPIFFEID{TrustDomain: TrustDomain, Path: path},
-			Selectors: []*types.Selector{{Type: "unix", Value: fmt.Sprintf("uid:%d", uid)}},
+			Selectors: []*types.Selector{{Type: kind, Value: selector}},
 		}},
 	})
 	if err != nil {
@@ -207,6 +238,24 @@ func (s *Server) AgentSerial(agentID string) string {
 		return ""
 	}
 	return agent.X509SvidSerialNumber
+}
+
+// Agents are the IDs of all agents that attested, each with its selectors.
+func (s *Server) Agents(t testing.TB) map[string][]string {
+	t.Helper()
+	reply, err := agentv1.NewAgentClient(s.conn).ListAgents(t.Context(), &agentv1.ListAgentsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for _, agent := range reply.Agents {
+		selectors := []string{}
+		for _, selector := range agent.Selectors {
+			selectors = append(selectors, selector.Type+":"+selector.Value)
+		}
+		found["spiffe://"+agent.Id.TrustDomain+agent.Id.Path] = selectors
+	}
+	return found
 }
 
 // Log is what the server wrote so far.
