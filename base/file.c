@@ -17,11 +17,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/mount.h"
+
+/* At one go; a sealed memory file has less. */
+#define COPY_CHUNK (1024u * 1024u)
 
 /* Names that would lead out of the directory, or back to it, are nobody's files. */
 static int check_component(const char *name, struct err *err)
@@ -92,9 +96,26 @@ static int give_to(int fd, struct file_owner owner, struct err *err)
 	return 0;
 }
 
-static int write_new(int fd, struct bytes data, mode_t mode, struct file_owner owner, struct err *err)
+/* What is to be written: bytes, or another file. */
+struct content {
+	struct bytes data;
+	int from; /* -1: `data` */
+};
+
+static int copy_fd(int to, int from, struct err *err)
 {
-	if (file_write_fd(fd, data, err) < 0 || give_to(fd, owner, err) < 0)
+	off_t at = 0;
+	ssize_t n;
+	do {
+		n = sendfile(to, from, &at, COPY_CHUNK);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? err_set_errno(err, ERR_SYSTEM, errno, "cannot copy") : 0;
+}
+
+static int write_new(int fd, const struct content *content, mode_t mode, struct file_owner owner, struct err *err)
+{
+	int rc = content->from < 0 ? file_write_fd(fd, content->data, err) : copy_fd(fd, content->from, err);
+	if (rc < 0 || give_to(fd, owner, err) < 0)
 		return -1;
 	if (fchmod(fd, mode) < 0) /* the umask does not apply here */
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot set mode %04o", (unsigned)mode);
@@ -106,8 +127,8 @@ static void temporary_name(const char *name, char out[static 96])
 	(void)snprintf(out, 96, ".%.64s.%08x", name, randombytes_random());
 }
 
-int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, struct file_owner owner,
-		 struct err *err)
+static int replace(int dirfd, const char *name, const struct content *content, mode_t mode, struct file_owner owner,
+		   struct err *err)
 {
 	char temporary[96];
 	if (check_component(name, err) < 0)
@@ -116,7 +137,7 @@ int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, st
 	int fd OWNED_FD = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0700);
 	if (fd < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot create a file beside '%s'", name);
-	if (write_new(fd, data, mode, owner, err) < 0) {
+	if (write_new(fd, content, mode, owner, err) < 0) {
 		(void)unlinkat(dirfd, temporary, 0);
 		return err_wrap(err, "'%s'", name);
 	}
@@ -126,6 +147,19 @@ int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, st
 		return err_set_errno(err, ERR_SYSTEM, saved, "cannot put '%s' in place", name);
 	}
 	return 0;
+}
+
+int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, struct file_owner owner,
+		 struct err *err)
+{
+	const struct content content = { .data = data, .from = -1 };
+	return replace(dirfd, name, &content, mode, owner, err);
+}
+
+int file_replace_from(int dirfd, const char *name, int from, mode_t mode, struct file_owner owner, struct err *err)
+{
+	const struct content content = { .from = from };
+	return replace(dirfd, name, &content, mode, owner, err);
 }
 
 static const int dir_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;

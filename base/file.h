@@ -33,6 +33,11 @@ struct file_owner {
 int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, struct file_owner owner,
 		 struct err *err) WARN_UNUSED;
 
+/* The same with the whole content of another file, from its beginning, which the kernel copies: it never comes into
+ * this process's memory. */
+int file_replace_from(int dirfd, const char *name, int from, mode_t mode, struct file_owner owner,
+		      struct err *err) WARN_UNUSED;
+
 /* Opens (creating each missing component with `mode`, ours, whatever the umask)
  * the directory `path`, which must be absolute and without "." and "..", without
  * following links on the way. */

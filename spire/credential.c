@@ -123,7 +123,7 @@ static void describe_key(const EVP_PKEY *key, char *text, size_t size)
 	(void)snprintf(text, size, rsa ? "RSA %d" : "EC P-%d", EVP_PKEY_get_bits(key));
 }
 
-static void warn_of_end(const struct spire_certs *chain, time_t now, char *text, size_t size)
+static void find_end(const struct spire_certs *chain, time_t now, struct spire_credential *out)
 {
 	size_t first = 0;
 	time_t first_end = 0;
@@ -138,11 +138,12 @@ static void warn_of_end(const struct spire_certs *chain, time_t now, char *text,
 	char name[SPIRE_CERT_NAME];
 	char when[SPIRE_TIME_TEXT];
 	char span[SPIRE_TIME_TEXT];
-	text[0] = 0;
+	out->ends = first_end;
+	out->warning[0] = 0;
 	if (first_end - now >= DAY)
 		return;
 	spire_chain_name(chain, first, name);
-	(void)snprintf(text, size, "%s ends in %s, at %s", name, spire_span_text(span, first_end - now),
+	(void)snprintf(out->warning, sizeof(out->warning), "%s ends in %s, at %s", name, spire_span_text(span, first_end - now),
 		       spire_time_text(when, first_end));
 }
 
@@ -155,7 +156,7 @@ static int describe(const struct spire_key_pair *pair, time_t now, struct spire_
 	spire_cert_sans(leaf, out->sans, sizeof(out->sans));
 	describe_key(pair->key, out->key_type, sizeof(out->key_type));
 	out->intermediates = pair->chain.count - 1;
-	warn_of_end(&pair->chain, now, out->warning, sizeof(out->warning));
+	find_end(&pair->chain, now, out);
 	return 0;
 }
 

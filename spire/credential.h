@@ -37,6 +37,7 @@ struct spire_credential {
 	size_t intermediates;
 	time_t not_before;    /* of the leaf */
 	time_t not_after;
+	time_t ends; /* when the first certificate of the chain does */
 	char warning[256];    /* a certificate ends within a day; "" if none does */
 };
 

@@ -26,6 +26,7 @@ static void good_pair_gives_one_pem_with_the_key_first(void **state)
 	assert_string_equal(t.got.key_type, "EC P-256");
 	assert_int_equal(t.got.not_before, PKI_NOW - PKI_DAY);
 	assert_int_equal(t.got.not_after, PKI_NOW + 30 * PKI_DAY);
+	assert_int_equal(t.got.ends, PKI_NOW + 30 * PKI_DAY);
 	assert_string_equal(t.got.warning, "");
 }
 

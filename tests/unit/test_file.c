@@ -311,6 +311,29 @@ static void replace_creates_and_replaces(void **state)
 	assert_int_equal(count_entries(root_fd), 1);
 }
 
+static void replace_copies_another_file_whole(void **state)
+{
+	(void)state;
+	static char large[3 * 1024 * 1024 + 5];
+	memset(large, 'x', sizeof(large));
+	int from OWNED_FD = -1;
+	assert_int_equal(file_sealed_memfd("from", bytes_of(large, sizeof(large)), &from, NULL), 0);
+	assert_int_equal(lseek(from, 0, SEEK_END), sizeof(large)); /* wherever its offset is */
+	assert_int_equal(file_replace_from(root_fd, "f", from, 0400, us(), NULL), 0);
+	struct stat st;
+	assert_int_equal(fstatat(root_fd, "f", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0400);
+	struct buf got OWNED_BUF = BUF_INIT(sizeof(large) + 1);
+	assert_int_equal(file_read(root_fd, "f", &got, NULL), 0);
+	assert_true(bytes_equal(buf_bytes(&got), bytes_of(large, sizeof(large))));
+	assert_int_equal(file_replace(root_fd, "f", bytes_of_text("before"), 0600, us(), NULL), 0);
+	struct err err = { 0 };
+	int directory OWNED_FD = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(file_replace_from(root_fd, "f", directory, 0400, us(), &err), -1);
+	assert_true(holds(root_fd, "f", "before"));
+	assert_int_equal(count_entries(root_fd), 1);
+}
+
 static void replace_gives_the_mode_whatever_the_umask(void **state)
 {
 	(void)state;
@@ -846,6 +869,7 @@ int main(void)
 		IN_DIRECTORY(write_to_bad_descriptors_fails),
 		IN_DIRECTORY(write_continues_after_a_part),
 		IN_DIRECTORY(replace_creates_and_replaces),
+		IN_DIRECTORY(replace_copies_another_file_whole),
 		IN_DIRECTORY(replace_gives_the_mode_whatever_the_umask),
 		IN_DIRECTORY(replace_writes_no_link_through),
 		IN_DIRECTORY(replace_takes_single_components_only),
