@@ -22,7 +22,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 TESTS = TOP / 'tests'
-DEFAULT = ['lint', 'unit', 'sanitize', 'toml', 'kbs', 'e2e']
+DEFAULT = ['lint', 'unit', 'sanitize', 'toml', 'kbs', 'azure', 'e2e']
 VALGRIND = ['valgrind', '-q', '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite,possible']
 
 
@@ -200,9 +200,9 @@ def meson(name, suites, wrapper=None):
     return run
 
 
-def go_module(module):
+def go_module(module, **more):
     go_ready(module)
-    run_environment = environment()
+    run_environment = environment(**more)
 
     def run(tally, limit):
         status, text = call(['go', 'test', '-json', '-count=1', './...'], limit, cwd=TESTS / module, env=run_environment)
@@ -290,6 +290,7 @@ SUITES = {
     'sanitize': (240, lambda: meson('sanitize', ['unit', 'corpus'])),
     'toml': (120, lambda: meson('test', ['conformance'])),
     'kbs': (120, lambda: go_module('kbs')),
+    'azure': (180, lambda: go_module('tee/azure', SEALPOD=build('static') / 'agent' / 'sealpod')),
     'e2e': (360, lambda: end_to_end('static-sample')),
     'e2e-sanitize': (600, lambda: end_to_end('sanitize')),
     'e2e-long': (900, lambda: end_to_end('static-sample', SEALPOD_LONG='1')),
