@@ -78,7 +78,7 @@ set_up() {
 
 compile() {
 	local log=$1/.compile.log
-	ninja -C "$1" >"$log" 2>&1 || {
+	ninja -k 0 -C "$1" >"$log" 2>&1 || {
 		cat "$log" >&2
 		exit 1
 	}
