@@ -108,7 +108,7 @@ key_broker() {
 	step "key broker (KBS) with credential and trust bundle, TLS on loopback"
 	in_background kbs "$top/build/kbs" --tls "$work/kbs-ca.pem" --resource-dir "$work/resources" --resource-policy "$top/demo/allow.rego"
 	kbs=$last
-	wait_until 10 kbs grep -q '"url"' "$work/kbs.out"
+	wait_until 10 kbs grep -qs '"url"' "$work/kbs.out"
 	kbs_url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$work/kbs.out")
 	done_with
 }
