@@ -191,6 +191,26 @@ static void one_bit_of_the_claims(void **state)
 	assert_false(hcl_claims_vouched(&report));
 }
 
+static void each_bit_of_the_report_data(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *file;
+		size_t at;
+	} places[] = { { "azure/hcl-snp-2600.bin", 32 + 0x50 }, { "azure/hcl-tdx-2600.bin", 32 + 0x80 } };
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		struct buf raw OWNED_BUF = vector_read(places[i].file);
+		for (size_t bit = 0; bit < 8 * REPORT_DATA_LEN; bit++) {
+			struct hcl_report report;
+			uint8_t *byte = raw.data + places[i].at + bit / 8;
+			*byte ^= (uint8_t)(1u << bit % 8);
+			must_read(buf_bytes(&raw), &report);
+			assert_false(hcl_claims_vouched(&report));
+			*byte ^= (uint8_t)(1u << bit % 8);
+		}
+	}
+}
+
 /* Data version 2: four bytes of capabilities before the claims. Only described, never seen. */
 static void data_version_2(void **state)
 {
@@ -308,6 +328,7 @@ int main(void)
 		cmocka_unit_test(heads_that_lie),
 		cmocka_unit_test(other_types),
 		cmocka_unit_test(one_bit_of_the_claims),
+		cmocka_unit_test(each_bit_of_the_report_data),
 		cmocka_unit_test(data_version_2),
 		cmocka_unit_test(spellings),
 		cmocka_unit_test(bad_claims),
