@@ -99,6 +99,11 @@ func (o *openAttribute) fill(ctx context.Context) syscall.Errno {
 		o.content, o.filled = []byte(i.show(o.a.name)), true
 		return 0
 	}
+	i.busy <- struct{}{}
+	defer func() { <-i.busy }()
+	if i.gone() {
+		return syscall.ENOENT
+	}
 	outblob, auxblob, errno := i.report(ctx.Done())
 	if errno != 0 {
 		return errno

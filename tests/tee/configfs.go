@@ -67,7 +67,7 @@ func (d *reportDir) Mkdir(ctx context.Context, name string, mode uint32, out *fu
 	if d.GetChild(name) != nil {
 		return nil, syscall.EEXIST
 	}
-	inst := &instance{dir: d}
+	inst := &instance{dir: d, busy: make(chan struct{}, 1)}
 	node := d.NewPersistentInode(ctx, inst, fs.StableAttr{Mode: syscall.S_IFDIR})
 	for _, a := range attributes {
 		if a.sevOnly && d.m.o.isTDX() {
@@ -82,7 +82,7 @@ func (d *reportDir) Mkdir(ctx context.Context, name string, mode uint32, out *fu
 }
 
 // Rmdir destroys an instance, its attributes included.
-func (d *reportDir) Rmdir(_ context.Context, name string) syscall.Errno {
+func (d *reportDir) Rmdir(ctx context.Context, name string) syscall.Errno {
 	child := d.GetChild(name)
 	if child == nil {
 		return syscall.ENOENT
@@ -91,7 +91,14 @@ func (d *reportDir) Rmdir(_ context.Context, name string) syscall.Errno {
 		return errno
 	}
 	inst := child.Operations().(*instance)
+	// The kernel waits for those who read or write an attribute of it (frag_sem).
+	select {
+	case inst.busy <- struct{}{}:
+	case <-ctx.Done():
+		return syscall.EINTR
+	}
 	inst.kill()
+	<-inst.busy
 	child.RmAllChildren()
 	d.m.count(func(c *Counters) { c.Rmdir++; c.Instances-- })
 	return 0
@@ -103,7 +110,8 @@ func (d *reportDir) Unlink(context.Context, string) syscall.Errno { return sysca
 // instance is one request for a report.
 type instance struct {
 	fs.Inode
-	dir *reportDir
+	dir  *reportDir
+	busy chan struct{} // full while a blob is being made
 
 	mu         sync.Mutex // below dir.lock
 	dead       bool

@@ -179,8 +179,8 @@ func TestDelayIsOver(t *testing.T) {
 	}
 }
 
-// TestHangIgnoresSignals: the reader cannot even be killed, and yet everything is
-// gone when the command has ended.
+// TestHangIgnoresSignals: the reader cannot even be killed, nor can his instance be
+// removed, and yet everything is gone when the command has ended.
 func TestHangIgnoresSignals(t *testing.T) {
 	address := control(t)
 	o := snpWith("hang")
@@ -189,10 +189,10 @@ func TestHangIgnoresSignals(t *testing.T) {
 	script := `mkdir ` + dirConfigfs + `/a && printf '%064d' 0 > ` + dirConfigfs + `/a/inblob
 cat ` + dirConfigfs + `/a/outblob & reader=$!
 read go; kill -9 $reader; sleep 0.3; kill -0 $reader && grep -q '^State:.D' /proc/$reader/status && echo stuck
-rmdir ` + dirConfigfs + `/a && echo removed`
+rmdir ` + dirConfigfs + `/a & sleep 0.3; kill -0 $! && echo waits`
 	cmd.Args = []string{"/proc/self/exe", "/bin/sh", "-c", script}
 	out := hangingOutput(t, cmd, address)
-	if !strings.Contains(out, "stuck\nremoved\n") || !strings.Contains(out, "left behind") {
+	if !strings.Contains(out, "stuck\nwaits\n") || !strings.Contains(out, "left behind") {
 		t.Errorf("output: %s", out)
 	}
 }

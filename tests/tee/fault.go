@@ -28,7 +28,8 @@ import (
 //	replay                     … that of an earlier report
 //	bad-signature              one bit of the report's signature is wrong
 //	set               =F=TEXT  a field of the report, see forge
-//	certs             =FAULT   of the certificate table: cut, overlap, outside, overflow, header, endless, no-vek, garbage, none
+//	certs             =FAULT   of the certificate table: cut, overlap, outside, overflow, header, endless, no-vek, garbage, none, huge
+//	certs-limit       =N       ioctl: the driver takes buffers of N bytes, not of 16 KiB, as a later one might
 //	status            =0x16    the firmware's status in front of the report; the ioctl itself succeeds
 //	report-size       =N       the size in front of the report
 //	fw-error          =0x…     the firmware fails: EIO, and the device is dead from then on
@@ -91,7 +92,7 @@ func (f Fault) check() error {
 		ok = strings.Contains(f.Value, "=")
 	case f.Kind == "trailing":
 		ok = f.Value == "zeros" || f.Value == "bytes" || f.Value == "pad"
-	case slices.Contains([]string{"short", "status", "report-size", "fw-error", "vmm-error"}, f.Kind):
+	case slices.Contains([]string{"short", "status", "report-size", "fw-error", "vmm-error", "certs-limit"}, f.Kind):
 		_, err := strconv.ParseUint(f.Value, 0, 32)
 		ok = err == nil
 	case slices.Contains([]string{"refuse-inblob", "other-writer", "empty", "hang", "wrong-data", "replay", "bad-signature",

@@ -213,6 +213,7 @@ func TestSevGuest(t *testing.T) {
 			"EIO 0x100000000 len=0x2000 status=0x0 size=0 report=00 certs=false",
 			"EIO 0x100000000 len=0x2000 status=0x0 size=0 report=00 certs=false",
 			"none 0x7777 len=0x2000 status=0x0 size=1184 report=03 certs=true", good}},
+		{"huge", snpWith("certs=huge"), []string{"1 0x4000 0", "1 0x6000 0"}, []string{"EIO 0x100000000 len=0x6000…", "EINVAL 0xff len=0x6000…"}},
 		{"sizes", snpWith(), []string{"1 0x5000 0", "1 100 0"}, []string{"EINVAL 0xff len=0x5000…", "EINVAL 0xff len=0x64…"}},
 		{"version", snpWith(), []string{"0 0x4000 0"}, []string{"EINVAL 0x7777…"}},
 		{"null", snpWith(), []string{"1 0x4000 0 null", "1 0x4000 0 bad"}, []string{"EINVAL 0xff…", "EFAULT 0xff…"}},

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -37,11 +38,13 @@ const (
 	TableNoVEK    = "no-vek"   // neither VCEK nor VLEK
 	TableGarbage  = "garbage"  // certificates are not DER
 	TableNone     = "none"     // the host gives no certificates
+	TableHuge     = "huge"     // larger than the driver's 16 KiB
 )
 
 // TableFaults lists all of them.
 var TableFaults = []string{
 	TableCut, TableOverlap, TableOutside, TableOverflow, TableInHeader, TableEndless, TableNoVEK, TableGarbage, TableNone,
+	TableHuge,
 }
 
 const entrySize = 24
@@ -82,6 +85,8 @@ func spoilEntries(entries []CertEntry, fault string) ([]CertEntry, error) {
 		return entries, nil
 	case TableNone:
 		return nil, nil
+	case TableHuge:
+		return append(slices.Clone(entries), CertEntry{GUIDUnknown, pattern(0x4000, 0x11)}), nil
 	case TableNoVEK:
 		for _, e := range entries {
 			if e.GUID != GUIDVCEK && e.GUID != GUIDVLEK {
