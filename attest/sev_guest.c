@@ -175,6 +175,8 @@ static int with_certs(int fd, const struct report_request *report, struct report
 			return err_set(err, ERR_SYSTEM, "out of memory");
 		if (try_extended(fd, report, table, len, response, &needed, err) == 0)
 			return buf_append(certs, bytes_of(table, len), err);
+		if (needed == 0 && round > 0 && err->sys_errno == EINVAL)
+			break; /* this kernel takes no buffer of that size */
 		if (needed == 0)
 			return -1;
 		leave_room();

@@ -68,6 +68,38 @@ func TestCertificateTableWithASoundVCEK(t *testing.T) {
 	}
 }
 
+// A host whose certificates need more room than was offered says how much. A
+// kernel that takes no such buffer gives a report without them.
+func TestCertificateTableLargerThanTheBuffer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name       string
+		faults     []string
+		ext, plain int
+		chain      bool
+		said       string
+	}{
+		{"growth", []string{"certs=huge", "certs-limit=0x8000"}, 2, 0, true, ""},
+		{"more than the kernel takes", []string{"certs=huge"}, 2, 1, false, "the host's certificate table is larger than can be taken; the report goes without it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			roots := ownRoots(t)
+			m := boot(t, tee.Options{Kind: tee.KindSNPIoctl, Roots: roots}, c.faults...)
+			f := onMachine(t, lab.FixtureOptions{}, knownGood(), roots)
+			p := m.run(t, f)
+			lab.CheckExec(t, p)
+			checkSaid(t, p, c.said)
+			checkMember(t, f, "cert_chain", c.chain)
+			checkIoctls(t, m, c.ext, c.plain)
+			m.checkCost(t, 1)
+			if p.Elapsed() < leastPause {
+				t.Errorf("two commands within %v: old kernels lock themselves out", p.Elapsed())
+			}
+		})
+	}
+}
+
 // The roots of one test must not lend their VCEK to another.
 func TestStoresOfVCEKsAreApart(t *testing.T) {
 	t.Parallel()
