@@ -32,12 +32,28 @@ static int hand_over(struct aa_token *token, struct buf *ret_jwt, struct tee_key
 	return 0;
 }
 
+/* One that does not listen (yet) is asked again until the deadline. That costs no report; what it answers
+ * is the session's to judge. */
+static bool ask_again(struct backoff *backoff, const struct deadline *deadline, const struct err *why)
+{
+	if (why->code != ERR_NETWORK)
+		return false;
+	log_info("%s; trying again", why->message);
+	return clock_pause(backoff_next(backoff), deadline);
+}
+
 static int obtain_from_aa(const struct deadline *deadline, struct buf *ret_jwt, struct tee_key **ret_key, void *aa,
 			  struct err *err)
 {
 	struct aa_token token OWNED_AA_TOKEN = AA_TOKEN_INIT;
-	if (aa_get_token(aa, deadline, &token, err) < 0)
-		return -1;
+	struct backoff backoff = BACKOFF_INIT;
+	struct err why = { 0 };
+	while (aa_get_token(aa, deadline, &token, &why) < 0) {
+		if (!ask_again(&backoff, deadline, &why)) {
+			*err = why;
+			return -1;
+		}
+	}
 	return hand_over(&token, ret_jwt, ret_key);
 }
 
@@ -45,8 +61,14 @@ static int obtain_from_rest(const struct deadline *deadline, struct buf *ret_jwt
 			    struct err *err)
 {
 	struct aa_token token OWNED_AA_TOKEN = AA_TOKEN_INIT;
-	if (rest_get_token(rest, deadline, &token, err) < 0)
-		return -1;
+	struct backoff backoff = BACKOFF_INIT;
+	struct err why = { 0 };
+	while (rest_get_token(rest, deadline, &token, &why) < 0) {
+		if (!ask_again(&backoff, deadline, &why)) {
+			*err = why;
+			return -1;
+		}
+	}
 	return hand_over(&token, ret_jwt, ret_key);
 }
 
