@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -111,10 +112,12 @@ func (m *machine) command(command []byte) ([]byte, error) {
 			return nil, fmt.Errorf("extend a PCR: %w", err)
 		}
 	}
+	began := time.Now()
 	response, err := m.tpm.exchange(command)
 	if err != nil {
 		return nil, err
 	}
+	m.count(func(c *Counters) { c.TPMMicros += time.Since(began).Microseconds() })
 	succeeded := binary.BigEndian.Uint32(response[6:]) == 0
 	if succeeded && code == codeNVWrite && indexOf(command) == indexReportData {
 		m.written()

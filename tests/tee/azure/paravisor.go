@@ -36,6 +36,7 @@ const (
 type Counters struct {
 	Commands     map[string]int `json:"commands"`      // of the TPM, by command code
 	Total        int            `json:"total"`         // of them
+	TPMMicros    int64          `json:"tpm_us"`        // that the TPM took for them, in microseconds
 	Reports      int            `json:"reports"`       // HCL reports that were made since the start
 	ReportData   []string       `json:"report_data"`   // that were written
 	IMDS         map[string]int `json:"imds"`          // requests, by path
