@@ -42,7 +42,7 @@ func TestFailuresBehindTheHub(t *testing.T) {
 				g.Config.Deadline = 5 * time.Second
 				lab.AddFault(t, g.KBS, c.faults...)
 				p := g.verb(t, "run")
-				g.Check(t, p, lab.Refusal{Status: 111, Message: []string{hides, lab.PathCombined, "policy", "missing"},
+				g.Check(t, p, lab.Refusal{Status: 111, Message: []string{hides, lab.PathCombined, "policy", "missing", "(asked 1 times)"},
 					Attests: c.attests, MinGets: c.gets})
 				if got := g.components.Counts().Resources; got != 1 {
 					t.Errorf("the hub was asked %d times within 5 s, want once", got)
