@@ -117,11 +117,11 @@ def count_cmocka(tally, name, text, good):
     passed = len(re.findall(r'^\[ {7}OK \]', text, re.M))
     failed = len(re.findall(r'^\[  FAILED  \] (?!\d+ test)\S+$', text, re.M))
     skipped = len(re.findall(r'^\[  SKIPPED \] (?!\d+ test)\S+$', text, re.M))
-    planned = sum(int(n) for n in re.findall(r'^\[=+\] Running (\d+) test', text, re.M))
+    planned = sum(int(n) for n in re.findall(r'^\[=+\] (?:\S+: )?Running (\d+) test', text, re.M))
     replayed = re.search(r'^(\d+) inputs replayed$', text, re.M)
     closing = re.findall(r'^(\d+) passed, (\d+) failed$', text, re.M)
     if planned:
-        # cmocka says FAILED twice, once of them in its summary.
+        # cmocka says FAILED twice, once in its summary. Since 2.0 it names the group before the numbers.
         failed = max(planned - passed - skipped, 1 if failed else 0)
     elif closing:
         passed, failed = (int(n) for n in closing[-1])
