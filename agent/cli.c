@@ -13,8 +13,10 @@
 #include "base/cleanup.h"
 
 const struct cli_verb cli_verbs[] = {
-	{ "run", "[options]", "attest, get the credential and become the SPIRE agent",
-	  CLI_ATTESTING, NULL, false, NULL, false, verb_run },
+	{ "run", "[options]", "attest, get the credential and become or supervise the SPIRE agent",
+	  CLI_ATTESTING | CLI_MODE, NULL, false, NULL, false, verb_run },
+	{ "health", "[--margin DURATION] [DIRECTORY]", "look whether the supervised agent serves and its credential is valid", CLI_VERBOSE | CLI_MARGIN,
+	  "DIRECTORY", true, NULL, false, verb_health },
 	{ "get", "[options] URI", "attest and write one KBS resource to standard output",
 	  CLI_ATTESTING, "URI", false, NULL, false, verb_get },
 	{ "unseal", "[options] [FILE]", "open a sealed secret out of a file or standard input",
@@ -60,6 +62,27 @@ static int take_source(struct cli_options *options, const char *value, struct er
 static int take_deadline(struct cli_options *options, const char *value, struct err *err)
 {
 	return config_parse_duration(bytes_of_text(value), &options->deadline_ms, err);
+}
+
+static int take_supervise(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->supervise = true;
+	return 0;
+}
+
+static int take_exec(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->exec = true;
+	return 0;
+}
+
+static int take_margin(struct cli_options *options, const char *value, struct err *err)
+{
+	return config_parse_duration(bytes_of_text(value), &options->margin_ms, err);
 }
 
 static int take_tee(struct cli_options *options, const char *value, struct err *err)
@@ -118,6 +141,9 @@ static const struct option {
 	{ CLI_CONFIG, "--config", "URI", take_released_config, "read sealpod.toml(5) from the KBS, through the guest's own components" },
 	{ CLI_CONFIG, "--source", "KIND", take_source, "how to get secrets: 'auto', 'kbs', 'aa', 'cdh' or 'rest'" },
 	{ CLI_DEADLINE, "--deadline", "DURATION", take_deadline, "give up after this long ('90s', '5m'); default: the configuration's" },
+	{ CLI_MODE, "--supervise", NULL, take_supervise, "run: stay, run the agent as a child, renew its credential; the default where it is minted" },
+	{ CLI_MODE, "--exec", NULL, take_exec, "run: become the agent; no process of sealpod stays" },
+	{ CLI_MARGIN, "--margin", "DURATION", take_margin, "health: how long the credential must still be valid; default: 10m" },
 	{ CLI_TEE, "--tee", "NAME", take_tee, "attest as this TEE ('snp', 'tdx') instead of the one that is found" },
 	{ CLI_REPORT_DATA, "--report-data", "HEX", take_report_data, "attest: what the evidence is bound to; at most 64 bytes" },
 	{ CLI_FORMAT, "--format", "FORMAT", take_format, "attest: 'text' for people, 'json' as the KBS takes it, 'raw' report or quote" },
@@ -238,6 +264,8 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 		return err_set(err, ERR_USAGE, "'%s' wants a program behind '--'", verb->name);
 	if (options.config && options.unmeasured_config)
 		return err_set(err, ERR_USAGE, "'--config' and '--unmeasured-config' exclude each other");
+	if (options.supervise && options.exec)
+		return err_set(err, ERR_USAGE, "'--supervise' and '--exec' exclude each other");
 	*ret_options = options;
 	return 0;
 }

@@ -24,6 +24,8 @@ enum {
 	CLI_CHECK = 64,
 	CLI_REPORT_DATA = 128,
 	CLI_FORMAT = 256,
+	CLI_MODE = 512,    /* --supervise, --exec */
+	CLI_MARGIN = 1024,
 	CLI_ATTESTING = CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE,
 };
 
@@ -37,6 +39,9 @@ struct cli_options {
 	const char *report_data;       /* of attest: hexadecimal, NULL if not given */
 	const char *format;            /* of attest: NULL if not given */
 	bool verbose;
+	bool supervise; /* of run */
+	bool exec;      /* of run */
+	int64_t margin_ms; /* of health; 0 if not given */
 	bool once;  /* of svid */
 	bool check; /* of svid */
 	const char *operand;           /* the verb's one argument, NULL if it takes none */
@@ -81,6 +86,7 @@ int verb_unseal(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_install(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_measure_initdata(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_get(const struct cli_options *options, struct err *err) WARN_UNUSED;
+int verb_health(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_svid(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_version(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_help(const struct cli_options *options, struct err *err) WARN_UNUSED;

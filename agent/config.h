@@ -31,6 +31,13 @@ enum source_kind {
 	SOURCE_REST, /* the same by api-server-rest */
 };
 
+/* What becomes of the agent. */
+enum run_mode {
+	RUN_DEFAULT,   /* supervise where the credential is minted, else exec */
+	RUN_EXEC,      /* sealpod becomes the agent */
+	RUN_SUPERVISE, /* the agent is a child; its credential is renewed */
+};
+
 /* "auto", "kbs", …; -1 without an error for another name. */
 int source_kind_by_name(struct bytes name, enum source_kind *ret_kind) WARN_UNUSED;
 const char *source_kind_name(enum source_kind kind);
@@ -76,6 +83,7 @@ struct config {
 
 	struct settings *settings; /* of the agent; never NULL in a configuration that was read */
 
+	enum run_mode run_mode;
 	int64_t deadline_ms;
 
 	struct svid_settings svid;

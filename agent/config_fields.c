@@ -131,6 +131,16 @@ static int set_tee_key(const struct toml_value *value, void *place, struct err *
 	return 0;
 }
 
+static int set_mode(const struct toml_value *value, void *place, struct err *err)
+{
+	struct bytes name = toml_string(value);
+	if (!bytes_equal_text(name, "exec") && !bytes_equal_text(name, "supervise"))
+		return err_set(err, ERR_CONFIG, "'%.*s' is unknown; use 'exec' or 'supervise'", (int)name.len,
+			       (const char *)name.data);
+	*(enum run_mode *)place = bytes_equal_text(name, "exec") ? RUN_EXEC : RUN_SUPERVISE;
+	return 0;
+}
+
 static int set_duration(const struct toml_value *value, void *place, struct err *err)
 {
 	return config_parse_duration(toml_string(value), place, err);
@@ -169,6 +179,7 @@ const struct config_field config_fields[] = {
 	{ "agent", "allow_disk", TOML_BOOL, set_bool, AT(allow_disk), NULL, false },
 	{ "agent", "socket_path", TOML_STRING, set_path, AT(socket_path), "/tmp/spire-agent/public/api.sock", true },
 	{ "agent", "admin_socket_path", TOML_STRING, set_path, AT(admin_socket_path), NULL, true },
+	{ "run", "mode", TOML_STRING, set_mode, AT(run_mode), NULL, false },
 	{ "run", "deadline", TOML_STRING, set_duration, AT(deadline_ms), NULL, false },
 	{ "svid", "socket", TOML_STRING, set_text, AT(svid.socket), NULL, true },
 	{ "svid", "directory", TOML_STRING, set_path, AT(svid.directory), NULL, true },

@@ -61,9 +61,10 @@ int handoff_send_plan(int fd, const struct handoff_plan *plan, struct err *err)
 	return send_message(fd, &message, NULL, err);
 }
 
-int handoff_send_files(int fd, const struct handoff_files *files, struct err *err)
+int handoff_send_files(int fd, const struct handoff_files *files, const struct handoff_credential *credential,
+		       struct err *err)
 {
-	struct handoff_message message = { .kind = HANDOFF_FILES };
+	struct handoff_message message = { .kind = HANDOFF_FILES, .credential = *credential };
 	const int fds[FILE_COUNT] = { files->credential, files->agent_config, files->bundle };
 	return send_message(fd, &message, fds, err);
 }
@@ -156,7 +157,8 @@ static int check_message(const struct handoff_message *m, size_t fd_count, const
 			return 0;
 		break;
 	case HANDOFF_FILES:
-		if (fd_count == FILE_COUNT)
+		if (fd_count == FILE_COUNT && m->credential.ends > 0 &&
+		    terminated(m->credential.fingerprint, sizeof(m->credential.fingerprint)))
 			return check_file(files->credential, err) < 0 || check_file(files->agent_config, err) < 0 ||
 					       check_file(files->bundle, err) < 0
 				       ? -1

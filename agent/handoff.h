@@ -24,6 +24,7 @@ struct handoff_plan {
 	char socket_path[PATH_MAX];
 	char admin_socket_path[PATH_MAX]; /* "" for none */
 	bool allow_disk;
+	bool supervise; /* the agent becomes a child, its credential a file */
 	uid_t uid;
 	gid_t gid;
 	struct deadline deadline;
@@ -40,6 +41,12 @@ struct handoff_files {
 #define OWNED_FILES CLEANUP(handoff_files_done)
 void handoff_files_done(struct handoff_files *files);
 
+/* What there is to know of the credential; public. */
+struct handoff_credential {
+	int64_t ends;         /* seconds since 1970: when the first certificate of its chain does */
+	char fingerprint[41]; /* of the leaf */
+};
+
 enum handoff_kind {
 	HANDOFF_PLAN = 1,
 	HANDOFF_FILES,
@@ -51,13 +58,15 @@ struct handoff_message {
 	enum handoff_kind kind;
 	union {
 		struct handoff_plan plan;
+		struct handoff_credential credential; /* goes with the files */
 		struct err failure;
 	};
 };
 
 /* Each sends one message. */
 int handoff_send_plan(int fd, const struct handoff_plan *plan, struct err *err) WARN_UNUSED;
-int handoff_send_files(int fd, const struct handoff_files *files, struct err *err) WARN_UNUSED;
+int handoff_send_files(int fd, const struct handoff_files *files, const struct handoff_credential *credential,
+		       struct err *err) WARN_UNUSED;
 int handoff_send_done(int fd, struct err *err) WARN_UNUSED; /* the worker has written the output itself */
 int handoff_send_failure(int fd, const struct err *failure, struct err *err) WARN_UNUSED;
 

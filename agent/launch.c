@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Becoming the SPIRE agent.
+ * Becoming the SPIRE agent, or starting it as a child.
  *
  * The plan comes from the configuration. Must never pass the agent a descriptor,
  * an environment variable or a privilege that it was not meant to have.
@@ -12,6 +12,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,20 +70,54 @@ static void reset_signals(void)
 		(void)signal(i, SIG_DFL); /* a parent may have left us with ignored ones */
 }
 
-int launch_agent(const struct handoff_plan *plan, int credential_fd, struct err *err)
+/* Returns on failure only. */
+static int execute(const struct handoff_plan *plan, struct err *err)
 {
 	char config[PATH_MAX + sizeof("/" PLACE_DIR "/" PLACE_CONFIG)];
-	uid_t before = geteuid();
 	(void)snprintf(config, sizeof(config), "%s/%s/%s", plan->runtime_dir, PLACE_DIR, PLACE_CONFIG);
 	char *const argv[] = { (char *)(uintptr_t)"spire-agent", (char *)(uintptr_t)"run",
 			       (char *)(uintptr_t)"-config", config, NULL };
-	if (pass_credential(plan, credential_fd, err) < 0 || drop_privileges(plan, err) < 0)
-		return -1;
 	(void)umask(022);
 	reset_signals();
 	(void)execv(plan->agent_path, argv);
-	int why = errno;
+	return not_executable(plan->agent_path, errno, err);
+}
+
+int launch_agent(const struct handoff_plan *plan, int credential_fd, struct err *err)
+{
+	uid_t before = geteuid();
+	if (pass_credential(plan, credential_fd, err) < 0 || drop_privileges(plan, err) < 0)
+		return -1;
+	(void)execute(plan, err);
 	if (geteuid() != before && seteuid(before) < 0)
 		log_warning("cannot get the privileges back to clean up");
-	return not_executable(plan->agent_path, why, err);
+	return -1;
+}
+
+static _Noreturn void be_child(const struct handoff_plan *plan, pid_t parent)
+{
+	struct err err = { 0 };
+	(void)setpgid(0, 0); /* a terminal's signals reach it by us, once */
+	/* After the change of user, which would forget it. */
+	if (drop_privileges(plan, &err) < 0)
+		(void)err_wrap(&err, "the agent");
+	else if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		(void)err_set(&err, ERR_SYSTEM, "the agent's parent is gone");
+	else
+		(void)execute(plan, &err);
+	log_error("%s", err.message);
+	_exit(err_exit_status(&err));
+}
+
+int launch_child(const struct handoff_plan *plan, pid_t *ret_pid, struct err *err)
+{
+	pid_t self = getpid();
+	pid_t pid = fork();
+	if (pid < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot start the agent");
+	if (pid == 0)
+		be_child(plan, self);
+	(void)setpgid(pid, pid); /* whoever of us comes first */
+	*ret_pid = pid;
+	return 0;
 }

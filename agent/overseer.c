@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -41,13 +42,19 @@ static int catch_signals(int *ret_fd, struct err *err)
 	return 0;
 }
 
+struct order overseer_order(const struct cli_options *options)
+{
+	char token[17];
+	struct order order = { .options = options, .started_ms = clock_now_ms() };
+	random_name(token, sizeof(token));
+	(void)snprintf(order.instance, sizeof(order.instance), "sealpod-%s", token);
+	return order;
+}
+
 int overseer_start(struct overseer *overseer, const struct cli_options *options,
 		   int (*work)(int fd, void *order, struct err *err), struct err *err)
 {
-	char token[17];
-	random_name(token, sizeof(token));
-	overseer->order = (struct order){ .options = options, .started_ms = clock_now_ms() };
-	(void)snprintf(overseer->order.instance, sizeof(overseer->order.instance), "sealpod-%s", token);
+	overseer->order = overseer_order(options);
 	if (catch_signals(&overseer->signal_fd, err) < 0)
 		return -1;
 	return worker_start(work, &overseer->order, &overseer->worker, err);
@@ -76,7 +83,7 @@ int overseer_receive(struct overseer *overseer, enum handoff_kind kind, const st
 	if (ret_message->kind != kind)
 		return err_set(err, ERR_SYSTEM, "the worker's records came out of order");
 	if (overseer->worker_done)
-		worker_end(&overseer->worker, true);
+		(void)worker_end(&overseer->worker, true);
 	return 0;
 }
 
@@ -89,10 +96,10 @@ bool overseer_interrupted(struct overseer *overseer)
 }
 
 /* Ends as the signal would have ended us; as process 1, whom signals do not end, by its status. */
-static _Noreturn void end_by_signal(int number)
+static _Noreturn void end_by_signal(int number, bool gone)
 {
 	sigset_t none;
-	log_info("ended by signal %d (%s); nothing is left behind", number, strsignal(number));
+	log_info("ended by signal %d (%s)%s", number, strsignal(number), gone ? "; nothing is left behind" : "");
 	(void)signal(number, SIG_DFL);
 	(void)raise(number);
 	(void)sigemptyset(&none);
@@ -100,15 +107,27 @@ static _Noreturn void end_by_signal(int number)
 	_exit(128 + number);
 }
 
+/* The kernel lets rmdir(2) wait for whoever still reads from the instance. So does this process, which nobody waits for. */
+static void remove_later(const char *instance)
+{
+	if (fork() != 0)
+		return;
+	(void)syscall(SYS_close_range, 0u, ~0u, 0u);
+	tsm_remove(instance);
+	_exit(0);
+}
+
 void overseer_end(struct overseer *overseer)
 {
-	worker_end(&overseer->worker, overseer->worker_done);
-	if (!overseer->worker_done)
+	bool gone = worker_end(&overseer->worker, overseer->worker_done);
+	if (!gone)
+		remove_later(overseer->order.instance);
+	else if (!overseer->worker_done)
 		tsm_remove(overseer->order.instance);
 	handoff_files_done(&overseer->files);
 	cleanup_fd(&overseer->signal_fd);
 	if (overseer->signal)
-		end_by_signal(overseer->signal);
+		end_by_signal(overseer->signal, gone);
 }
 
 static int oversee(struct overseer *overseer, struct err *err)

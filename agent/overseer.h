@@ -30,6 +30,9 @@ struct overseer {
 
 #define OVERSEER_INIT { .files = HANDOFF_FILES_INIT, .signal_fd = -1 }
 
+/* What a worker that is started now is given. */
+struct order overseer_order(const struct cli_options *options);
+
 /* Starts `work` with a struct order as its argument. */
 int overseer_start(struct overseer *overseer, const struct cli_options *options,
 		   int (*work)(int fd, void *order, struct err *err), struct err *err) WARN_UNUSED;

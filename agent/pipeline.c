@@ -38,10 +38,26 @@ static int copy_path(char to[static PATH_MAX], const char *from, const char *key
 	return 0;
 }
 
-static int make_plan(const struct config *config, struct deadline deadline, struct handoff_plan *plan, struct err *err)
+/* The command line, else the configuration; a minted credential lives a day and wants to be renewed. */
+static bool is_supervised(const struct config *config, const struct cli_options *options)
 {
+	if (options->supervise || options->exec)
+		return options->supervise;
+	if (config->run_mode != RUN_DEFAULT)
+		return config->run_mode == RUN_SUPERVISE;
+	return secret_ref_given(&config->credential_issuer);
+}
+
+static int make_plan(const struct config *config, const struct order *order, struct deadline deadline,
+		     struct handoff_plan *plan, struct err *err)
+{
+	bool supervise = is_supervised(config, order->options);
+	if (supervise && config->allow_disk)
+		return err_set(err, ERR_CONFIG,
+			       "key 'agent.allow_disk': a supervised agent's credential is a file, which must be in memory; drop the key, or say '--exec'");
 	*plan = (struct handoff_plan){
 		.allow_disk = config->allow_disk,
+		.supervise = supervise,
 		.uid = config->agent_uid_set ? config->agent_uid : geteuid(),
 		.gid = config->agent_uid_set ? config->agent_gid : getegid(),
 		.deadline = deadline,
@@ -104,7 +120,8 @@ static int mint(struct source *source, const struct config *config, struct spire
 	return spire_mint_credential(&issuer, bytes_of("", 0), &order, credential, err);
 }
 
-static int get_credential(struct source *source, const struct config *config, int *ret_fd, struct err *err)
+static int get_credential(struct source *source, const struct config *config, const struct handoff_plan *plan,
+			  int *ret_fd, struct handoff_credential *ret_about, struct err *err)
 {
 	struct spire_credential credential OWNED_SPIRE_CREDENTIAL = SPIRE_CREDENTIAL_INIT;
 	bool minted = secret_ref_given(&config->credential_issuer);
@@ -112,8 +129,11 @@ static int get_credential(struct source *source, const struct config *config, in
 		return -1;
 	say_credential(&credential, config->trust_domain);
 	if (minted)
-		log_info("minted for instance '%s'; it ends in %lld minutes and is not renewed", credential.subject,
-			 (long long)(credential.not_after - time(NULL)) / 60);
+		log_info("minted for instance '%s'; it ends in %lld minutes and is %s", credential.subject,
+			 (long long)(credential.not_after - time(NULL)) / 60,
+			 plan->supervise ? "renewed before" : "not renewed");
+	*ret_about = (struct handoff_credential){ .ends = credential.ends };
+	memcpy(ret_about->fingerprint, credential.fingerprint, sizeof(ret_about->fingerprint));
 	return file_sealed_memfd("sealpod-credential", secret_bytes(&credential.pem), ret_fd, err);
 }
 
@@ -132,13 +152,15 @@ static int get_bundle(struct source *source, const struct config *config, int *r
 	return file_sealed_memfd("sealpod-bundle", buf_bytes(&bundle.pem), ret_fd, err);
 }
 
-static int make_agent_config(const struct config *config, int *ret_fd, struct err *err)
+static int make_agent_config(const struct config *config, const struct handoff_plan *plan, int *ret_fd, struct err *err)
 {
+	char credential_path[PATH_MAX + 32];
 	char data_dir[PATH_MAX + 32];
 	char bundle_path[PATH_MAX + 32];
 	struct buf text OWNED_BUF = BUF_INIT(AGENT_CONFIG_MAX);
 	(void)snprintf(data_dir, sizeof(data_dir), "%s/" PLACE_DIR "/" PLACE_DATA, config->runtime_dir);
 	(void)snprintf(bundle_path, sizeof(bundle_path), "%s/" PLACE_DIR "/" PLACE_BUNDLE, config->runtime_dir);
+	(void)snprintf(credential_path, sizeof(credential_path), "%s/" PLACE_DIR "/" PLACE_CREDENTIAL, config->runtime_dir);
 	struct spire_agent_config agent = {
 		.server_address = config->server_address,
 		.server_port = config->server_port,
@@ -147,7 +169,7 @@ static int make_agent_config(const struct config *config, int *ret_fd, struct er
 		.admin_socket_path = config->admin_socket_path,
 		.data_dir = data_dir,
 		.bundle_path = bundle_path,
-		.credential_path = LAUNCH_CREDENTIAL_PATH,
+		.credential_path = plan->supervise ? credential_path : LAUNCH_CREDENTIAL_PATH,
 		.version = config->agent_version,
 		.settings = config->settings->items,
 		.setting_count = config->settings->count,
@@ -158,13 +180,13 @@ static int make_agent_config(const struct config *config, int *ret_fd, struct er
 }
 
 /* All that the KBS gives, checked. The session, its keys and tokens are gone at the end. */
-static int gather(const struct startup *startup, const struct order *order, struct handoff_files *files,
-		  struct err *err)
+static int gather(const struct startup *startup, const struct order *order, const struct handoff_plan *plan,
+		  struct handoff_files *files, struct handoff_credential *ret_about, struct err *err)
 {
 	struct source source OWNED_SOURCE = SOURCE_INIT;
 	if (startup_open_source(startup, order, &source, err) < 0)
 		return -1;
-	if (get_credential(&source, &startup->config, &files->credential, err) < 0)
+	if (get_credential(&source, &startup->config, plan, &files->credential, ret_about, err) < 0)
 		return err_wrap(err, "x509pop credential");
 	if (get_bundle(&source, &startup->config, &files->bundle, err) < 0)
 		return err_wrap(err, "trust bundle");
@@ -177,12 +199,13 @@ int pipeline_work(int fd, void *arg, struct err *err)
 	struct startup startup OWNED_STARTUP = { .initdata = NULL };
 	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
 	struct handoff_plan plan;
+	struct handoff_credential about = { 0 };
 	if (source_setup(err) < 0 || startup_read(order, CONFIG_ALL, &startup, err) < 0 ||
-	    make_plan(&startup.config, startup.deadline, &plan, err) < 0 ||
-	    make_agent_config(&startup.config, &files.agent_config, err) < 0 || handoff_send_plan(fd, &plan, err) < 0 ||
-	    handoff_await_go(fd, err) < 0 || gather(&startup, order, &files, err) < 0)
+	    make_plan(&startup.config, order, startup.deadline, &plan, err) < 0 ||
+	    make_agent_config(&startup.config, &plan, &files.agent_config, err) < 0 || handoff_send_plan(fd, &plan, err) < 0 ||
+	    handoff_await_go(fd, err) < 0 || gather(&startup, order, &plan, &files, &about, err) < 0)
 		return -1;
 	log_info("credential and trust bundle are here after %lld ms",
 		 (long long)(clock_now_ms() - order->started_ms));
-	return handoff_send_files(fd, &files, err);
+	return handoff_send_files(fd, &files, &about, err);
 }

@@ -2,8 +2,9 @@
 /*
  * Putting the agent's files in place.
  *
- * The paths come from the configuration, the contents from the worker. Nothing
- * here is secret: the key is in a sealed memory file that never gets a name. Must
+ * The paths come from the configuration, the contents from the worker. The key is
+ * in a sealed memory file that never gets a name; only for an agent that is
+ * supervised the kernel copies it to a file in memory. Must
  * not leave a half-made directory under its final name, nor anything after a failure.
  */
 #include "agent/place.h"
@@ -12,7 +13,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,28 +65,19 @@ int place_open(const struct handoff_plan *plan, struct place *place, struct err 
 		(void)fchmod(place->runtime_fd, 0755); /* our umask is 077, and the agent's user must pass */
 	if (file_is_memory(place->runtime_fd))
 		return 0;
-	if (!plan->allow_disk)
+	if (plan->supervise || !plan->allow_disk)
 		return err_set(err, ERR_CONFIG,
-			       "agent.runtime_dir '%s' is not on a memory file system (tmpfs, ramfs): mount one there, or set 'allow_disk = true' and know why",
-			       plan->runtime_dir);
+			       "agent.runtime_dir '%s' is not on a memory file system (tmpfs, ramfs): mount one there%s",
+			       plan->runtime_dir, plan->supervise ? "" : ", or set 'allow_disk = true' and know why");
 	log_warning("agent.runtime_dir '%s' is not on a memory file system; 'allow_disk' lets that pass",
 		    plan->runtime_dir);
 	return 0;
 }
 
-/* The content of a sealed memory file, straight from its pages. */
+/* The content of a sealed memory file; the kernel copies it. */
 static int copy_file(int memfd, int dirfd, const char *name, struct file_owner owner, struct err *err)
 {
-	struct stat st;
-	if (fstat(memfd, &st) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot examine what the worker handed over");
-	size_t len = (size_t)st.st_size;
-	void *content = mmap(NULL, len, PROT_READ, MAP_PRIVATE, memfd, 0);
-	if (content == MAP_FAILED)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot map what the worker handed over");
-	int rc = file_replace(dirfd, name, bytes_of(content, len), 0400, owner, err);
-	(void)munmap(content, len);
-	return rc;
+	return file_replace_from(dirfd, name, memfd, 0400, owner, err);
 }
 
 static int make_dir(int parent, const char *name, struct file_owner owner, int *ret_fd, struct err *err)
@@ -110,9 +101,38 @@ static int fill_dir(const struct handoff_plan *plan, const struct handoff_files 
 	int data OWNED_FD = -1;
 	struct file_owner owner = owner_of(plan);
 	if (make_dir(parent, TEMPORARY_DIR, owner, &dir, err) < 0 || make_dir(dir, PLACE_DATA, owner, &data, err) < 0 ||
-	    copy_file(files->agent_config, dir, PLACE_CONFIG, owner, err) < 0)
+	    copy_file(files->agent_config, dir, PLACE_CONFIG, owner, err) < 0 ||
+	    (plan->supervise && copy_file(files->credential, dir, PLACE_CREDENTIAL, owner, err) < 0))
 		return -1;
 	return copy_file(files->bundle, dir, PLACE_BUNDLE, owner, err);
+}
+
+static int open_placed(const struct place *place, int *ret_fd, struct err *err)
+{
+	*ret_fd = openat(place->runtime_fd, PLACE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 ? err_set_errno(err, ERR_SYSTEM, errno, "cannot open directory '" PLACE_DIR "'") : 0;
+}
+
+int place_fresh_data(const struct handoff_plan *plan, const struct place *place, struct err *err)
+{
+	int dir OWNED_FD = -1;
+	int data OWNED_FD = -1;
+	if (open_placed(place, &dir, err) < 0 || file_remove_tree(dir, PLACE_DATA, err) < 0 ||
+	    make_dir(dir, PLACE_DATA, owner_of(plan), &data, err) < 0)
+		return err_wrap(err, "'%s'", plan->runtime_dir);
+	return 0;
+}
+
+int place_renewed(const struct handoff_plan *plan, const struct handoff_files *files, const struct place *place,
+		  struct err *err)
+{
+	int dir OWNED_FD = -1;
+	struct file_owner owner = owner_of(plan);
+	if (open_placed(place, &dir, err) < 0 || copy_file(files->agent_config, dir, PLACE_CONFIG, owner, err) < 0 ||
+	    copy_file(files->bundle, dir, PLACE_BUNDLE, owner, err) < 0 ||
+	    copy_file(files->credential, dir, PLACE_CREDENTIAL, owner, err) < 0)
+		return err_wrap(err, "'%s'", plan->runtime_dir);
+	return 0;
 }
 
 /* The directory that a socket will be in, owned by the agent's user if we had to create it. */

@@ -15,6 +15,7 @@
 #define PLACE_CONFIG "agent.json"
 #define PLACE_BUNDLE "bundle.pem"
 #define PLACE_DATA "data"
+#define PLACE_CREDENTIAL "credential.pem" /* key and chain; only of an agent that is supervised */
 
 /* What was made, for undoing. */
 struct place {
@@ -28,12 +29,19 @@ struct place {
 #define PLACE_INIT { .runtime_fd = -1 }
 
 /* May runtime_dir be used? Opens (and creates) it, and checks that it is memory: ERR_CONFIG if not and
- * plan->allow_disk is false. To be asked before anything is spent. */
+ * plan->allow_disk is false, or the credential is to be a file. To be asked before anything is spent. */
 int place_open(const struct handoff_plan *plan, struct place *place, struct err *err) WARN_UNUSED;
 
 /* Writes everything and puts it in place. */
 int place_files(const struct handoff_plan *plan, const struct handoff_files *files, struct place *place,
 		struct err *err) WARN_UNUSED;
+
+/* For an agent that is supervised, at each of its starts but the first: an empty data directory. */
+int place_fresh_data(const struct handoff_plan *plan, const struct place *place, struct err *err) WARN_UNUSED;
+
+/* What a renewal brought, each file replaced by a rename; the credential, which the running agent reads, last. */
+int place_renewed(const struct handoff_plan *plan, const struct handoff_files *files, const struct place *place,
+		  struct err *err) WARN_UNUSED;
 
 /* Takes away what the two above made. Safe at any point, also twice. */
 void place_undo(const struct handoff_plan *plan, struct place *place);

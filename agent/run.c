@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `sealpod run`, the parent's side: start the worker, look whether its plan can
- * be carried out, wait for what it hands over, put it in place, become the agent.
+ * be carried out, wait for what it hands over, put it in place, become the agent or
+ * supervise it.
  *
  * This process never parses foreign bytes and never holds a secret in its memory:
  * the key passes through it as a descriptor. On every failure it takes away what it made.
  */
+#include <stdlib.h>
+
 #include "agent/cli.h"
 #include "agent/launch.h"
 #include "agent/overseer.h"
 #include "agent/pipeline.h"
 #include "agent/place.h"
+#include "agent/supervisor.h"
 #include "base/log.h"
 
 static int receive_plan(struct overseer *overseer, struct handoff_plan *plan, struct place *place, struct err *err)
@@ -24,16 +28,20 @@ static int receive_plan(struct overseer *overseer, struct handoff_plan *plan, st
 	return handoff_send_go(overseer->worker.fd, err);
 }
 
-/* Returns on failure only. */
-static void become_agent(struct overseer *overseer, struct handoff_plan *plan, struct place *place, struct err *err)
+/* Returns on failure only, or with the status of an agent that was supervised. */
+static int run_agent(struct overseer *overseer, struct handoff_plan *plan, struct place *place, int *ret_status,
+		     struct err *err)
 {
 	struct handoff_message message;
 	if (receive_plan(overseer, plan, place, err) < 0 ||
 	    overseer_receive(overseer, HANDOFF_FILES, &plan->deadline, &message, err) < 0 ||
 	    place_files(plan, &overseer->files, place, err) < 0 || overseer_interrupted(overseer))
-		return;
+		return -1;
 	log_info("starting '%s'", plan->agent_path);
-	(void)launch_agent(plan, overseer->files.credential, err);
+	if (!plan->supervise)
+		return launch_agent(plan, overseer->files.credential, err);
+	handoff_files_done(&overseer->files);
+	return supervisor_run(overseer->order.options, plan, place, &message.credential, ret_status, err);
 }
 
 int verb_run(const struct cli_options *options, struct err *err)
@@ -41,9 +49,13 @@ int verb_run(const struct cli_options *options, struct err *err)
 	struct overseer overseer = OVERSEER_INIT;
 	struct handoff_plan plan = { 0 };
 	struct place place = PLACE_INIT;
-	if (overseer_start(&overseer, options, pipeline_work, err) == 0)
-		become_agent(&overseer, &plan, &place, err);
+	int status = 0;
+	int rc = overseer_start(&overseer, options, pipeline_work, err);
+	if (rc == 0)
+		rc = run_agent(&overseer, &plan, &place, &status, err);
 	place_undo(&plan, &place);
 	overseer_end(&overseer);
-	return -1;
+	if (rc < 0)
+		return -1;
+	exit(status);
 }

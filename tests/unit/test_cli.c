@@ -60,6 +60,9 @@ static void wrong_lines_are_explained(void **state)
 	} rows[] = {
 		{ "run", { "--config", "kbs:///a/b/c", "--unmeasured-config", "f", NULL }, "exclude each other" },
 		{ "run", { "--config", "/etc/sealpod.toml", NULL }, "option '--config': '/etc/sealpod.toml' is not a KBS resource URI" },
+		{ "run", { "--supervise", "--exec", NULL }, "exclude each other" },
+		{ "get", { "--supervise", "kbs:///a/b/c", NULL }, "knows no option '--supervise'" },
+		{ "health", { "--margin", "0s", NULL }, "option '--margin': '0s' is no duration" },
 		{ "run", { "--source", "vault", NULL }, "option '--source': 'vault' is unknown" },
 		{ "install", { NULL }, "'install' wants a DIRECTORY" },
 		{ "run", { "--unmeasured-config", NULL }, "'--unmeasured-config' wants a FILE" },

@@ -52,6 +52,7 @@ static void defaults_are_filled_in(void **state)
 	assert_string_equal(config.agent_path, "/opt/spire/bin/spire-agent");
 	assert_string_equal(config.runtime_dir, "/run/sealpod");
 	assert_string_equal(config.socket_path, "/tmp/spire-agent/public/api.sock");
+	assert_int_equal(config.run_mode, RUN_DEFAULT);
 	assert_null(config.admin_socket_path);
 	assert_null(config.agent_version);
 	assert_false(config.agent_uid_set);
@@ -72,7 +73,7 @@ static void everything_can_be_said(void **state)
 			       "[agent.settings]\nlog_level = \"DEBUG\"\n"
 			       "[agent.settings.experimental]\nsync_interval = \"1s\"\n"
 			       "[agent.health_checks]\nlistener_enabled = true\n"
-			       "[run]\ndeadline = \"1h\"\n",
+			       "[run]\ndeadline = \"1h\"\nmode = \"supervise\"\n",
 			       CONFIG_ALL, &config, &err),
 			 0);
 	assert_string_equal(log_text, "");
@@ -83,6 +84,7 @@ static void everything_can_be_said(void **state)
 	assert_true(config.agent_uid_set && config.allow_disk);
 	assert_int_equal(config.agent_gid, 0);
 	assert_int_equal(config.deadline_ms, 3600000);
+	assert_int_equal(config.run_mode, RUN_SUPERVISE);
 	assert_int_equal(config.settings->count, 4); /* two keys, a table, its key */
 	assert_string_equal(config.settings->items[0].name, "log_level");
 	assert_string_equal(config.settings->items[0].text, "DEBUG");
@@ -191,6 +193,7 @@ static void keys_that_exclude_each_other_are_named(void **state)
 		{ "[agent]\ngid = 1\n", "key 'agent.gid': needs 'uid' beside it" },
 		{ "[agent]\nsocket_path = \"/s/api\"\nadmin_socket_path = \"/s/admin\"\n", "key 'agent.admin_socket_path': " },
 		{ "[agent]\nsettings = 1\n", "key 'agent.settings': is of type integer, not table" },
+		{ "[run]\nmode = \"daemon\"\n", "key 'run.mode': 'daemon' is unknown; use 'exec' or 'supervise'" },
 		{ "kbs = 1\n", "key 'kbs': is of type integer, not table" },
 		{ "[spire]\ntrust_domain = \"a\\u0000b\"\n", "holds a NUL character" },
 	};

@@ -78,11 +78,14 @@ static void files_arrive_sealed_and_close_on_exec(void **state)
 	(void)state;
 	struct handoff_files sent OWNED_FILES = { sealed("key"), sealed("{}"), sealed("bundle") };
 	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
+	struct handoff_credential about = { .ends = 1700000000, .fingerprint = "abc" };
 	struct handoff_message message;
 	struct buf text OWNED_BUF = BUF_INIT(64);
-	assert_int_equal(handoff_send_files(pair[1], &sent, NULL), 0);
+	assert_int_equal(handoff_send_files(pair[1], &sent, &about, NULL), 0);
 	assert_int_equal(receive(&message, &files, NULL), 0);
 	assert_int_equal(message.kind, HANDOFF_FILES);
+	assert_int_equal(message.credential.ends, 1700000000);
+	assert_string_equal(message.credential.fingerprint, "abc");
 	assert_int_equal(fcntl(files.credential, F_GETFD), FD_CLOEXEC);
 	char path[64];
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", files.agent_config);
@@ -167,6 +170,7 @@ static void malformed_records_are_refused(void **state)
 	send_raw(&message, sizeof(message), three, 3);
 	expect_refused("malformed record");
 	message.kind = HANDOFF_FILES; /* too few, too many */
+	message.credential.ends = 1;
 	send_raw(&message, sizeof(message), NULL, 0);
 	expect_refused("malformed record");
 	send_raw(&message, sizeof(message), three, 2);
@@ -175,6 +179,13 @@ static void malformed_records_are_refused(void **state)
 	expect_refused("malformed record");
 	send_raw(&message, sizeof(message), eight, 8);
 	expect_refused("cannot read from the worker");
+	message.credential.ends = 0; /* a time that cannot be */
+	send_raw(&message, sizeof(message), three, 3);
+	expect_refused("malformed record");
+	message.credential.ends = 1;
+	memset(message.credential.fingerprint, 'x', sizeof(message.credential.fingerprint));
+	send_raw(&message, sizeof(message), three, 3);
+	expect_refused("malformed record");
 	message.kind = HANDOFF_FAILURE; /* unterminated texts */
 	memset(message.failure.message, 'x', sizeof(message.failure.message));
 	send_raw(&message, sizeof(message), NULL, 0);
@@ -192,7 +203,7 @@ static void malformed_records_are_refused(void **state)
 static void unsealed_and_oversized_files_are_refused(void **state)
 {
 	(void)state;
-	static const struct handoff_message message = { .kind = HANDOFF_FILES };
+	static const struct handoff_message message = { .kind = HANDOFF_FILES, .credential = { .ends = 1 } };
 	int good OWNED_FD = sealed("x");
 	int unsealed OWNED_FD = memfd_create("u", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int pipes[2];
