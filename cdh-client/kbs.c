@@ -76,6 +76,7 @@ static int try_exchange(struct kbs *kbs, const struct http_request *request, str
 {
 	if (http_perform(kbs->http, request, &kbs->options->deadline, response, err) < 0)
 		return -1;
+	kbs_facts_answer(kbs->options->facts, response, request->path);
 	return kbs_check_server(response->status, err);
 }
 
@@ -103,6 +104,7 @@ static int exchange(struct kbs *kbs, const struct http_request *request, struct 
 static enum kbs_verdict judge(const struct kbs *kbs, const struct http_response *response, const char *what,
 			      struct err *err)
 {
+	kbs_facts_answer(kbs->options->facts, response, what); /* by the name that people know */
 	const struct kbs_asked asked = { .url = kbs->options->url, .tee = kbs->options->evidence.tee, .what = what };
 	return kbs_judge(response, &asked, err);
 }
@@ -154,6 +156,7 @@ static int check_token(const struct kbs *kbs, const struct http_response *respon
 	if (json_parse(buf_bytes(&response->body), ANSWER_MAX, &doc, err) < 0 ||
 	    json_get_string(doc, "token", &token, err) < 0)
 		return err_wrap(err, "KBS at '%s': answer to /attest", kbs->options->url);
+	kbs_facts_token(kbs->options->facts, bytes_of_text(token));
 	return 0;
 }
 
@@ -172,6 +175,7 @@ static int handshake(struct kbs *kbs, enum kbs_verdict *ret_verdict, struct err 
 					.headers = headers,
 					.header_count = ARRAY_LEN(headers),
 					.body = buf_bytes(&body) };
+	kbs_facts_attestation(kbs->options->facts);
 	if (exchange(kbs, &request, &response, err) < 0)
 		return -1;
 	*ret_verdict = judge(kbs, &response, "/attest", err);
@@ -191,12 +195,14 @@ static int obtain_token(struct kbs *kbs, enum kbs_verdict *ret_verdict, struct e
 	struct buf jwt OWNED_BUF = BUF_INIT(KBS_TOKEN_MAX);
 	struct tee_key *key OWNED_TEE_KEY = NULL;
 	struct err why = { 0 };
+	kbs_facts_attestation(kbs->options->facts);
 	if (source->obtain(&kbs->options->deadline, &jwt, &key, source->arg, &why) < 0) {
 		*ret_verdict = why.code == ERR_SERVER ? KBS_VERDICT_REFUSED : KBS_VERDICT_FINAL;
 		*err = why;
 		return -1;
 	}
 	*ret_verdict = KBS_VERDICT_FINAL;
+	kbs_facts_token(kbs->options->facts, buf_bytes(&jwt));
 	buf_done(&kbs->bearer);
 	if (buf_append_text(&kbs->bearer, "Bearer ", err) < 0 || buf_append(&kbs->bearer, buf_bytes(&jwt), err) < 0)
 		return -1;
@@ -257,6 +263,12 @@ static enum kbs_verdict get_once(struct kbs *kbs, const struct kbs_uri *uri, str
 		return KBS_VERDICT_FINAL;
 	}
 	return KBS_VERDICT_OK;
+}
+
+int kbs_probe(struct kbs *kbs, struct err *err)
+{
+	struct rcar_challenge challenge;
+	return auth(kbs, &challenge, err);
 }
 
 int kbs_get(struct kbs *kbs, const struct kbs_uri *uri, struct secret *ret_secret, struct err *err)

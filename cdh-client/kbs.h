@@ -19,6 +19,7 @@
 #include "base/http.h"
 #include "base/json.h"
 #include "base/secret.h"
+#include "cdh-client/kbs_facts.h"
 #include "cdh-client/tee_key.h"
 #include "cdh-client/uri.h"
 
@@ -50,6 +51,7 @@ struct kbs_options {
 	struct kbs_token_source token; /* all zero: attest with `evidence` */
 	struct bytes initdata; /* sent along in /attest when not empty */
 	struct deadline deadline;
+	struct kbs_facts *facts; /* filled as the session goes on; NULL: nobody wants to know */
 };
 
 struct kbs;
@@ -65,6 +67,9 @@ int kbs_open(const struct kbs_options *options, struct kbs **ret_kbs, struct err
 void kbs_close(struct kbs *kbs);
 void kbs_cleanup(struct kbs **kbs);
 #define OWNED_KBS CLEANUP(kbs_cleanup)
+
+/* Asks for a challenge and does nothing with it: can this KBS be attested to? Spends no evidence. Errors as of kbs_get(). */
+int kbs_probe(struct kbs *kbs, struct err *err) WARN_UNUSED;
 
 /* Fetches one resource, attesting first if this session has not. Errors: ERR_DENIED,
  * ERR_MISSING, ERR_CONFIG (no such plugin), ERR_PROTOCOL, ERR_NETWORK, ERR_TIMEOUT,
