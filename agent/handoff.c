@@ -110,6 +110,8 @@ static int fd_at(const struct cmsghdr *c, size_t i)
 
 /* Takes the descriptors of a message into `files` and says how many came. Ones too many (the
  * control buffer's padding has room for one) are closed. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* in musl's CMSG_NXTHDR */
 static size_t take_fds(struct msghdr *header, struct handoff_files *files)
 {
 	size_t count = 0;
@@ -127,6 +129,7 @@ static size_t take_fds(struct msghdr *header, struct handoff_files *files)
 	}
 	return count;
 }
+#pragma GCC diagnostic pop
 
 static int check_file(int fd, struct err *err)
 {
