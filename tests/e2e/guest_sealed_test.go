@@ -180,8 +180,8 @@ var sealedRefusals = []struct {
 		return strings.Join(parts, ".")
 	}, keyAsPEM, 103, []string{"'none'"}},
 	{"white space behind it", func(t *testing.T, s sealer) string { return s.vault(t, lab.PathCombined) + "\n" }, keyAsPEM, 103, []string{"white space"}},
-	{"white space in front of it", func(t *testing.T, s sealer) string { return "\n " + newSealer(t).vault(t, lab.PathCombined) }, keyAsPEM, 103,
-		[]string{"not by the configured key"}},
+	{"white space in front of it", func(t *testing.T, s sealer) string { return "\n " + s.vault(t, lab.PathCombined) }, keyAsPEM, 103,
+		[]string{"does not begin with 'sealed.'"}},
 	{"sealed once more inside", func(t *testing.T, s sealer) string { return s.vault(t, pathSealed) }, keyAsPEM, 103, []string{"nobody has unsealed"}},
 	{"no key configured", func(t *testing.T, s sealer) string { return s.vault(t, lab.PathCombined) }, noKey, 100, []string{"secrets.sealed_key"}},
 	{"a vault that is not the KBS", func(t *testing.T, s sealer) string {
