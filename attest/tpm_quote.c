@@ -156,6 +156,8 @@ int tpm_signature_read(struct bytes marshalled, struct bytes *ret_raw, struct er
 			       (unsigned)scheme, (unsigned)hash);
 	if (take_2b(&cursor, TPM_SIGNATURE_MAX, "the signature", &raw, err) < 0)
 		return err_wrap(err, "TPM signature");
+	if (raw.len == 0)
+		return err_set(err, ERR_PROTOCOL, "TPM signature: it is empty");
 	if (cursor_left(&cursor) > 0)
 		return err_set(err, ERR_PROTOCOL, "TPM signature: %zu bytes lie behind it", cursor_left(&cursor));
 	*ret_raw = raw;

@@ -42,7 +42,7 @@ static TSS2_RC spy_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint8
 		tpm->hook(tpm, tpm->last, tpm->arg);
 		tpm->inside = false;
 	}
-	if (tpm->refuse_with)
+	if (tpm->refuse_with || tpm->canned_for == tpm->last)
 		return TSS2_RC_SUCCESS;
 	return Tss2_Tcti_Transmit(tpm->inner, size, command);
 }
@@ -50,6 +50,14 @@ static TSS2_RC spy_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint8
 static TSS2_RC spy_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *response, int32_t timeout)
 {
 	struct soft_tpm *tpm = of(context);
+	if (tpm->canned_for == tpm->last) {
+		*size = tpm->canned.len;
+		if (response) {
+			memcpy(response, tpm->canned.data, tpm->canned.len);
+			tpm->canned_for = 0;
+		}
+		return TSS2_RC_SUCCESS;
+	}
 	if (!tpm->refuse_with)
 		return Tss2_Tcti_Receive(tpm->inner, size, response, timeout);
 	const uint8_t answer[] = { 0x80, 0x01, 0, 0, 0, 10, (uint8_t)(tpm->refuse_with >> 24), (uint8_t)(tpm->refuse_with >> 16),

@@ -28,6 +28,8 @@ struct soft_tpm {
 	bool inside; /* the hook is running */
 	unsigned commands;
 	TSS2_RC refuse_with; /* the next command is answered with this, by nobody */
+	TPM2_CC canned_for;  /* the next command of this code is answered with these bytes, by nobody; 0: none is */
+	struct bytes canned;
 	TPM2_CC last;
 	pid_t pid;
 	char dir[256];

@@ -183,6 +183,7 @@ static void spoilt(void **state)
 	assert_text_refused(two, "\"signature\":\"", "\"signature\":7,\"s\":\"", "signature");
 	assert_text_refused(two, "\"pcrs\":[", "\"pcrs\":[\"00\",", "25 values");
 	assert_text_refused(two, "\"pcrs\":[\"", "\"pcrs\":[\"00", "value 0");
+	assert_text_refused(two, "\"pcrs\":[\"84", "\"pcrs\":[\"", "value 0: 31 bytes");
 	assert_text_refused("azure/snp-evidence-v0.json", "\"report\":[", "\"report\":[256,", "256");
 	assert_text_refused("azure/snp-evidence-v0.json", "\"report\":[", "\"report\":[1.5,", "1.5");
 	assert_text_refused("azure/snp-evidence-v0.json", "\"report\":[", "\"report\":[\"1\",", "no byte");

@@ -5,6 +5,9 @@
  */
 #include "vectors.h"
 
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
 #include "attest/az_common.h"
 #include "attest/snp_signature.h"
 
@@ -194,6 +197,23 @@ static void secure_boot_off(void **state)
 	assert_non_null(strstr(look_find(&findings, "user-data")->text, "no 'user-data'"));
 }
 
+static void leaf_of(struct bytes raw_quote, struct buf *ret_der)
+{
+	struct tdx_quote quote;
+	struct err err = { 0 };
+	unsigned char *der = NULL;
+	assert_int_equal(tdx_quote_read(raw_quote, &quote, &err), 0);
+	BIO *bio = BIO_new_mem_buf(quote.cert_data.data, (int)quote.cert_data.len);
+	X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	assert_non_null(leaf);
+	int len = i2d_X509(leaf, &der);
+	assert_true(len > 0);
+	assert_int_equal(buf_append(ret_der, bytes_of(der, (size_t)len), &err), 0);
+	OPENSSL_free(der);
+	X509_free(leaf);
+	BIO_free(bio);
+}
+
 static void signature_of_the_hardware_report(void **state)
 {
 	(void)state;
@@ -208,8 +228,19 @@ static void signature_of_the_hardware_report(void **state)
 	assert_int_equal(err.code, ERR_SERVER);
 	assert_int_equal(snp_signature_check(report, buf_bytes(&p256), &err), -1);
 	assert_int_equal(err.code, ERR_PROTOCOL);
+	/* A key of another curve: the leaf of a TD quote's PCK chain. */
+	struct buf raw_quote OWNED_BUF = vector_read("azure/td-quote.bin");
+	struct buf pck OWNED_BUF = BUF_INIT(VECTOR_MAX);
+	leaf_of(buf_bytes(&raw_quote), &pck);
+	assert_int_equal(snp_signature_check(report, buf_bytes(&pck), &err), -1);
+	assert_message_has(err, "no P-384 key");
+	assert_int_equal(buf_append_byte(&machine.vcek, 0, &err), 0);
+	assert_int_equal(snp_signature_check(report, buf_bytes(&machine.vcek), &err), -1);
+	assert_int_equal(err.code, ERR_PROTOCOL);
+	machine.vcek.len--;
 	machine.gathered.hcl.data[32 + 0x90] ^= 1;
 	assert_int_equal(snp_signature_check(report, buf_bytes(&machine.vcek), &err), -1);
+	assert_int_equal(err.code, ERR_SERVER);
 	assert_int_equal(snp_signature_check(bytes_of(report.data, 1183), buf_bytes(&machine.vcek), &err), -1);
 	assert_message_has(err, "1183");
 }

@@ -254,6 +254,27 @@ static void answers_and_what_they_mean(void **state)
 	OK(tpm_pcr_read(tpm, &ignored, &why));
 }
 
+/* A TPM that gives less of an index than it was asked for. */
+static void a_short_answer(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft();
+	struct buf content OWNED_BUF = BUF_INIT(64);
+	struct err err = { 0 };
+	/* tag, size, success; parameters: 3 bytes, one byte of content; an empty answer of the session */
+	static const uint8_t answer[] = { 0x80, 0x02, 0, 0, 0, 22, 0, 0, 0, 0, 0, 0, 0, 3, 0, 1, 'x', 0, 0, 1, 0, 0 };
+	OK(tpm_nv_define(tpm, INDEX, 2, &why));
+	OK(tpm_nv_write(tpm, INDEX, bytes_of_text("xy"), &why));
+	soft.canned = bytes_of(answer, sizeof(answer));
+	soft.canned_for = TPM2_CC_NV_Read;
+	assert_int_equal(tpm_nv_read(tpm, INDEX, TPM_NV_MAX, &content, &err), -1);
+	assert_message_has(err, "gave 1 bytes");
+	assert_int_equal(soft.canned_for, 0);
+	OK(tpm_nv_read(tpm, INDEX, TPM_NV_MAX, &content, &why));
+	assert_string_equal(buf_text(&content), "xy");
+	OK(tpm_nv_undefine(tpm, INDEX, &why));
+}
+
 static void no_device(void **state)
 {
 	(void)state;
@@ -279,6 +300,7 @@ int main(void)
 		cmocka_unit_test(race_that_settles),
 		cmocka_unit_test(race_that_never_settles),
 		cmocka_unit_test(answers_and_what_they_mean),
+		cmocka_unit_test(a_short_answer),
 		cmocka_unit_test(no_device),
 	};
 	return cmocka_run_group_tests(tests, start, stop);

@@ -180,6 +180,7 @@ static void signatures(void **state)
 		{ "0016" "000b" "0003" "aabbcc", "scheme 0x0016" },
 		{ "0014" "000c" "0003" "aabbcc", "hash 0x000c" },
 		{ "0014" "000b" "0401", "at most 1024" },
+		{ "0014" "000b" "0000", "it is empty" },
 		{ "0014" "00", "the hash" },
 		{ "", "the scheme" },
 	};
