@@ -22,6 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	playMachine()
+	playContainer()
 	budget := 240 * time.Second
 	if lab.Long {
 		budget = 600 * time.Second
