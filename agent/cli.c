@@ -106,6 +106,20 @@ static int take_format(struct cli_options *options, const char *value, struct er
 	return 0;
 }
 
+static int take_report(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->report = value;
+	return 0;
+}
+
+static int take_termination_log(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->termination_log = value;
+	return 0;
+}
+
 static int take_verbose(struct cli_options *options, const char *value, struct err *err)
 {
 	(void)value;
@@ -147,6 +161,8 @@ static const struct option {
 	{ CLI_TEE, "--tee", "NAME", take_tee, "attest as this TEE ('snp', 'tdx') instead of the one that is found" },
 	{ CLI_REPORT_DATA, "--report-data", "HEX", take_report_data, "attest: what the evidence is bound to; at most 64 bytes" },
 	{ CLI_FORMAT, "--format", "FORMAT", take_format, "attest: 'text' for people, 'json' as the KBS takes it, 'raw' report or quote" },
+	{ CLI_REPORT, "--report", "FILE", take_report, "write how it went into FILE, as JSON; a success too" },
+	{ CLI_REPORT, "--termination-log", "FILE", take_termination_log, "where a failure leaves its one line; default: /dev/termination-log" },
 	{ CLI_VERBOSE, "--verbose", NULL, take_verbose, "say more on standard error" },
 	{ CLI_ONCE, "--once", NULL, take_once, "svid: deliver once and end" },
 	{ CLI_CHECK, "--check", NULL, take_check, "svid: look whether what was delivered is there and valid" },

@@ -26,7 +26,8 @@ enum {
 	CLI_FORMAT = 256,
 	CLI_MODE = 512,    /* --supervise, --exec */
 	CLI_MARGIN = 1024,
-	CLI_ATTESTING = CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE,
+	CLI_REPORT = 2048, /* --report, --termination-log */
+	CLI_ATTESTING = CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_REPORT,
 };
 
 struct cli_options {
@@ -38,6 +39,8 @@ struct cli_options {
 	const char *tee;               /* forced TEE, NULL if not given */
 	const char *report_data;       /* of attest: hexadecimal, NULL if not given */
 	const char *format;            /* of attest: NULL if not given */
+	const char *report;            /* path, NULL if not given */
+	const char *termination_log;   /* path, NULL: the usual one */
 	bool verbose;
 	bool supervise; /* of run */
 	bool exec;      /* of run */

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/report_out.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -42,22 +43,39 @@ static int catch_signals(int *ret_fd, struct err *err)
 	return 0;
 }
 
-struct order overseer_order(const struct cli_options *options)
+/* One a process: each worker fills a copy of its own. */
+static struct report nothing_yet = REPORT_INIT;
+
+struct order overseer_order(const struct cli_options *options, int (*work)(int fd, void *order, struct err *err))
 {
 	char token[17];
-	struct order order = { .options = options, .started_ms = clock_now_ms() };
+	struct order order = {
+		.options = options, .started_ms = clock_now_ms(), .work = work, .report = &nothing_yet
+	};
 	random_name(token, sizeof(token));
 	(void)snprintf(order.instance, sizeof(order.instance), "sealpod-%s", token);
 	return order;
 }
 
+int overseer_work(int fd, void *arg, struct err *err)
+{
+	struct order *order = arg;
+	int rc = order->work(fd, order, err);
+	if (rc < 0)
+		report_explain_clock(order->report, err);
+	report_hand_over(order->report, order->options, rc < 0 ? err : NULL);
+	report_done(order->report);
+	return rc;
+}
+
 int overseer_start(struct overseer *overseer, const struct cli_options *options,
 		   int (*work)(int fd, void *order, struct err *err), struct err *err)
 {
-	overseer->order = overseer_order(options);
+	overseer->order = overseer_order(options, work);
 	if (catch_signals(&overseer->signal_fd, err) < 0)
 		return -1;
-	return worker_start(work, &overseer->order, &overseer->worker, err);
+	report_prepare();
+	return worker_start(overseer_work, &overseer->order, &overseer->worker, err);
 }
 
 /* The first record comes soon, the others by the deadline that it names. */

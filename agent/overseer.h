@@ -9,6 +9,7 @@
 
 #include "agent/cli.h"
 #include "agent/handoff.h"
+#include "agent/report.h"
 #include "agent/worker.h"
 #include "attest/tsm.h"
 
@@ -17,6 +18,8 @@ struct order {
 	const struct cli_options *options;
 	int64_t started_ms; /* clock_now_ms() at the start of the program */
 	char instance[TSM_INSTANCE_MAX]; /* its name in places that outlive it: the parent clears them up */
+	int (*work)(int fd, void *order, struct err *err);
+	struct report *report; /* what the worker finds out, for whoever wants to know why it failed */
 };
 
 struct overseer {
@@ -31,7 +34,11 @@ struct overseer {
 #define OVERSEER_INIT { .files = HANDOFF_FILES_INIT, .signal_fd = -1 }
 
 /* What a worker that is started now is given. */
-struct order overseer_order(const struct cli_options *options);
+struct order overseer_order(const struct cli_options *options, int (*work)(int fd, void *order, struct err *err));
+
+/* For worker_start(), with a struct order as its argument: does order->work, and hands the report over. After a success
+ * the parent must wait until the worker is gone, if it wants the report of that. */
+int overseer_work(int fd, void *order, struct err *err);
 
 /* Starts `work` with a struct order as its argument. */
 int overseer_start(struct overseer *overseer, const struct cli_options *options,

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "agent/pipeline.h"
+#include "agent/report_out.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 
@@ -105,8 +106,9 @@ static void failed(struct renewal *renewal, const struct err *why)
 static void start(struct renewal *renewal)
 {
 	struct err err = { 0 };
-	renewal->order = overseer_order(renewal->options);
-	if (worker_start(pipeline_work, &renewal->order, &renewal->worker, &err) < 0) {
+	renewal->order = overseer_order(renewal->options, pipeline_work);
+	report_prepare();
+	if (worker_start(overseer_work, &renewal->order, &renewal->worker, &err) < 0) {
 		failed(renewal, &err);
 		return;
 	}

@@ -14,6 +14,7 @@
 #include "agent/overseer.h"
 #include "agent/pipeline.h"
 #include "agent/place.h"
+#include "agent/report_out.h"
 #include "agent/supervisor.h"
 #include "base/log.h"
 
@@ -37,6 +38,7 @@ static int run_agent(struct overseer *overseer, struct handoff_plan *plan, struc
 	    overseer_receive(overseer, HANDOFF_FILES, &plan->deadline, &message, err) < 0 ||
 	    place_files(plan, &overseer->files, place, err) < 0 || overseer_interrupted(overseer))
 		return -1;
+	report_finish(cli_find_verb("run"), overseer->order.options, NULL);
 	log_info("starting '%s'", plan->agent_path);
 	if (!plan->supervise)
 		return launch_agent(plan, overseer->files.credential, err);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "agent/source_ways.h"
@@ -95,6 +96,26 @@ static int resolve(struct source *source, struct err *err)
 	return 0;
 }
 
+static void keep_text(char *to, size_t size, const char *text)
+{
+	(void)snprintf(to, size, "%s", text ? text : "");
+}
+
+/* What is known before anything is sent. */
+static void note(const struct source *source)
+{
+	struct report *report = source->order->report;
+	report->source_known = true;
+	report->source = source->kind;
+	bool asks_kbs = source->kind == SOURCE_KBS || source->kind == SOURCE_AA;
+	keep_text(report->kbs_url, sizeof(report->kbs_url), asks_kbs ? source->config->kbs_url : NULL);
+	keep_text(report->tee, sizeof(report->tee), source->kind == SOURCE_KBS ? source->attester->tee : NULL);
+	report->init_data_in = source->kind == SOURCE_KBS ? source->attester->init_data_in : NULL;
+	report->has_init_data = source->initdata != NULL;
+	if (source->initdata)
+		report->init_data = *initdata_digest(source->initdata);
+}
+
 int source_open(const struct config *config, const struct order *order, const struct initdata *initdata,
 		struct deadline deadline, struct source *ret_source, struct err *err)
 {
@@ -104,6 +125,7 @@ int source_open(const struct config *config, const struct order *order, const st
 	ret_source->deadline = deadline;
 	if (resolve(ret_source, err) < 0)
 		return -1;
+	note(ret_source);
 	if (ret_source->attester && ret_source->attester->warning)
 		log_warning("%s", ret_source->attester->warning);
 	if (config->kbs_url && config->kbs_allow_http && !config->kbs_ca)

@@ -29,6 +29,9 @@ static int collect(const struct digest *runtime, struct json **ret_evidence, voi
 	log_info("attesting as TEE '%s' to the KBS at '%s'", source->attester->tee, source->config->kbs_url);
 	if (attester_collect(source->attester, &request, &evidence, err) < 0)
 		return -1;
+	buf_done(&source->order->report->evidence);
+	if (json_print(evidence.json, &source->order->report->evidence, err) < 0)
+		return -1;
 	buf_move(&source->report, &evidence.raw);
 	*ret_evidence = TAKE_PTR(evidence.json);
 	return 0;
@@ -42,6 +45,7 @@ static struct kbs_options kbs_options_of(struct source *source)
 		.ca_pem = bytes_of_text(config->kbs_ca ? config->kbs_ca : ""),
 		.tee_key = config->kbs_tee_key,
 		.deadline = source->deadline,
+		.facts = &source->order->report->kbs,
 	};
 }
 

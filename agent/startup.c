@@ -23,9 +23,15 @@ void startup_done(struct startup *startup)
 	startup->initdata = NULL;
 }
 
+static void note_place(const struct order *order, const char *kind, const char *place)
+{
+	(void)snprintf(order->report->config, sizeof(order->report->config), "%s '%s'", kind, place);
+}
+
 static int from_file(const struct order *order, enum config_need need, struct startup *startup, struct err *err)
 {
 	const char *path = order->options->unmeasured_config;
+	note_place(order, "unmeasured file", path);
 	if (config_read(path, need, &startup->config, err) < 0)
 		return -1;
 	log_warning("the configuration '%s' is not measured: whoever can write it decides whom this VM trusts", path);
@@ -53,13 +59,14 @@ static int parse_entry(struct startup *startup, const char *place, enum config_n
 	return config_parse(entry.text, name, need, &context, &startup->config, err);
 }
 
-static int from_initdata(enum config_need need, struct startup *startup, struct err *err)
+static int from_initdata(const struct order *order, enum config_need need, struct startup *startup, struct err *err)
 {
 	const struct initdata_place *place = NULL;
 	if (initdata_find("/", &place, &startup->initdata, err) < 0)
 		return -1;
 	if (!place)
 		return nothing_found(err);
+	note_place(order, "init-data", place->path);
 	log_info("configuration out of init-data '%s'", place->path);
 	return parse_entry(startup, place->path, need, err);
 }
@@ -74,6 +81,7 @@ static int from_kbs(const struct order *order, enum config_need need, struct sta
 	struct config_context context = { .kbs_optional = true };
 	int64_t ms = order->options->deadline_ms ? order->options->deadline_ms : CONFIG_DEADLINE_MS;
 	struct deadline deadline = { .at_ms = order->started_ms + ms };
+	note_place(order, "KBS resource", order->options->config);
 	if (secret_ref_parse(bytes_of_text(order->options->config), &ref, err) < 0 ||
 	    source_open(&bootstrap, order, NULL, deadline, &source, err) < 0 ||
 	    source_get(&source, &ref, &text, err) < 0)
@@ -85,7 +93,7 @@ int startup_read(const struct order *order, enum config_need need, struct startu
 {
 	int rc = order->options->unmeasured_config ? from_file(order, need, ret_startup, err)
 		 : order->options->config	   ? from_kbs(order, need, ret_startup, err)
-						   : from_initdata(need, ret_startup, err);
+						   : from_initdata(order, need, ret_startup, err);
 	if (rc == 0)
 		ret_startup->deadline = source_deadline(&ret_startup->config, order);
 	return rc;
