@@ -454,6 +454,60 @@ func (c *call) dataWithinWindow(text []byte, size int) {
 	}
 }
 
+// TestSVIDSameAgain: a state that was delivered already is no update, on one stream
+// or on the next.
+func TestSVIDSameAgain(t *testing.T) {
+	t.Parallel()
+	var same []byte
+	api := newFake(t, func(c *call) {
+		if c.number == 1 {
+			same = c.api.message("/same", fakeSVID{})
+		}
+		c.begin()
+		for range 5 {
+			c.data(framed(same), 16384)
+		}
+		if c.number < 3 {
+			c.status(14, "again")
+			return
+		}
+		c.data(framed(c.api.message("/other", fakeSVID{})), 16384)
+	})
+	p := api.deliver()
+	waitEvent(t, p, "delivered", 2, 30*time.Second)
+	if !api.delivered("/other") || countEvents(t, p, "delivered") != 2 {
+		t.Errorf("the same state was delivered again:\n%s", p.Stderr.String())
+	}
+}
+
+// TestSVIDPausesAreShortAgain: after a message the pause between calls is that of a
+// first failure, however many failures came before.
+func TestSVIDPausesAreShortAgain(t *testing.T) {
+	t.Parallel()
+	const denials, ends = 6, 4
+	var begin, done atomic.Int64
+	api := newFake(t, func(c *call) {
+		if c.number <= denials {
+			c.trailersOnly(7, "no identity issued")
+			return
+		}
+		if c.number == denials+1 {
+			begin.Store(time.Now().UnixMilli())
+		}
+		if c.number == denials+1+ends {
+			done.Store(time.Now().UnixMilli())
+		}
+		c.begin()
+		c.data(framed(c.api.message("/short", fakeSVID{})), 16384)
+		c.status(14, "again")
+	})
+	p := api.deliver()
+	lab.Eventually(t, 60*time.Second, "the calls", func() (bool, string) { return done.Load() != 0, p.Stderr.String() })
+	if took := done.Load() - begin.Load(); took > 3000 {
+		t.Errorf("%d pauses took %d ms", ends, took)
+	}
+}
+
 // TestSVIDPingFlood: pings are answered or the connection is given up, but the
 // process lives and goes on.
 func TestSVIDPingFlood(t *testing.T) {

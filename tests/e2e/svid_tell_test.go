@@ -243,7 +243,11 @@ func TestSVIDTokens(t *testing.T) {
 		"--command", noted)
 	lab.Eventually(t, 20*time.Second, "two tokens and a bundle", func() (bool, string) {
 		events := svidEvents(t, p)
-		return len(events) > 0 && len(events[len(events)-1].Tokens) == 2 && events[len(events)-1].JWTBundles > 0, p.Stderr.String()
+		if len(events) == 0 {
+			return false, p.Stderr.String()
+		}
+		last := events[len(events)-1]
+		return len(last.Tokens) == 2 && last.JWTBundles > 0 && len(last.SVIDs) == 1, p.Stderr.String()
 	})
 	bundle, err := jwtbundle.Load(spiffeid.RequireTrustDomainFromString(lab.TrustDomain), filepath.Join(l.certs, "jwks.json"))
 	if err != nil {
