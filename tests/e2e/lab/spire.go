@@ -57,7 +57,13 @@ func SharedServer(t testing.TB, agentTTL string) *Server {
 // where their certificate says an instance, and by its fingerprint where not.
 func TemplateServer(t testing.TB) *Server {
 	t.Helper()
-	return sharedServer(t, "template", "1h", `/x509pop/{{ if index .URISanSelectors "instance" }}`+
+	return TemplateServerWithTTL(t, "1h")
+}
+
+// TemplateServerWithTTL is the same with another agent TTL.
+func TemplateServerWithTTL(t testing.TB, agentTTL string) *Server {
+	t.Helper()
+	return sharedServer(t, "template-"+agentTTL, agentTTL, `/x509pop/{{ if index .URISanSelectors "instance" }}`+
 		`{{ .Issuer.CommonName }}/{{ index .URISanSelectors "instance" }}{{ else }}{{ .Fingerprint }}{{ end }}`)
 }
 

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/workloadapi"
+
+	"sealpod.test/e2e/lab"
+)
+
+const pathIssuer = "default/x509pop/issuer"
+
+// mintLines makes a configuration mint instead of fetch.
+func mintLines(c *lab.Config) {
+	c.Combined = ""
+	c.CredentialLines = "issuer = \"kbs:///" + pathIssuer + "\"\nclass = \"alpha\"\n"
+}
+
+// issuer is an intermediate CA for one workload class.
+type issuer struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newIssuer(t *testing.T, root *lab.Authority, name string, end time.Time) *issuer {
+	t.Helper()
+	return (&issuer{key: lab.NewKey(t)}).renewed(t, root, name, end)
+}
+
+// renewed is the same key and name in another certificate.
+func (i *issuer) renewed(t *testing.T, root *lab.Authority, name string, end time.Time) *issuer {
+	t.Helper()
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
+		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: end,
+	}, root.Cert, i.key.Public(), root.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &issuer{cert: cert, key: i.key}
+}
+
+func (i *issuer) combined() []byte {
+	der, err := x509.MarshalPKCS8PrivateKey(i.key)
+	if err != nil {
+		panic(err)
+	}
+	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.cert.Raw})...)
+}
+
+// leaf is the certificate that the agent would attest with now.
+func (s *supervised) leaf() *x509.Certificate {
+	s.t.Helper()
+	text, err := os.ReadFile(s.credentialPath())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return cert
+	}
+	s.t.Fatalf("no certificate in '%s'", s.credentialPath())
+	return nil
+}
+
+func fingerprint(cert *x509.Certificate) string {
+	sum := sha1.Sum(cert.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// put changes a resource of the fixture's broker.
+func put(t *testing.T, f *lab.Fixture, path string, content []byte) {
+	t.Helper()
+	if err := f.KBS.SetResource(path, content); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A credential that is about to end is fetched again by a new worker; the agent
+// that runs attests with it, unharmed.
+func TestFetchedCredentialIsRenewed(t *testing.T) {
+	t.Parallel()
+	for _, uid := range []uint32{0, nobodyUID} {
+		t.Run(fmt.Sprintf("uid-%d", uid), func(t *testing.T) {
+			t.Parallel()
+			f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, AgentTTL: "20s", Leaf: lab.LeafOptions{NotAfter: soon(15 * time.Second)}})
+			f.Config.UID = uid
+			s, id := startSupervised(t, f)
+			lab.FetchID(t, f.Socket, workloadUID, id, 15*time.Second)
+			first, _ := s.status()
+			renewed := f.Spire.CA.Issue(t, lab.LeafOptions{})
+			f.Spire.Entry(t, renewed.AgentID(), "/w/"+strings.ToLower(t.Name())+"/renewed", workloadUID)
+			put(t, f, lab.PathCombined, renewed.Combined())
+			authority := lab.NewAuthority(t, "another", nil)
+			bundle := append(append([]byte{}, f.Spire.Bundle...), authority.PEM...)
+			put(t, f, lab.PathBundle, bundle)
+			now := s.awaitRenewals(1)
+			if fingerprint(s.leaf()) != fingerprint(renewed.Leaf) {
+				t.Error("the credential is not the renewed one")
+			}
+			checkMode(t, s.credentialPath(), 0o400, uid)
+			checkBundle(t, f, bundle)
+			lab.Eventually(t, 60*time.Second, "the agent attests with the renewed credential", func() (bool, string) {
+				return f.Spire.AgentSerial(renewed.AgentID()) != "", s.p.Stderr.String()
+			})
+			lab.FetchID(t, f.Socket, workloadUID, "spiffe://"+lab.TrustDomain+"/w/"+strings.ToLower(t.Name())+"/renewed", 30*time.Second)
+			if last, _ := s.status(); last.AgentPID != first.AgentPID || last.Restarts != 0 || now.Trouble != "" {
+				t.Errorf("the agent was touched: %+v, then %+v", first, last)
+			}
+			if seen := f.KBS.Counters(); lab.Handshakes(seen) != 2 {
+				t.Errorf("the broker saw %d attestations, want two", lab.Handshakes(seen))
+			}
+			s.stop(syscall.SIGTERM, 0)
+		})
+	}
+}
+
+func checkBundle(t *testing.T, f *lab.Fixture, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join(f.Config.RuntimeDir, "agent", "bundle.pem"))
+	if err != nil || strings.Count(string(got), "BEGIN CERTIFICATE") != strings.Count(string(want), "BEGIN CERTIFICATE") {
+		t.Errorf("the trust bundle is not the renewed one (%v):\n%s", err, got)
+	}
+}
+
+// poller asks the Workload API every 50 ms and counts the answers without an SVID.
+type poller struct {
+	good, bad atomic.Int64
+	last      atomic.Value
+	done      chan struct{}
+}
+
+func poll50(t *testing.T, socket string) (*poller, func()) {
+	t.Helper()
+	p := &poller{done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	client, err := workloadapi.New(ctx, workloadapi.WithAddr("unix://"+socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		for ticks := time.NewTicker(50 * time.Millisecond); ctx.Err() == nil; <-ticks.C {
+			call, end := context.WithTimeout(ctx, 5*time.Second)
+			_, err := client.FetchX509SVID(call)
+			end()
+			switch {
+			case err == nil:
+				p.good.Add(1)
+			case ctx.Err() == nil:
+				p.bad.Add(1)
+				p.last.Store(err.Error())
+			}
+		}
+	}()
+	return p, func() {
+		cancel()
+		<-p.done
+		client.Close()
+	}
+}
+
+// A minted credential is renewed for the same instance, so the agent keeps its ID
+// and a client that polls sees no gap, over the agent's lifetimes and renewals.
+func TestMintedCredentialIsRenewedWithoutAGap(t *testing.T) {
+	t.Parallel()
+	lifetimes, renewals := 3, 1
+	if lab.Long {
+		lifetimes, renewals = 10, 5
+	}
+	server := lab.TemplateServerWithTTL(t, "20s")
+	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, Server: server})
+	mintLines(&f.Config)
+	name := "issuer-of-renewals"
+	ca := newIssuer(t, server.CA, name, soon(25*time.Second))
+	put(t, f, pathIssuer, ca.combined())
+	s := supervise(t, f)
+	s.awaitReady()
+	instance := s.leaf().Subject.CommonName
+	agentID := "spiffe://" + lab.TrustDomain + "/spire/agent/x509pop/" + name + "/" + instance
+	server.Entry(t, agentID, "/w/minted", 0)
+	lab.FetchID(t, f.Socket, 0, "spiffe://"+lab.TrustDomain+"/w/minted", 20*time.Second)
+	polls, end := poll50(t, f.Socket)
+	for i := range renewals {
+		before := s.leaf()
+		next := 48 * time.Hour
+		if i+1 < renewals {
+			next = time.Hour + 25*time.Second
+		}
+		put(t, f, pathIssuer, ca.renewed(t, server.CA, name, time.Now().Add(next)).combined())
+		s.awaitRenewals(i + 1)
+		after := s.leaf()
+		if after.Subject.CommonName != instance || fingerprint(before) == fingerprint(after) {
+			t.Errorf("renewed '%s' as '%s'", instance, after.Subject.CommonName)
+		}
+		if before.PublicKey.(*ecdsa.PublicKey).Equal(after.PublicKey) {
+			t.Error("the key is not a fresh one")
+		}
+	}
+	for i := range lifetimes {
+		before := server.AgentSerial(agentID)
+		lab.Eventually(t, 60*time.Second, fmt.Sprintf("attestation %d", i), func() (bool, string) {
+			now := server.AgentSerial(agentID)
+			return now != "" && now != before, s.p.Stderr.String()
+		})
+	}
+	end()
+	if polls.bad.Load() != 0 || polls.good.Load() < 20 {
+		t.Errorf("%d answers with an SVID, %d without; the last: %v", polls.good.Load(), polls.bad.Load(), polls.last.Load())
+	}
+	if status, _ := s.status(); status.Restarts != 0 || status.Renewals != renewals {
+		t.Errorf("want %d renewals and no restart: %+v", renewals, status)
+	}
+	s.p.Signal(syscall.SIGTERM)
+	s.p.Wait(t, 20*time.Second)
+	if kept, err := os.ReadFile(filepath.Join(f.Config.RuntimeDir, "instance")); s.p.Status() != 0 || err != nil || string(kept) != instance {
+		t.Errorf("ended with %d; the instance is '%s' (%v), want '%s'", s.p.Status(), kept, err, instance)
+	}
+}
+
+// The KBS is away for longer than one renewal: it is tried until it succeeds, and
+// the agent serves all the time.
+func TestBrokerAwayOverARenewal(t *testing.T) {
+	t.Parallel()
+	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, Leaf: lab.LeafOptions{NotAfter: soon(12 * time.Second)}})
+	f.Config.Deadline = 3 * time.Second
+	d := newDoor(t, f)
+	s, id := startSupervised(t, f)
+	d.lock()
+	renewed := f.Spire.CA.Issue(t, lab.LeafOptions{})
+	put(t, f, lab.PathCombined, renewed.Combined())
+	said := func(n int) func() (bool, string) {
+		return func() (bool, string) {
+			text := s.p.Stderr.String()
+			return strings.Count(text, "is not renewed; next try in") >= n, text
+		}
+	}
+	lab.Eventually(t, 60*time.Second, "a second renewal fails", said(2))
+	s.await(5*time.Second, "the trouble is said", func(st supervisorStatus) bool { return st.Trouble == "network" || st.Trouble == "timeout" })
+	lab.FetchID(t, f.Socket, workloadUID, id, 15*time.Second)
+	s.wantHealth(0, "")
+	s.wantHealth(111, "within the margin of 7200 s", "--margin=2h")
+	d.unlock(t)
+	last := s.awaitRenewals(1)
+	if fingerprint(s.leaf()) != fingerprint(renewed.Leaf) || last.Restarts != 0 || last.Trouble != "" {
+		t.Errorf("after the broker came back: %+v", last)
+	}
+	s.stop(syscall.SIGTERM, 0)
+}
+
+// A configuration that names another agent now changes nothing: neither what runs nor
+// what it runs on.
+func TestChangedConfigurationIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	f := lab.NewFixture(t, lab.FixtureOptions{Leaf: lab.LeafOptions{NotAfter: soon(12 * time.Second)}})
+	agentScript(t, f, "exec sleep 600\n")
+	s := supervise(t, f)
+	s.await(20*time.Second, "the agent", func(st supervisorStatus) bool { return st.AgentPID > 0 })
+	before := fingerprint(s.leaf())
+	put(t, f, lab.PathCombined, f.Spire.CA.Issue(t, lab.LeafOptions{}).Combined())
+	f.Config.UID = nobodyUID
+	f.ConfigPath(t)
+	s.await(40*time.Second, "the renewal is refused", func(st supervisorStatus) bool { return st.Trouble == "configuration" })
+	if status, _ := s.status(); fingerprint(s.leaf()) != before || status.Renewals != 0 {
+		t.Errorf("something changed: %+v", status)
+	}
+	if seen := f.KBS.Counters(); lab.Handshakes(seen) != 1 {
+		t.Errorf("the broker saw %d attestations, want one: the refusal comes first", lab.Handshakes(seen))
+	}
+	s.stop(syscall.SIGTERM, 143)
+}
