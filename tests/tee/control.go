@@ -63,6 +63,10 @@ func (m *machine) controlHandler() http.Handler {
 		m.faults.clear()
 		answer(w, ok)
 	})
+	mux.HandleFunc("DELETE /hung", func(w http.ResponseWriter, _ *http.Request) {
+		m.answerHung()
+		answer(w, ok)
+	})
 	mux.HandleFunc("POST /faults", func(w http.ResponseWriter, r *http.Request) {
 		var fault Fault
 		decoder := json.NewDecoder(r.Body)
@@ -105,6 +109,9 @@ func (c Control) Arm(text string) error {
 
 // Disarm disarms all faults.
 func (c Control) Disarm() error { return c.do("DELETE", "/faults", nil, nil) }
+
+// Release lets the requests that hang now fail with EIO.
+func (c Control) Release() error { return c.do("DELETE", "/hung", nil, nil) }
 
 func (c Control) do(method, path string, body, into any) error {
 	network, address, err := controlAddress(c.address)

@@ -38,18 +38,19 @@ type machine struct {
 	log     []byte
 	rtmr    [4][48]byte
 	certs   []forge.CertEntry
-	release chan struct{} // closed: hung requests get an answer
+	release chan struct{} // closed: hung requests get an answer, now and in future
 
 	mu       sync.Mutex
 	counters Counters
-	dead     bool // the device gives nothing any more
+	dead     bool          // the device gives nothing any more
+	answer   chan struct{} // closed: requests that hang now get an answer
 }
 
 // earlier is report data that somebody asked for at another time.
 var earlier = bytes.Repeat([]byte{0xEA}, 64)
 
 func newMachine(o Options) (*machine, error) {
-	m := &machine{o: o, release: make(chan struct{})}
+	m := &machine{o: o, release: make(chan struct{}), answer: make(chan struct{})}
 	m.counters.Ioctls = map[string]int{}
 	var err error
 	if o.Roots == "" {
@@ -138,7 +139,10 @@ func (m *machine) snapshot() Counters {
 func (m *machine) wait(interrupted <-chan struct{}) syscall.Errno {
 	if m.faults.armed("hang") {
 		m.count(func(c *Counters) { c.Hung++ })
-		<-m.release
+		select {
+		case <-m.release:
+		case <-m.answers():
+		}
 		m.count(func(c *Counters) { c.Hung-- })
 		return syscall.EIO
 	}
@@ -156,6 +160,20 @@ func (m *machine) wait(interrupted <-chan struct{}) syscall.Errno {
 	case <-m.release:
 		return syscall.EIO
 	}
+}
+
+func (m *machine) answers() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.answer
+}
+
+// answerHung ends the requests that hang now, with EIO.
+func (m *machine) answerHung() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.answer)
+	m.answer = make(chan struct{})
 }
 
 // asked notes what a report was asked for with.
