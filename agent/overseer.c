@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/report_out.h"
@@ -125,23 +126,35 @@ static _Noreturn void end_by_signal(int number, bool gone)
 	_exit(128 + number);
 }
 
-/* The kernel lets rmdir(2) wait for whoever still reads from the instance. So does this process, which nobody waits for. */
+/* The kernel lets rmdir(2) wait for whoever still reads from the instance. So does a process of its own, which is
+ * nobody's child. */
 static void remove_later(const char *instance)
 {
-	if (fork() != 0)
-		return;
-	(void)syscall(SYS_close_range, 0u, ~0u, 0u);
-	tsm_remove(instance);
-	_exit(0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (fork() == 0) {
+			(void)syscall(SYS_close_range, 0u, ~0u, 0u);
+			tsm_remove(instance);
+		}
+		_exit(0);
+	}
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
+}
+
+bool overseer_end_worker(struct worker *worker, const struct order *order, bool done)
+{
+	bool gone = worker_end(worker, done);
+	if (!gone)
+		remove_later(order->instance);
+	else if (!done)
+		tsm_remove(order->instance);
+	return gone;
 }
 
 void overseer_end(struct overseer *overseer)
 {
-	bool gone = worker_end(&overseer->worker, overseer->worker_done);
-	if (!gone)
-		remove_later(overseer->order.instance);
-	else if (!overseer->worker_done)
-		tsm_remove(overseer->order.instance);
+	bool gone = overseer_end_worker(&overseer->worker, &overseer->order, overseer->worker_done);
 	handoff_files_done(&overseer->files);
 	cleanup_fd(&overseer->signal_fd);
 	if (overseer->signal)

@@ -83,10 +83,8 @@ int renewal_fd(const struct renewal *renewal)
 
 static void stop(struct renewal *renewal, bool patient)
 {
-	worker_end(&renewal->worker, patient);
+	(void)overseer_end_worker(&renewal->worker, &renewal->order, patient);
 	cleanup_fd(&renewal->worker.fd); /* still open if it was reaped before */
-	if (!patient)
-		tsm_remove(renewal->order.instance);
 	renewal->runs = false;
 }
 

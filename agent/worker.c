@@ -97,10 +97,10 @@ static bool ended_within(pid_t pid, int pidfd, int ms)
 	return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-void worker_end(struct worker *worker, bool patient)
+bool worker_end(struct worker *worker, bool patient)
 {
 	if (worker->pid <= 0)
-		return;
+		return true;
 	int pidfd OWNED_FD = (int)syscall(SYS_pidfd_open, worker->pid, 0u);
 	bool gone = patient && ended_within(worker->pid, pidfd, 1000);
 	if (!gone) {
@@ -111,4 +111,5 @@ void worker_end(struct worker *worker, bool patient)
 		log_warning("worker process %d hangs in the kernel and is left behind", (int)worker->pid);
 	cleanup_fd(&worker->fd);
 	worker->pid = -1;
+	return gone;
 }

@@ -33,7 +33,7 @@ int worker_wait(const struct worker *worker, int signal_fd, const struct deadlin
 
 /* Ends the worker and reaps it. `patient`: it is done and gets a second to leave by
  * itself. Otherwise it is killed at once. One that hangs in a device's read is left to
- * the kernel after another second. */
-void worker_end(struct worker *worker, bool patient);
+ * the kernel after another second; false then. */
+bool worker_end(struct worker *worker, bool patient);
 
 #endif
