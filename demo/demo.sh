@@ -3,8 +3,9 @@
 # The whole way on one machine: a key broker and a real SPIRE server on loopback,
 # sealpod, which attests, fetches its credential and becomes the real SPIRE agent,
 # and a workload that is given its X509-SVID. The TEE is emulated: the attester is
-# 'sample', which proves nothing. FAULT=kbs-down stops the broker before sealpod
-# asks it.
+# 'sample', which proves nothing. TEE=snp, snp-ioctl or tdx takes the release build
+# and an emulated machine instead (tests/tee), which proves nothing either.
+# FAULT=kbs-down stops the broker before sealpod asks it.
 set -euo pipefail
 export LC_ALL=C
 umask 022
@@ -35,6 +36,21 @@ case ${FAULT:-} in
 	;;
 esac
 
+case ${TEE:=sample} in
+sample) tee_name='TEE' ;;
+snp) tee_name='SEV-SNP guest (configfs-tsm)' ;;
+snp-ioctl) tee_name='SEV-SNP guest (/dev/sev-guest)' ;;
+tdx) tee_name='trust domain (TDX)' ;;
+*)
+	echo "demo: TEE='$TEE' is unknown; there are 'sample', 'snp', 'snp-ioctl' and 'tdx'" >&2
+	exit 100
+	;;
+esac
+if [ "$TEE" != sample ] && [ "$(id -u)" -ne 0 ]; then
+	echo "demo: TEE=$TEE mounts an emulated machine; that takes root" >&2
+	exit 100
+fi
+
 # Everything is built once and kept, SPIRE under the user's cache directory. What
 # the builds have to say comes first.
 programs() {
@@ -51,11 +67,33 @@ programs() {
 
 build_programs() {
 	"$top/tools/need-packages.sh" demo
-	sealpod=$("$top/tools/build.sh" static-sample)/agent/sealpod
+	local build=static
+	[ "$TEE" != sample ] || build=static-sample
+	sealpod=("$("$top/tools/build.sh" "$build")/agent/sealpod")
 	GO=$("$top/tools/go.sh")
 	export GO
 	(cd "$top/tests/kbs" && "$GO" build -o "$top/build/kbs" ./cmd/kbs)
+	[ "$TEE" = sample ] || (cd "$top/tests/tee" && "$GO" build -o "$top/build/tee" ./cmd/tee)
 	spire=$("$top/tests/spire/build.sh")
+}
+
+# What follows runs on the machine by entering its mount namespace.
+machine() {
+	verifier=()
+	[ "$TEE" != sample ] || return 0
+	step "emulated $tee_name, and its throw-away roots"
+	verifier=(--roots "$work/tee-roots")
+	quiet "$top/build/tee" --make-roots "$work/tee-roots"
+	in_background machine "$top/build/tee" --kind "$TEE" --roots "$work/tee-roots" -- sleep infinity
+	wait_until 30 machine machine_runs
+	sealpod=(nsenter --mount="/proc/$inside/ns/mnt" -- "${sealpod[@]}")
+	done_with
+}
+
+# Its command is started when everything is in place.
+machine_runs() {
+	inside=$(cat "/proc/$last/task/"*/children) && inside=${inside%% *}
+	[ -n "$inside" ] && [ "$(cat "/proc/$inside/comm")" = sleep ]
 }
 
 # The operator's part: a CA for nodes, and this node's credential, one PEM.
@@ -106,7 +144,8 @@ server_answers() { server bundle show >"$work/resources/default/spire/bundle" 2>
 # The server's bundle is the second resource: the node must know whom to trust.
 key_broker() {
 	step "key broker (KBS) with credential and trust bundle, TLS on loopback"
-	in_background kbs "$top/build/kbs" --tls "$work/kbs-ca.pem" --resource-dir "$work/resources" --resource-policy "$top/demo/allow.rego"
+	in_background kbs "$top/build/kbs" --tls "$work/kbs-ca.pem" --resource-dir "$work/resources" --resource-policy "$top/demo/allow.rego" \
+		"${verifier[@]}"
 	kbs=$last
 	wait_until 10 kbs grep -qs '"url"' "$work/kbs.out"
 	kbs_url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$work/kbs.out")
@@ -148,7 +187,7 @@ became_agent() { [ "$(readlink "/proc/$last/exe")" = "$agent" ]; }
 
 run_sealpod() {
 	step "sealpod run: attests (emulated), fetches, checks, becomes spire-agent"
-	in_background sealpod "$sealpod" run --unmeasured-config "$work/sealpod.toml"
+	in_background sealpod "${sealpod[@]}" run --unmeasured-config "$work/sealpod.toml"
 	wait_until 30 sealpod became_agent
 	done_with
 	step "the agent attests to the SPIRE server and opens its socket"
@@ -177,7 +216,11 @@ show() {
 	printf '\nWhat lies in the runtime directory, a tmpfs (no key among it: that is in a sealed memfd of the agent):\n'
 	(cd "$work/run" && find . -type f -printf '    %M %U:%G %6s  %P\n')
 	find "/proc/$last/fd" -printf '    fd %f -> %l\n' 2>/dev/null | grep memfd || true
-	printf '\nThe attestation was emulated: no TEE was asked, and this proves nothing about this machine.\n'
+	if [ "$TEE" = sample ]; then
+		printf '\nThe attestation was emulated: no TEE was asked, and this proves nothing about this machine.\n'
+	else
+		printf '\nThe %s was emulated, its evidence signed by throw-away roots: this proves nothing about this machine.\n' "$tee_name"
+	fi
 }
 
 # The broker is gone: sealpod tries again until its deadline, then says so.
@@ -188,7 +231,7 @@ broken() {
 	done_with
 	step "sealpod run, with a deadline of 5 s"
 	local status=0
-	"$sealpod" run --unmeasured-config "$work/sealpod.toml" --deadline 5s >"$work/sealpod.out" 2>"$work/sealpod.log" || status=$?
+	"${sealpod[@]}" run --unmeasured-config "$work/sealpod.toml" --deadline 5s >"$work/sealpod.out" 2>"$work/sealpod.log" || status=$?
 	done_with
 	printf '\nWhat sealpod said:\n'
 	sed 's/^/    /' "$work/sealpod.log"
@@ -202,6 +245,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 make_work
 programs
+machine
 credential
 spire_server
 key_broker
