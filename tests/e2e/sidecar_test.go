@@ -138,6 +138,27 @@ func TestSidecarServesSVIDs(t *testing.T) {
 	}
 }
 
+// The same with a credential that is born in the sidecar: issuer, leaf and key together
+// fit into 64 KiB of locked memory. No report names the instance here.
+func TestSidecarMints(t *testing.T) {
+	t.Parallel()
+	c := newClass(t, lab.TemplateServer(t), "sidecar")
+	s := newSidecar(t, withIssuer(t, issuerPEM(t, c.issuer), lab.FixtureOptions{RealAgent: true}))
+	mintFor(s.Fixture, c.name)
+	s.release(t)
+	p := s.run(t, "--exec")
+	s.WaitForExec(t, p, 60*time.Second)
+	lab.FetchID(t, s.Socket, workloadUID, c.id, 40*time.Second)
+	checkContained(t, p.Pid, sidecarUID)
+	instance, err := os.ReadFile(filepath.Join(s.Config.RuntimeDir, "instance"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := agentsOf(t, s.Spire, "issuer-sidecar"); len(got) != 1 || got[0] != agentName("issuer-sidecar", string(instance)) {
+		t.Errorf("the server knows the agents %q, want that of instance '%s'", got, instance)
+	}
+}
+
 // What is installed is the program itself, for every user of the pod to execute, and
 // replaces what was there.
 func TestInstall(t *testing.T) {
