@@ -21,6 +21,8 @@ const struct cli_verb cli_verbs[] = {
 	  CLI_ATTESTING, "URI", false, NULL, false, verb_get },
 	{ "unseal", "[options] [FILE]", "open a sealed secret out of a file or standard input",
 	  CLI_ATTESTING, "FILE", true, NULL, false, verb_unseal },
+	{ "doctor", "[options]", "look at all that 'run' needs, in its order, and say what is missing",
+	  CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_DOCTOR, NULL, false, NULL, false, verb_doctor },
 	{ "install", "DIRECTORY", "copy this program into a directory, for an init container", CLI_VERBOSE, "DIRECTORY",
 	  false, NULL, false, verb_install },
 	{ "attest", "[options]", "gather evidence of this TEE and print it",
@@ -128,6 +130,30 @@ static int take_verbose(struct cli_options *options, const char *value, struct e
 	return 0;
 }
 
+static int take_offline(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->offline = true;
+	return 0;
+}
+
+static int take_json(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->json = true;
+	return 0;
+}
+
+static int take_attest(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)value;
+	(void)err;
+	options->attest = true;
+	return 0;
+}
+
 static int take_once(struct cli_options *options, const char *value, struct err *err)
 {
 	(void)value;
@@ -164,6 +190,9 @@ static const struct option {
 	{ CLI_REPORT, "--report", "FILE", take_report, "write how it went into FILE, as JSON; a success too" },
 	{ CLI_REPORT, "--termination-log", "FILE", take_termination_log, "where a failure leaves its one line; default: /dev/termination-log" },
 	{ CLI_VERBOSE, "--verbose", NULL, take_verbose, "say more on standard error" },
+	{ CLI_DOCTOR, "--offline", NULL, take_offline, "doctor: send nothing out of the pod" },
+	{ CLI_DOCTOR, "--json", NULL, take_json, "doctor: print JSON" },
+	{ CLI_DOCTOR, "--attest", NULL, take_attest, "doctor: attest and fetch, too, which costs a hardware report" },
 	{ CLI_ONCE, "--once", NULL, take_once, "svid: deliver once and end" },
 	{ CLI_CHECK, "--check", NULL, take_check, "svid: look whether what was delivered is there and valid" },
 };

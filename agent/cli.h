@@ -27,6 +27,7 @@ enum {
 	CLI_MODE = 512,    /* --supervise, --exec */
 	CLI_MARGIN = 1024,
 	CLI_REPORT = 2048, /* --report, --termination-log */
+	CLI_DOCTOR = 4096, /* --offline, --json, --attest */
 	CLI_ATTESTING = CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_REPORT,
 };
 
@@ -45,6 +46,9 @@ struct cli_options {
 	bool supervise; /* of run */
 	bool exec;      /* of run */
 	int64_t margin_ms; /* of health; 0 if not given */
+	bool offline; /* of doctor */
+	bool json;    /* of doctor */
+	bool attest;  /* of doctor */
 	bool once;  /* of svid */
 	bool check; /* of svid */
 	const char *operand;           /* the verb's one argument, NULL if it takes none */
@@ -86,6 +90,7 @@ void cli_print_options(void);
 int verb_run(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_attest(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_unseal(const struct cli_options *options, struct err *err) WARN_UNUSED;
+int verb_doctor(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_install(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_measure_initdata(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_get(const struct cli_options *options, struct err *err) WARN_UNUSED;

@@ -48,8 +48,8 @@ static bool is_supervised(const struct config *config, const struct cli_options 
 	return secret_ref_given(&config->credential_issuer);
 }
 
-static int make_plan(const struct config *config, const struct order *order, struct deadline deadline,
-		     struct handoff_plan *plan, struct err *err)
+int pipeline_plan(const struct config *config, const struct order *order, struct deadline deadline,
+		  struct handoff_plan *plan, struct err *err)
 {
 	bool supervise = is_supervised(config, order->options);
 	if (supervise && config->allow_disk)
@@ -201,7 +201,7 @@ int pipeline_work(int fd, void *arg, struct err *err)
 	struct handoff_plan plan;
 	struct handoff_credential about = { 0 };
 	if (source_setup(err) < 0 || startup_read(order, CONFIG_ALL, &startup, err) < 0 ||
-	    make_plan(&startup.config, order, startup.deadline, &plan, err) < 0 ||
+	    pipeline_plan(&startup.config, order, startup.deadline, &plan, err) < 0 ||
 	    make_agent_config(&startup.config, &plan, &files.agent_config, err) < 0 || handoff_send_plan(fd, &plan, err) < 0 ||
 	    handoff_await_go(fd, err) < 0 || gather(&startup, order, &plan, &files, &about, err) < 0)
 		return -1;

@@ -6,9 +6,14 @@
 #ifndef SEALPOD_AGENT_PIPELINE_H
 #define SEALPOD_AGENT_PIPELINE_H
 
-#include "base/err.h"
+#include "agent/config.h"
+#include "agent/overseer.h"
 
 /* For overseer_start(); `order` is a struct order. */
 int pipeline_work(int fd, void *order, struct err *err);
+
+/* What the configuration says about the agent. */
+int pipeline_plan(const struct config *config, const struct order *order, struct deadline deadline,
+		  struct handoff_plan *plan, struct err *err) WARN_UNUSED;
 
 #endif

@@ -123,6 +123,14 @@ unsigned http_connections(const struct http_client *client);
 /* Is this an acceptable base URL? For checking configuration before any packet. */
 int http_check_url(const char *url, bool *ret_tls, struct err *err) WARN_UNUSED;
 
+/* The server that a base URL names. */
+struct http_host {
+	char name[254]; /* an IPv6 address stands without its brackets */
+	uint16_t port;
+};
+
+int http_split_url(const char *url, struct http_host *ret_host, struct err *err) WARN_UNUSED;
+
 /* Is this a pinned CA as http_options wants it? One CERTIFICATE block or more, nothing else. */
 int http_check_ca(struct bytes pem, struct err *err) WARN_UNUSED;
 

@@ -208,3 +208,13 @@ int http_url_redirect(const struct http_url *from, const char *location, struct 
 		return buf_append_text(path, "/", err);
 	return buf_append(path, bytes_of(target, len), err);
 }
+
+int http_split_url(const char *url, struct http_host *ret_host, struct err *err)
+{
+	struct http_url parts;
+	if (http_url_parse(url, &parts, err) < 0)
+		return -1;
+	(void)snprintf(ret_host->name, sizeof(ret_host->name), "%s", parts.host);
+	ret_host->port = parts.port;
+	return 0;
+}

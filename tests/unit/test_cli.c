@@ -37,6 +37,28 @@ static void options_are_taken_in_both_forms(void **state)
 	assert_false(options.verbose);
 }
 
+static void reports_and_the_doctor_have_their_options(void **state)
+{
+	(void)state;
+	struct cli_options options;
+	static const char *const reporting[] = { "run", "get", "unseal" };
+	for (size_t i = 0; i < ARRAY_LEN(reporting); i++) {
+		bool get = i == 1;
+		assert_int_equal(parse(reporting[i], ARGS("--report", "r", "--termination-log=t", get ? "kbs:///a/b/c" : NULL),
+				       &options, NULL),
+				 0);
+		assert_string_equal(options.report, "r");
+		assert_string_equal(options.termination_log, "t");
+		assert_int_equal(parse(reporting[i], ARGS("--offline"), &options, NULL), -1);
+	}
+	assert_int_equal(parse("doctor", ARGS("--offline", "--json", "--unmeasured-config", "f"), &options, NULL), 0);
+	assert_true(options.offline && options.json && !options.attest);
+	assert_int_equal(parse("doctor", ARGS("--attest"), &options, NULL), 0);
+	assert_true(options.attest && !options.offline);
+	assert_int_equal(parse("doctor", ARGS("--report", "r"), &options, NULL), -1);
+	assert_int_equal(parse("attest", ARGS("--report", "r"), &options, NULL), -1);
+}
+
 static void operands_are_taken(void **state)
 {
 	(void)state;
@@ -101,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_are_taken_in_both_forms),
+		cmocka_unit_test(reports_and_the_doctor_have_their_options),
 		cmocka_unit_test(operands_are_taken),
 		cmocka_unit_test(wrong_lines_are_explained),
 		cmocka_unit_test(verbs_are_found_by_name),

@@ -37,6 +37,10 @@ static void good_urls_are_taken_apart(void **state)
 		assert_int_equal(url.ipv6, good[i].url.ipv6);
 		assert_string_equal(url.host, good[i].url.host);
 		assert_int_equal(url.port, good[i].url.port);
+		struct http_host host;
+		assert_int_equal(http_split_url(good[i].text, &host, &err), 0);
+		assert_string_equal(host.name, good[i].url.host);
+		assert_int_equal(host.port, good[i].url.port);
 		bool tls = !good[i].url.tls;
 		assert_int_equal(http_check_url(good[i].text, &tls, &err), 0);
 		assert_int_equal(tls, good[i].url.tls);
