@@ -281,6 +281,50 @@ func TestBrokerAwayOverARenewal(t *testing.T) {
 	s.stop(syscall.SIGTERM, 0)
 }
 
+// The server goes away and comes back with another CA, which the agent's bundle does
+// not know: the agent that cannot attest makes sealpod fetch the new one.
+func TestServerComesBackWithAnotherCA(t *testing.T) {
+	t.Parallel()
+	server := lab.OwnServer(t, "20s")
+	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, Server: server})
+	s, id := startSupervised(t, f)
+	lab.FetchID(t, f.Socket, workloadUID, id, 15*time.Second)
+	server.Stop()
+	status, _ := s.status()
+	syscall.Kill(status.AgentPID, syscall.SIGKILL)
+	s.await(30*time.Second, "the agent ends", func(st supervisorStatus) bool { return st.Restarts == 1 })
+	server.StartAnew(t, "20s")
+	server.Entry(t, f.Credential.AgentID(), "/w/another", workloadUID)
+	put(t, f, lab.PathBundle, server.Bundle)
+	last := s.await(240*time.Second, "an agent that serves", func(st supervisorStatus) bool { return st.Ready && st.Renewals > 0 })
+	lab.FetchID(t, f.Socket, workloadUID, "spiffe://"+lab.TrustDomain+"/w/another", 20*time.Second)
+	if seen := f.KBS.Counters(); lab.Handshakes(seen) > 3 {
+		t.Errorf("the broker saw %d attestations: %+v", lab.Handshakes(seen), last)
+	}
+	s.stop(syscall.SIGTERM, 0)
+}
+
+// The server is down for an SVID's life and, in the long form, until agents have given
+// up twice; when it is back, an agent serves again, whatever became of the others.
+func TestServerDownForLifetimes(t *testing.T) {
+	t.Parallel()
+	ends := 1 // at the end of its SVID
+	if lab.Long {
+		ends = 3 // two more for want of a server
+	}
+	server := lab.OwnServer(t, "20s")
+	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, Server: server})
+	s, id := startSupervised(t, f)
+	lab.FetchID(t, f.Socket, workloadUID, id, 15*time.Second)
+	server.Stop()
+	s.await(300*time.Second, "the agent ends", func(st supervisorStatus) bool { return st.Restarts >= ends })
+	s.wantHealth(111, "does not answer")
+	server.StartAgain(t, "20s")
+	s.await(120*time.Second, "an agent that serves", func(st supervisorStatus) bool { return st.Ready })
+	lab.FetchID(t, f.Socket, workloadUID, id, 20*time.Second)
+	s.stop(syscall.SIGTERM, 0)
+}
+
 // A configuration that names another agent now changes nothing: neither what runs nor
 // what it runs on.
 func TestChangedConfigurationIsNotFollowed(t *testing.T) {

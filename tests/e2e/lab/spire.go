@@ -108,13 +108,52 @@ func startServer(t testing.TB, kind, agentTTL, template string) *Server {
 		if try == 3 {
 			t.Fatalf("spire-server did not start: %s\n%s", reason, s.process)
 		}
+		s.Port = 0
+	}
+}
+
+// OwnServer is a server of this test alone, which may be stopped.
+func OwnServer(t testing.TB, agentTTL string) *Server {
+	t.Helper()
+	s := startServer(t, "of-"+t.Name(), agentTTL, "")
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Stop ends the server for good or for a while.
+func (s *Server) Stop() {
+	s.conn.Close()
+	s.process.Kill()
+}
+
+// StartAnew starts a server that was stopped at the same address, with nothing of
+// what it knew: another CA, no entry.
+func (s *Server) StartAnew(t testing.TB, agentTTL string) {
+	t.Helper()
+	data := filepath.Join(s.dir, "data")
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.StartAgain(t, agentTTL)
+}
+
+// StartAgain starts a server that was stopped at the same address.
+func (s *Server) StartAgain(t testing.TB, agentTTL string) {
+	t.Helper()
+	if reason := s.run(t, agentTTL); reason != "" {
+		t.Fatalf("spire-server did not start again: %s\n%s", reason, s.process)
 	}
 }
 
 // run starts the process and waits until it serves; it returns why not.
 func (s *Server) run(t testing.TB, agentTTL string) string {
 	t.Helper()
-	s.Port = FreePort(t)
+	if s.Port == 0 {
+		s.Port = FreePort(t)
+	}
 	config := filepath.Join(s.dir, "server.json")
 	WriteFile(t, config, s.config(t, agentTTL), 0o644)
 	cmd := exec.Command(SpireServer, "run", "-config", config)
