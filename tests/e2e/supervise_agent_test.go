@@ -54,6 +54,13 @@ func TestSupervisedAgentServes(t *testing.T) {
 			t.Errorf("the agent has descriptor %d, '%s'", fd, target)
 		}
 	}
+	traces := f.Credential.Traces()
+	if found := append(lab.FindInMemory(t, s.p.Pid, traces), lab.FindInMemfds(t, s.p.Pid, traces)...); len(found) != 0 {
+		t.Errorf("sealpod has the key: %s", strings.Join(found, "; "))
+	}
+	if found := lab.FindInMemory(t, status.AgentPID, traces); len(found) == 0 {
+		t.Error("the search finds no key in the agent, which has it: it proves nothing")
+	}
 	checkManager(t, manager, "READY=1\n")
 	s.wantHealth(0, "")
 	s.stop(syscall.SIGTERM, 0)
@@ -124,7 +131,7 @@ func TestEndsOfASupervisedAgent(t *testing.T) {
 				s.p.Signal(syscall.SIGTERM)
 			}
 			s.p.Wait(t, 30*time.Second)
-			// Between two of its lives the signal's own status is sealpod's.
+			// A signal may also come while one of its lives ends by itself.
 			if s.p.Status() != c.status && !(c.restarts > 0 && s.p.Status() == 1) {
 				t.Errorf("sealpod ended with %d, want %d\n%s", s.p.Status(), c.status, s.p)
 			}
