@@ -22,7 +22,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 TESTS = TOP / 'tests'
-DEFAULT = ['lint', 'unit', 'sanitize', 'toml', 'kbs', 'azure', 'e2e']
+DEFAULT = ['lint', 'unit', 'sanitize', 'toml', 'kbs', 'guest', 'differential', 'tee', 'azure', 'e2e']
 # "Possibly lost" is what belongs to a thread that still runs when the program ends.
 VALGRIND = ['valgrind', '-q', '--error-exitcode=99', '--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite']
 
@@ -285,6 +285,11 @@ def valgrind_end_to_end():
     return end_to_end('test', prefix=[*VALGRIND, '--trace-children=no'])
 
 
+def differential():
+    # Go packages whose readers ours are held against.
+    return go_module('differential', EVIDENCE_DUMP=build('test') / 'tests' / 'differential' / 'evidence-dump')
+
+
 # Name: budget in seconds, what to run.
 SUITES = {
     'lint': (30, lambda: meson('test', ['lint'])),
@@ -292,10 +297,13 @@ SUITES = {
     'sanitize': (240, lambda: meson('sanitize', ['unit', 'corpus'])),
     'toml': (120, lambda: meson('test', ['conformance'])),
     'kbs': (120, lambda: go_module('kbs')),
+    'guest': (120, lambda: go_module('guest')),
+    'differential': (120, differential),
+    'tee': (180, lambda: go_module('tee')),
     'azure': (180, lambda: go_module('tee/azure', SEALPOD=build('static') / 'agent' / 'sealpod')),
-    'e2e': (360, lambda: end_to_end('static-sample')),
-    'e2e-sanitize': (600, lambda: end_to_end('sanitize')),
-    'e2e-long': (900, lambda: end_to_end('static-sample', SEALPOD_LONG='1')),
+    'e2e': (900, lambda: end_to_end('static-sample')),
+    'e2e-sanitize': (1200, lambda: end_to_end('sanitize')),
+    'e2e-long': (1800, lambda: end_to_end('static-sample', SEALPOD_LONG='1')),
     'valgrind': (900, valgrind),
     'e2e-valgrind': (1500, valgrind_end_to_end),
 }

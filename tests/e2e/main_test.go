@@ -22,10 +22,11 @@ import (
 
 func TestMain(m *testing.M) {
 	playMachine()
+	playAzureMachine()
 	playContainer()
-	budget := 240 * time.Second
+	budget := 600 * time.Second
 	if lab.Long {
-		budget = 600 * time.Second
+		budget = 1500 * time.Second
 	}
 	lab.Main(m, budget)
 }
