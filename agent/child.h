@@ -13,9 +13,9 @@
 #include "base/err.h"
 
 struct child {
-	const char *name; /* for the log */
+	const char *name;					  /* for the log */
 	int (*start)(void *arg, pid_t *ret_pid, struct err *err); /* NULL: there is no program */
-	bool (*again)(void *arg, int status); /* is it started again when it ends so? */
+	bool (*again)(void *arg, int status);			  /* is it started again when it ends so? */
 	void *arg;
 	int64_t well_ms; /* one that ran this long was well: the next pause is short again */
 	struct backoff backoff;

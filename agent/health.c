@@ -24,9 +24,12 @@ int verb_health(const struct cli_options *options, struct err *err)
 		return -1;
 	int64_t left = ends - (int64_t)time(NULL);
 	if (left <= 0)
-		return err_set(err, ERR_MISSING, "the credential has expired %lld s ago and is not renewed", (long long)-left);
+		return err_set(err, ERR_MISSING, "the credential has expired %lld s ago and is not renewed",
+			       (long long)-left);
 	if (left <= margin)
-		return err_set(err, ERR_MISSING, "the credential ends in %lld s, which is within the margin of %lld s, and is not renewed",
-			       (long long)left, (long long)margin);
+		return err_set(
+			err, ERR_MISSING,
+			"the credential ends in %lld s, which is within the margin of %lld s, and is not renewed",
+			(long long)left, (long long)margin);
 	return 0;
 }

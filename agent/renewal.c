@@ -71,7 +71,11 @@ void renewal_init(struct renewal *renewal, const struct cli_options *options, co
 		  const struct place *place, const struct handoff_credential *credential)
 {
 	*renewal = (struct renewal){
-		.options = options, .plan = plan, .place = place, .credential = *credential, .worker = { .fd = -1 },
+		.options = options,
+		.plan = plan,
+		.place = place,
+		.credential = *credential,
+		.worker = { .fd = -1 },
 	};
 	plan_next(renewal);
 }

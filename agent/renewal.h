@@ -15,10 +15,10 @@ struct renewal {
 	const struct handoff_plan *plan; /* of the first start: a worker that plans otherwise is refused */
 	const struct place *place;
 	struct handoff_credential credential; /* the one that is in place */
-	int64_t due;      /* by the wall clock, as certificates are */
-	int64_t hastened; /* when it was, last */
+	int64_t due;			      /* by the wall clock, as certificates are */
+	int64_t hastened;		      /* when it was, last */
 	struct backoff backoff;
-	unsigned long count; /* renewals that succeeded */
+	unsigned long count;   /* renewals that succeeded */
 	enum err_code trouble; /* of the last try, ERR_NONE if it went well */
 	bool runs;
 	bool planned; /* its plan is accepted */

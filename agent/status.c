@@ -66,7 +66,9 @@ int status_read(const char *dir, struct buf *socket, int64_t *ret_credential_end
 	struct buf text OWNED_BUF = BUF_INIT(STATUS_MAX);
 	int fd OWNED_FD = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || faccessat(fd, STATUS_FILE, F_OK, 0) < 0)
-		return err_set_errno(err, ERR_MISSING, errno, "no 'sealpod run --supervise' is at work with '%s' (no '" STATUS_FILE "' there)", dir);
+		return err_set_errno(err, ERR_MISSING, errno,
+				     "no 'sealpod run --supervise' is at work with '%s' (no '" STATUS_FILE "' there)",
+				     dir);
 	if (file_read(fd, STATUS_FILE, &text, err) < 0 ||
 	    parse(buf_bytes(&text), socket, ret_credential_ends, err) < 0) {
 		if (err)
@@ -99,7 +101,8 @@ int status_connect(const char *socket_path, struct err *err)
 		return err_set(err, ERR_NETWORK, "'%s' is no path of a socket", socket_path);
 	int fd OWNED_FD = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, len) < 0)
-		return err_set_errno(err, ERR_NETWORK, errno, "the agent's Workload API '%s' does not answer", socket_path);
+		return err_set_errno(err, ERR_NETWORK, errno, "the agent's Workload API '%s' does not answer",
+				     socket_path);
 	return 0;
 }
 

@@ -12,21 +12,21 @@
 #define STATUS_FILE "supervisor.json"
 
 struct status {
-	const char *socket;      /* the agent's Workload API */
-	const char *trouble;     /* name of the last renewal's error, "" for none */
+	const char *socket;	 /* the agent's Workload API */
+	const char *trouble;	 /* name of the last renewal's error, "" for none */
 	int64_t credential_ends; /* seconds since 1970 */
 	int64_t renewal_due;
 	uint64_t renewals;
 	uint64_t restarts;
 	uint64_t agent_pid; /* 0: it does not run */
-	bool ready;         /* its socket accepted a connection */
+	bool ready;	    /* its socket accepted a connection */
 };
 
 /* Replaces <dir>/supervisor.json, which everybody may read. */
 int status_write(int dir, const struct status *status, struct err *err) WARN_UNUSED;
 
-/* `socket` gets the path. ERR_MISSING if there is no such file, or it makes no sense. `trouble`, `renewals` and so on are
- * not read. */
+/* `socket` gets the path. ERR_MISSING if there is no such file, or it makes no sense. `trouble`, `renewals` and so on
+ * are not read. */
 int status_read(const char *dir, struct buf *socket, int64_t *ret_credential_ends, struct err *err) WARN_UNUSED;
 
 /* Does somebody listen there? ERR_NETWORK if not. */

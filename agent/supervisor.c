@@ -76,7 +76,8 @@ static void agent_ended(struct supervisor *s)
 	char text[128];
 	s->changed = true;
 	s->restarts++;
-	(void)snprintf(text, sizeof(text), "STATUS=the agent ended and is started again, for the %lu. time", s->restarts);
+	(void)snprintf(text, sizeof(text), "STATUS=the agent ended and is started again, for the %lu. time",
+		       s->restarts);
 	status_notify(text);
 	if (!s->ready)
 		renewal_hasten(&s->renewal); /* its server may have another CA by now */

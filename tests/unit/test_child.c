@@ -31,7 +31,11 @@ static struct child make(void)
 {
 	starts = refusal = 0;
 	return (struct child){
-		.name = "program", .start = start, .again = again, .well_ms = 3600000, .backoff = { .base_ms = 100000, .cap_ms = 100000 },
+		.name = "program",
+		.start = start,
+		.again = again,
+		.well_ms = 3600000,
+		.backoff = { .base_ms = 100000, .cap_ms = 100000 },
 	};
 }
 

@@ -22,10 +22,9 @@ static void delay_follows_what_is_left(void **state)
 	static const struct {
 		int64_t left, most;
 	} rows[] = {
-		{ DAY, 16 * HOUR },	      /* two thirds */
-		{ 2 * HOUR, HOUR },	      /* an hour before the end */
-		{ HOUR + 60, 60 },
-		{ 365LL * DAY, DAY },	      /* once a day */
+		{ DAY, 16 * HOUR },				/* two thirds */
+		{ 2 * HOUR, HOUR },				/* an hour before the end */
+		{ HOUR + 60, 60 },	  { 365LL * DAY, DAY }, /* once a day */
 		{ INT64_MAX - NOW, DAY },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -62,7 +61,12 @@ static int begin(void **state)
 	static const struct cli_options options = { .supervise = true };
 	make_directory(dir);
 	plan = (struct handoff_plan){
-		.agent_path = "/a", .runtime_dir = "/r", .socket_path = "/s", .supervise = true, .uid = geteuid(), .gid = getegid(),
+		.agent_path = "/a",
+		.runtime_dir = "/r",
+		.socket_path = "/s",
+		.supervise = true,
+		.uid = geteuid(),
+		.gid = getegid(),
 	};
 	place = (struct place){ .runtime_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
 	if (place.runtime_fd < 0 || mkdirat(place.runtime_fd, PLACE_DIR, 0700) < 0 ||
@@ -152,7 +156,8 @@ static void a_plan_that_differs_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < 7; i++) {
 		struct handoff_plan other = plan;
-		char *const texts[] = { other.agent_path, other.runtime_dir, other.socket_path, other.admin_socket_path };
+		char *const texts[] = { other.agent_path, other.runtime_dir, other.socket_path,
+					other.admin_socket_path };
 		if (i < ARRAY_LEN(texts))
 			(void)strcpy(texts[i], "/other");
 		other.uid += i == 4;

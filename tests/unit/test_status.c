@@ -34,7 +34,9 @@ static int end(void **state)
 static void what_is_written_is_read(void **state)
 {
 	(void)state;
-	const struct status status = { .socket = "/run/a \"b\"/api.sock", .trouble = "network", .credential_ends = 1800000000 };
+	const struct status status = { .socket = "/run/a \"b\"/api.sock",
+				       .trouble = "network",
+				       .credential_ends = 1800000000 };
 	struct buf socket OWNED_BUF = BUF_INIT(256);
 	struct err err = { 0 };
 	struct stat st;
@@ -50,14 +52,16 @@ static void what_is_written_is_read(void **state)
 static void what_makes_no_sense_is_temporary(void **state)
 {
 	(void)state;
-	static const char *const texts[] = { "", "{", "{}", "{\"socket\":1,\"credential_ends\":2}", "{\"socket\":\"/s\",\"credential_ends\":-1}" };
+	static const char *const texts[] = { "", "{", "{}", "{\"socket\":1,\"credential_ends\":2}",
+					     "{\"socket\":\"/s\",\"credential_ends\":-1}" };
 	struct file_owner self = { .uid = geteuid(), .gid = getegid() };
 	for (size_t i = 0; i <= ARRAY_LEN(texts); i++) {
 		struct buf socket OWNED_BUF = BUF_INIT(256);
 		struct err err = { 0 };
 		int64_t ends = 7;
 		if (i > 0)
-			assert_int_equal(file_replace(dir_fd, STATUS_FILE, bytes_of_text(texts[i - 1]), 0644, self, &err), 0);
+			assert_int_equal(
+				file_replace(dir_fd, STATUS_FILE, bytes_of_text(texts[i - 1]), 0644, self, &err), 0);
 		assert_int_equal(status_read(dir, &socket, &ends, &err), -1);
 		assert_int_equal(err_exit_status(&err), EXIT_TEMPORARY);
 		assert_int_equal(ends, 7);
