@@ -45,6 +45,8 @@ static struct attester_signs look_around(const char *instance, struct err *why_n
 					.hcl_type = az_probe() };
 	if (tsm_probe(instance, signs.tsm_provider, why_no_tsm) < 0)
 		signs.tsm_provider[0] = 0;
+	signs.foreign_provider = signs.tsm_provider[0] && strcmp(signs.tsm_provider, "sev_guest") != 0 &&
+				 strcmp(signs.tsm_provider, "tdx_guest") != 0;
 	return signs;
 }
 

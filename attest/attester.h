@@ -20,6 +20,7 @@
 /* What was seen of this machine, once. */
 struct attester_signs {
 	char tsm_provider[TSM_PROVIDER_MAX]; /* "" where configfs-tsm gives no reports */
+	bool foreign_provider;               /* it is one that we do not know: no device counts beside it */
 	bool sev_guest;                      /* /dev/sev-guest */
 	bool tdx_guest;                      /* /dev/tdx_guest */
 	uint32_t hcl_type;                   /* of the HCL report in the TPM (attest/hcl.h); 0 where there is none */
@@ -63,7 +64,8 @@ int attester_detect(const char *instance, const char *forced, const struct attes
 		    struct err *err) WARN_UNUSED;
 
 /* attester->collect(), again for as long as that can help: an attempt that yielded no report because the host was busy or
- * silent is repeated, two seconds or more later, until the deadline. Never a second report. */
+ * silent is repeated, two seconds or more later, until the deadline. A second report is made only where the first could not be used: it was
+ * empty, or somebody else had written to its instance. */
 int attester_collect(const struct attester *attester, const struct attester_request *request,
 		     struct attester_evidence *ret_evidence, struct err *err) WARN_UNUSED;
 

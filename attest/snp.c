@@ -20,7 +20,7 @@
 
 static bool probe(const struct attester_signs *signs)
 {
-	return strcmp(signs->tsm_provider, PROVIDER) == 0 || (signs->sev_guest && !signs->tsm_provider[0]);
+	return strcmp(signs->tsm_provider, PROVIDER) == 0 || (signs->sev_guest && !signs->foreign_provider);
 }
 
 /* configfs-tsm if it is there, else the device. */
@@ -30,7 +30,7 @@ static int get_report(const struct attester_request *request, const struct repor
 	char provider[TSM_PROVIDER_MAX];
 	struct err no_tsm = { 0 };
 	const char *note = "";
-	if (tsm_probe(request->instance, provider, &no_tsm) == 0)
+	if (tsm_probe(request->instance, provider, &no_tsm) == 0 && strcmp(provider, PROVIDER) == 0)
 		return tsm_report(request->instance, PROVIDER, data, &evidence->raw, &evidence->certs, err);
 	if (sev_guest_report(data, 0, &evidence->raw, &evidence->certs, &note, err) < 0)
 		return -1;

@@ -20,7 +20,7 @@
 
 static bool probe(const struct attester_signs *signs)
 {
-	return strcmp(signs->tsm_provider, PROVIDER) == 0 || (signs->tdx_guest && !signs->tsm_provider[0]);
+	return strcmp(signs->tsm_provider, PROVIDER) == 0 || (signs->tdx_guest && !signs->foreign_provider);
 }
 
 static int look(const struct tdx_quote *quote, const struct report_data *data, const struct digest *init_data,

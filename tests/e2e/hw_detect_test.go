@@ -42,9 +42,9 @@ func TestTEEIsDetected(t *testing.T) {
 		{"SNP whose configfs has no provider", tee.Options{Kind: tee.KindSNP, Provider: "none"}, nil, "snp"},
 		{"TDX", tee.Options{Kind: tee.KindTDX}, nil, "tdx"},
 		{"TDX without its device", tee.Options{Kind: tee.KindTDX, Without: []string{tee.PartTDXGuest}}, nil, "tdx"},
-		{"provider tdx_guest beside another's device", tee.Options{Kind: tee.KindTDX, With: []string{tee.PartSEVGuest}}, nil, "tdx"},
-		{"provider sev_guest beside another's device", tee.Options{Kind: tee.KindSNP, With: []string{tee.PartTDXGuest}}, nil, "snp"},
 		{"forced to what is there", tee.Options{Kind: tee.KindSNP}, []string{"--tee=snp"}, "snp"},
+		{"forced to the provider's, beside another's device", tee.Options{Kind: tee.KindSNP, With: []string{tee.PartTDXGuest}}, []string{"--tee", "snp"}, "snp"},
+		{"forced to the device's, beside another's provider", tee.Options{Kind: tee.KindTDX, With: []string{tee.PartSEVGuest}}, []string{"--tee", "tdx"}, "tdx"},
 		{"forced where two are there", tee.Options{Kind: tee.KindSNPIoctl, With: []string{tee.PartTDXGuest}}, []string{"--tee", "snp"}, "snp"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -74,6 +74,10 @@ func TestTEEIsNotGuessed(t *testing.T) {
 			[]string{"more than one TEE", "'--tee'", snpDevice, "'/dev/tdx_guest' (there)"}},
 		{"two devices and a configfs without provider", tee.Options{Kind: tee.KindSNP, With: []string{tee.PartTDXGuest}, Provider: "none"}, nil, 101,
 			[]string{"more than one TEE", "no TEE's driver is behind it"}},
+		{"provider tdx_guest beside another's device", tee.Options{Kind: tee.KindTDX, With: []string{tee.PartSEVGuest}}, nil, 101,
+			[]string{"more than one TEE", "'--tee'", "configfs-tsm (tdx_guest)", snpDevice}},
+		{"provider sev_guest beside another's device", tee.Options{Kind: tee.KindSNP, With: []string{tee.PartTDXGuest}}, nil, 101,
+			[]string{"more than one TEE", "'--tee'", "configfs-tsm (sev_guest)", "'/dev/tdx_guest' (there)"}},
 		{"unknown provider", tee.Options{Kind: tee.KindTDX, Provider: "arm_cca_guest"}, nil, 101,
 			[]string{"no TEE that this build", "configfs-tsm (arm_cca_guest)", "'/dev/tdx_guest' (there)"}},
 		{"unknown provider beside a device", tee.Options{Kind: tee.KindSNP, Provider: "arm_cca_guest"}, nil, 101,
