@@ -3,6 +3,7 @@ module sealpod.test/e2e
 go 1.26.8
 
 replace (
+	sealpod.test/azure => ../tee/azure
 	sealpod.test/guest => ../guest
 	sealpod.test/kbs => ../kbs
 	sealpod.test/tee => ../tee
@@ -21,6 +22,7 @@ require (
 	golang.org/x/sys v0.39.0
 	google.golang.org/grpc v1.79.3
 	google.golang.org/protobuf v1.36.12
+	sealpod.test/azure v0.0.0
 	sealpod.test/guest v0.0.0
 	sealpod.test/kbs v0.0.0
 	sealpod.test/tee v0.0.0

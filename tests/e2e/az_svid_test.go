@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"encoding/hex"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sealpod.test/azure"
+	"sealpod.test/e2e/lab"
+)
+
+// The whole way on evidence of a vTPM: init-data measured into PCR 8 early in the
+// boot, a policy that goes by it, an identity for a workload; for one attestation,
+// one HCL report and one call of the metadata service.
+func TestSVIDReachesTheWorkloadOnAzure(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		options azure.Options
+		fault   []string
+	}{
+		{"snp", azure.Options{Kind: azure.KindSNP}, nil},
+		{"tdx", azure.Options{Kind: azure.KindTDX}, nil},
+		{"snp, HCL 2, underscores, slow paravisor", azure.Options{Kind: azure.KindSNP, HCLv2: true, Snake: true}, []string{"delay=1500ms"}},
+		{"tdx, quote of version 5, padded base64", azure.Options{Kind: azure.KindTDX, TDQuote5: true, Base64: "std", Lower: true}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := bootAzure(t, c.options, true, c.fault...)
+			f := m.fixture
+			path := "/az/" + hex.EncodeToString([]byte(c.name))
+			f.Spire.Entry(t, f.Credential.AgentID(), path, workloadUID)
+			makePublicDir(t, f)
+			m.measure(t, "")
+			p := m.start(t, "run")
+			f.WaitForExec(t, p, 60*time.Second)
+			svid := lab.FetchID(t, f.Socket, workloadUID, "spiffe://"+lab.TrustDomain+path, 40*time.Second)
+			if !svid.Verified {
+				t.Error("the SVID does not verify against the trust bundle")
+			}
+			tee := "az-" + c.options.Kind + "-vtpm"
+			seen := f.KBS.Counters()
+			if lab.Handshakes(seen) != 1 || seen.Attest != 1 || seen.Last == nil || seen.Last.TEE != tee {
+				t.Errorf("the broker saw %d attestations, verified %d, the last %+v; want one of TEE %s", lab.Handshakes(seen), seen.Attest, seen.Last, tee)
+			}
+			checkUnsaid(t, p, "not measured")
+			m.checkCost(t, azCost{1, 1})
+			p.Signal(syscall.SIGTERM)
+			p.Wait(t, 20*time.Second)
+			if p.Status() != 0 {
+				t.Errorf("the agent ended with %d on SIGTERM\n%s", p.Status(), p)
+			}
+		})
+	}
+}
+
+// The policy of these tests is awake: with another PCR in it nothing is released,
+// and nobody spends another attestation on that.
+func TestPolicyDeniesByPCR8(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{azure.KindSNP, azure.KindTDX} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			m := bootAzure(t, azure.Options{Kind: kind}, false)
+			policy := strings.Replace(azPolicy("az-"+kind+"-vtpm"), "pcr08", "pcr09", 1)
+			if err := m.fixture.KBS.SetResourcePolicy(policy); err != nil {
+				t.Fatal(err)
+			}
+			m.measure(t, "")
+			p := m.start(t, "run")
+			p.Wait(t, waitLimit)
+			m.fixture.Check(t, p, lab.Refusal{Status: 102, Message: []string{"PolicyDeny", lab.PathCombined}, Attests: 1, MinGets: 1})
+			m.checkCost(t, azCost{1, 1})
+		})
+	}
+}
