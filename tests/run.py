@@ -305,7 +305,7 @@ SUITES = {
     'e2e-sanitize': (1200, lambda: end_to_end('sanitize')),
     'e2e-long': (1800, lambda: end_to_end('static-sample', SEALPOD_LONG='1')),
     'valgrind': (900, valgrind),
-    'e2e-valgrind': (1500, valgrind_end_to_end),
+    'e2e-valgrind': (2400, valgrind_end_to_end),
 }
 
 
@@ -357,6 +357,8 @@ def run_below_a_mount():
 if __name__ == '__main__':
     if os.geteuid() == 0 and not root_is_a_mount():
         sys.exit(run_below_a_mount())
+    # Whoever ends this ends what it has started: call() sees to that.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
