@@ -4,7 +4,8 @@
 # sealpod, which attests, fetches its credential and becomes the real SPIRE agent,
 # and a workload that is given its X509-SVID. The TEE is emulated: the attester is
 # 'sample', which proves nothing. TEE=snp, snp-ioctl or tdx takes the release build
-# and an emulated machine instead (tests/tee), which proves nothing either.
+# and an emulated machine instead (tests/tee), TEE=az-snp or az-tdx an emulated Azure
+# VM (tests/tee/azure), which proves nothing either.
 # FAULT=kbs-down stops the broker before sealpod asks it.
 set -euo pipefail
 export LC_ALL=C
@@ -41,8 +42,10 @@ sample) tee_name='TEE' ;;
 snp) tee_name='SEV-SNP guest (configfs-tsm)' ;;
 snp-ioctl) tee_name='SEV-SNP guest (/dev/sev-guest)' ;;
 tdx) tee_name='trust domain (TDX)' ;;
+az-snp) tee_name='Azure VM with SEV-SNP (vTPM)' ;;
+az-tdx) tee_name='Azure VM with TDX (vTPM)' ;;
 *)
-	echo "demo: TEE='$TEE' is unknown; there are 'sample', 'snp', 'snp-ioctl' and 'tdx'" >&2
+	echo "demo: TEE='$TEE' is unknown; there are 'sample', 'snp', 'snp-ioctl', 'tdx', 'az-snp' and 'az-tdx'" >&2
 	exit 100
 	;;
 esac
@@ -74,26 +77,36 @@ build_programs() {
 	export GO
 	(cd "$top/tests/kbs" && "$GO" build -o "$top/build/kbs" ./cmd/kbs)
 	[ "$TEE" = sample ] || (cd "$top/tests/tee" && "$GO" build -o "$top/build/tee" ./cmd/tee)
+	[ "$TEE" = "${TEE#az-}" ] || (cd "$top/tests/tee/azure" && "$GO" build -o "$top/build/azure" ./cmd/azure)
 	spire=$("$top/tests/spire/build.sh")
 }
 
-# What follows runs on the machine by entering its mount namespace.
+# What follows runs on the machine by entering its namespaces. Azure's has a network of
+# its own, for the metadata service: server and broker must be in it, too.
 machine() {
+	local command=("$top/build/tee" --kind "$TEE")
 	verifier=()
+	network=()
 	[ "$TEE" != sample ] || return 0
 	step "emulated $tee_name, and its throw-away roots"
 	verifier=(--roots "$work/tee-roots")
 	quiet "$top/build/tee" --make-roots "$work/tee-roots"
-	in_background machine "$top/build/tee" --kind "$TEE" --roots "$work/tee-roots" -- sleep infinity
+	case $TEE in az-*) command=("$top/build/azure" --kind "${TEE#az-}") ;; esac
+	in_background machine "${command[@]}" --roots "$work/tee-roots" -- sleep infinity
 	wait_until 30 machine machine_runs
-	sealpod=(nsenter --mount="/proc/$inside/ns/mnt" -- "${sealpod[@]}")
+	case $TEE in az-*) network=(nsenter --net="/proc/$inside/ns/net" --) ;; esac
+	sealpod=("${network[@]}" nsenter --mount="/proc/$inside/ns/mnt" -- "${sealpod[@]}")
 	done_with
 }
 
 # Its command is started when everything is in place.
 machine_runs() {
-	inside=$(cat "/proc/$last/task/"*/children) && inside=${inside%% *}
-	[ -n "$inside" ] && [ "$(cat "/proc/$inside/comm")" = sleep ]
+	local children
+	children=$(cat "/proc/$last/task/"*/children 2>/dev/null)
+	for inside in $children; do
+		[ "$(cat "/proc/$inside/comm")" != sleep ] || return 0
+	done
+	return 1
 }
 
 # The operator's part: a CA for nodes, and this node's credential, one PEM.
@@ -133,7 +146,7 @@ spire_server() {
   "KeyManager": [{"disk": {"plugin_data": {"keys_path": "$work/server/keys.json"}}}],
   "NodeAttestor": [{"x509pop": {"plugin_data": {"ca_bundle_path": "$work/pki/ca.pem"}}}]}}
 END
-	in_background spire-server "$spire/spire-server" run -config "$work/server/server.json"
+	in_background spire-server "${network[@]}" "$spire/spire-server" run -config "$work/server/server.json"
 	wait_until 30 spire-server server_answers
 	done_with
 }
@@ -144,8 +157,8 @@ server_answers() { server bundle show >"$work/resources/default/spire/bundle" 2>
 # The server's bundle is the second resource: the node must know whom to trust.
 key_broker() {
 	step "key broker (KBS) with credential and trust bundle, TLS on loopback"
-	in_background kbs "$top/build/kbs" --tls "$work/kbs-ca.pem" --resource-dir "$work/resources" --resource-policy "$top/demo/allow.rego" \
-		"${verifier[@]}"
+	in_background kbs "${network[@]}" "$top/build/kbs" --tls "$work/kbs-ca.pem" --resource-dir "$work/resources" \
+		--resource-policy "$top/demo/allow.rego" "${verifier[@]}"
 	kbs=$last
 	wait_until 10 kbs grep -qs '"url"' "$work/kbs.out"
 	kbs_url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$work/kbs.out")

@@ -21,7 +21,7 @@ packages() {
 	sanitize) packages test ;;
 	valgrind) packages test && echo valgrind ;;
 	fuzz) packages build && echo clang "$(fuzzer_runtime)" ;;
-	demo) packages static && echo ca-certificates openssl util-linux ;;
+	demo) packages static && echo ca-certificates openssl swtpm util-linux ;;
 	bench) packages demo && echo strace ;;
 	lint) echo python3 shellcheck ;;
 	*) usage ;;
