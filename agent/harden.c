@@ -28,7 +28,8 @@ static int open_standard_fds(void)
 {
 	int fd;
 	do {
-		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+		/* For reading only: what is written to a standard output that was closed must fail, not vanish. */
+		fd = open("/dev/null", O_RDONLY | O_NOCTTY);
 		if (fd < 0)
 			return -1;
 	} while (fd <= 2);
@@ -56,6 +57,9 @@ int harden_process(struct err *err)
 	inherited_environment = environ; /* the kernel's array, which clearenv() forgets and leaves alone */
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot switch core dumps off");
+	/* A non-root agent would inherit them over its exec. EINVAL: a kernel that has none. */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot drop the ambient capabilities");
 	if (clearenv() != 0 || setenv("PATH", SAFE_PATH, 1) < 0)
 		return err_set(err, ERR_SYSTEM, "cannot clear the environment");
 	if (open_standard_fds() < 0 || close_stray_fds() < 0)

@@ -21,10 +21,23 @@
 
 static int not_executable(const char *path, int why, struct err *err)
 {
-	bool absent = (why == ENOENT || why == ENOTDIR) && access(path, F_OK) < 0;
-	if (absent)
+	bool there = access(path, F_OK) == 0;
+	if (why == ENOENT && there)
+		return err_set(err, ERR_EXEC, "the SPIRE agent '%s' cannot be executed (agent.path): the interpreter or loader that it names is missing; use a static agent, or install it",
+			       path);
+	if ((why == ENOENT || why == ENOTDIR) && !there)
 		return err_set_errno(err, ERR_NOT_FOUND, why, "no SPIRE agent at '%s' (agent.path)", path);
 	return err_set_errno(err, ERR_EXEC, why, "the SPIRE agent '%s' cannot be executed (agent.path)", path);
+}
+
+/* May this user execute it, as its mode says? The directories above are left to execve(2). */
+static bool executable_by(const struct stat *st, uid_t uid, gid_t gid)
+{
+	if (uid == 0)
+		return (st->st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
+	if (st->st_uid == uid)
+		return (st->st_mode & S_IXUSR) != 0;
+	return (st->st_mode & (st->st_gid == gid ? S_IXGRP : S_IXOTH)) != 0;
 }
 
 int launch_check(const struct handoff_plan *plan, struct err *err)
@@ -36,6 +49,9 @@ int launch_check(const struct handoff_plan *plan, struct err *err)
 		return not_executable(plan->agent_path, S_ISDIR(st.st_mode) ? EISDIR : EACCES, err);
 	if (faccessat(AT_FDCWD, plan->agent_path, X_OK, AT_EACCESS) < 0)
 		return not_executable(plan->agent_path, errno, err);
+	if (plan->uid != geteuid() && !executable_by(&st, plan->uid, plan->gid))
+		return err_set(err, ERR_EXEC, "the SPIRE agent '%s' (agent.path) cannot be executed by uid %u (agent.uid): its mode is %04o",
+			       plan->agent_path, plan->uid, st.st_mode & 07777);
 	return 0;
 }
 
@@ -53,9 +69,12 @@ static int pass_credential(const struct handoff_plan *plan, int fd, struct err *
  * takes all capabilities of a non-root user): so a failed exec can still clean up. */
 static int drop_privileges(const struct handoff_plan *plan, struct err *err)
 {
-	if (plan->uid == geteuid() && plan->gid == getegid())
+	bool same = plan->uid == geteuid() && plan->gid == getegid();
+	if (geteuid() == 0 && setgroups(0, NULL) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot drop the supplementary groups");
+	if (same)
 		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(plan->gid, plan->gid, plan->gid) < 0 ||
+	if (setresgid(plan->gid, plan->gid, plan->gid) < 0 ||
 	    setresuid(plan->uid, plan->uid, (uid_t)-1) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot become uid %u, gid %u", plan->uid, plan->gid);
 	return 0;

@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #include "agent/report_out.h"
+#include "agent/config.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/random.h"
 
-/* The configuration is local and small. */
+/* The configuration is local and small, unless the KBS has to release it first. */
 #define PLAN_LIMIT_MS 60000
 /* What the worker gets on top of its own deadline to say that it passed. */
 #define GRACE_MS 2000
@@ -80,17 +81,18 @@ int overseer_start(struct overseer *overseer, const struct cli_options *options,
 }
 
 /* The first record comes soon, the others by the deadline that it names. */
-static struct deadline limit_of(const struct deadline *deadline)
+static struct deadline limit_of(const struct overseer *overseer, const struct deadline *deadline)
 {
-	if (!deadline)
-		return deadline_in(PLAN_LIMIT_MS);
-	return (struct deadline){ .at_ms = deadline->at_ms + GRACE_MS };
+	const struct cli_options *options = overseer->order.options;
+	int64_t first = options->config ? options->deadline_ms ? options->deadline_ms : CONFIG_DEADLINE_MS : PLAN_LIMIT_MS;
+	int64_t at = deadline ? deadline->at_ms : overseer->order.started_ms + first;
+	return (struct deadline){ .at_ms = at + GRACE_MS };
 }
 
 int overseer_receive(struct overseer *overseer, enum handoff_kind kind, const struct deadline *deadline,
 		     struct handoff_message *ret_message, struct err *err)
 {
-	struct deadline limit = limit_of(deadline);
+	struct deadline limit = limit_of(overseer, deadline);
 	if (worker_wait(&overseer->worker, overseer->signal_fd, &limit, ret_message, &overseer->files,
 			&overseer->signal, err) < 0)
 		return -1;

@@ -13,14 +13,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 
-#define TEMPORARY_DIR ".agent.new"
+/* Where the new directory is made, and where the one before it lies after the switch: until the next start, for
+ * an exec that fails puts it back. */
+#define SPARE_DIR ".agent.spare"
 
 static struct file_owner owner_of(const struct handoff_plan *plan)
 {
@@ -100,7 +104,7 @@ static int fill_dir(const struct handoff_plan *plan, const struct handoff_files 
 	int dir OWNED_FD = -1;
 	int data OWNED_FD = -1;
 	struct file_owner owner = owner_of(plan);
-	if (make_dir(parent, TEMPORARY_DIR, owner, &dir, err) < 0 || make_dir(dir, PLACE_DATA, owner, &data, err) < 0 ||
+	if (make_dir(parent, SPARE_DIR, owner, &dir, err) < 0 || make_dir(dir, PLACE_DATA, owner, &data, err) < 0 ||
 	    copy_file(files->agent_config, dir, PLACE_CONFIG, owner, err) < 0 ||
 	    (plan->supervise && copy_file(files->credential, dir, PLACE_CREDENTIAL, owner, err) < 0))
 		return -1;
@@ -156,20 +160,48 @@ static int make_socket_dir(const struct handoff_plan *plan, const char *socket, 
 	return 0;
 }
 
+/* The new directory takes the name, the old one goes where the new one was made. */
+static int exchange_dirs(const struct place *place)
+{
+	const unsigned exchange = 1u << 1; /* RENAME_EXCHANGE */
+	return (int)syscall(SYS_renameat2, place->runtime_fd, SPARE_DIR, place->runtime_fd, PLACE_DIR, exchange);
+}
+
 static int switch_dirs(struct place *place, struct err *err)
 {
-	if (file_remove_tree(place->runtime_fd, PLACE_DIR, err) < 0)
-		return -1;
-	if (renameat(place->runtime_fd, TEMPORARY_DIR, place->runtime_fd, PLACE_DIR) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot put directory '" PLACE_DIR "' in place");
+	place->had_old = exchange_dirs(place) == 0;
+	if (!place->had_old) {
+		/* None is there, or the file system cannot exchange. */
+		if (file_remove_tree(place->runtime_fd, PLACE_DIR, err) < 0)
+			return -1;
+		if (renameat(place->runtime_fd, SPARE_DIR, place->runtime_fd, PLACE_DIR) < 0)
+			return err_set_errno(err, ERR_SYSTEM, errno, "cannot put directory '" PLACE_DIR "' in place");
+	}
 	place->placed = true;
+	/* A supervised start that is dead (we hold the lock) may have left its credential. */
+	if (faccessat(place->runtime_fd, SPARE_DIR "/" PLACE_CREDENTIAL, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		place->had_old = false;
+		return file_remove_tree(place->runtime_fd, SPARE_DIR, err);
+	}
 	return 0;
+}
+
+int place_lock(const struct handoff_plan *plan, struct place *place, struct err *err)
+{
+	place->locked = flock(place->runtime_fd, LOCK_EX | LOCK_NB) == 0;
+	if (place->locked)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return err_set(err, ERR_SYSTEM,
+			       "another sealpod starts or supervises an agent in agent.runtime_dir '%s': give each a directory of its own",
+			       plan->runtime_dir);
+	return err_set_errno(err, ERR_SYSTEM, errno, "cannot lock agent.runtime_dir '%s'", plan->runtime_dir);
 }
 
 int place_files(const struct handoff_plan *plan, const struct handoff_files *files, struct place *place,
 		struct err *err)
 {
-	if (file_remove_tree(place->runtime_fd, TEMPORARY_DIR, err) < 0 ||
+	if (file_remove_tree(place->runtime_fd, SPARE_DIR, err) < 0 ||
 	    fill_dir(plan, files, place->runtime_fd, err) < 0 || switch_dirs(place, err) < 0)
 		return err_wrap(err, "'%s'", plan->runtime_dir);
 	if (make_socket_dir(plan, plan->socket_path, &place->made_socket, err) < 0)
@@ -197,8 +229,9 @@ void place_undo(const struct handoff_plan *plan, struct place *place)
 		return;
 	remove_socket_dir(plan->admin_socket_path, place->made_admin_socket);
 	remove_socket_dir(plan->socket_path, place->made_socket);
-	if (file_remove_tree(place->runtime_fd, TEMPORARY_DIR, &err) < 0 ||
-	    (place->placed && file_remove_tree(place->runtime_fd, PLACE_DIR, &err) < 0))
+	bool restored = place->had_old && exchange_dirs(place) == 0;
+	if ((place->placed && !restored && file_remove_tree(place->runtime_fd, PLACE_DIR, &err) < 0) ||
+	    (place->locked && file_remove_tree(place->runtime_fd, SPARE_DIR, &err) < 0))
 		log_warning("cannot clean up in '%s': %s", plan->runtime_dir, err.message);
 	cleanup_fd(&place->runtime_fd);
 	remove_made(plan->runtime_dir, place->made_runtime);

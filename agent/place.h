@@ -23,7 +23,9 @@ struct place {
 	unsigned made_runtime; /* how many components of the path we created */
 	unsigned made_socket;
 	unsigned made_admin_socket;
+	bool locked;
 	bool placed;
+	bool had_old; /* the directory before ours lies aside */
 };
 
 #define PLACE_INIT { .runtime_fd = -1 }
@@ -31,6 +33,10 @@ struct place {
 /* May runtime_dir be used? Opens (and creates) it, and checks that it is memory: ERR_CONFIG if not and
  * plan->allow_disk is false, or the credential is to be a file. To be asked before anything is spent. */
 int place_open(const struct handoff_plan *plan, struct place *place, struct err *err) WARN_UNUSED;
+
+/* No two may start in one runtime_dir at a time, nor one beside a supervisor: ERR_SYSTEM if another does. The lock
+ * is held until exec, or for the supervisor's life. */
+int place_lock(const struct handoff_plan *plan, struct place *place, struct err *err) WARN_UNUSED;
 
 /* Writes everything and puts it in place. */
 int place_files(const struct handoff_plan *plan, const struct handoff_files *files, struct place *place,

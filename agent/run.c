@@ -24,7 +24,7 @@ static int receive_plan(struct overseer *overseer, struct handoff_plan *plan, st
 	if (overseer_receive(overseer, HANDOFF_PLAN, NULL, &message, err) < 0)
 		return -1;
 	*plan = message.plan;
-	if (launch_check(plan, err) < 0 || place_open(plan, place, err) < 0)
+	if (launch_check(plan, err) < 0 || place_open(plan, place, err) < 0 || place_lock(plan, place, err) < 0)
 		return -1;
 	return handoff_send_go(overseer->worker.fd, err);
 }

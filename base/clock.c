@@ -56,3 +56,11 @@ bool clock_pause(int64_t ms, const struct deadline *deadline)
 		;
 	return true;
 }
+
+bool clock_pause_for_try(int64_t ms, const struct deadline *deadline)
+{
+	int64_t most = deadline_left(deadline) - CLOCK_LAST_TRY_MS;
+	if (most <= 0)
+		return false;
+	return clock_pause(ms < most ? ms : most, deadline);
+}

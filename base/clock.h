@@ -35,6 +35,11 @@ struct backoff {
 /* The next pause in milliseconds; counts it. */
 int64_t backoff_next(struct backoff *backoff);
 
+/* For the pause between two tries: as clock_pause(), but a pause that would end after the deadline is cut so that
+ * one last try starts CLOCK_LAST_TRY_MS before it. False when that moment has passed. */
+#define CLOCK_LAST_TRY_MS 500
+bool clock_pause_for_try(int64_t ms, const struct deadline *deadline);
+
 /* Sleeps `ms`, resuming after signals. False, at once and without sleeping, if
  * the deadline comes first. */
 bool clock_pause(int64_t ms, const struct deadline *deadline);

@@ -88,7 +88,7 @@ static int exchange(struct kbs *kbs, const struct http_request *request, struct 
 	struct err why = { 0 };
 	while (try_exchange(kbs, request, response, &why) < 0) {
 		int64_t pause = backoff_next(&backoff);
-		bool again = err_may_retry(&why) && clock_pause(pause, &kbs->options->deadline);
+		bool again = err_may_retry(&why) && clock_pause_for_try(pause, &kbs->options->deadline);
 		if (!again) {
 			*err = why;
 			if (err_may_retry(&why))
@@ -282,7 +282,7 @@ int kbs_get(struct kbs *kbs, const struct kbs_uri *uri, struct secret *ret_secre
 		case KBS_VERDICT_OK:
 			return 0;
 		case KBS_VERDICT_UNREADABLE:
-			if (!clock_pause(backoff_next(&backoff), &kbs->options->deadline))
+			if (!clock_pause_for_try(backoff_next(&backoff), &kbs->options->deadline))
 				return err_wrap(err, "asked %u times until the deadline", backoff.tries);
 			break;
 		case KBS_VERDICT_SESSION_LOST:

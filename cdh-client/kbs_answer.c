@@ -15,7 +15,7 @@
 static enum kbs_verdict say(struct err *err, enum kbs_verdict verdict, enum err_code code,
 			    const struct rcar_problem *problem, const char *what)
 {
-	(void)err_set(err, code, "%s (%s: %s)", what, problem->type, problem->detail);
+	(void)err_set(err, code, "%s ('%s': '%s')", what, problem->type, problem->detail);
 	return verdict;
 }
 
@@ -26,11 +26,11 @@ static enum kbs_verdict judge_attestation_error(const struct kbs_asked *asked, c
 	if (rcar_wanted_version(problem, wanted)) {
 		(void)err_set(err, ERR_DENIED,
 			      "the KBS speaks protocol version %s, sealpod speaks %s: use a sealpod and a KBS that go "
-			      "together (%s: %s)",
+			      "together ('%s': '%s')",
 			      wanted, RCAR_VERSION, problem->type, problem->detail);
 		return KBS_VERDICT_FINAL;
 	}
-	(void)err_set(err, ERR_DENIED, "attestation refused, sent as TEE '%s' (%s: %s)", asked->tee, problem->type,
+	(void)err_set(err, ERR_DENIED, "attestation refused, sent as TEE '%s' ('%s': '%s')", asked->tee, problem->type,
 		      problem->detail);
 	return KBS_VERDICT_REFUSED;
 }
@@ -43,14 +43,14 @@ static enum kbs_verdict judge_problem(const struct kbs_asked *asked, const struc
 	if (strcmp(type, "PolicyDeny") == 0) {
 		(void)err_set(err, ERR_DENIED,
 			      "the KBS's resource policy does not release '%s' to this TEE ('%s'); compare policy and "
-			      "reference values with what was sent (%s: %s)",
+			      "reference values with what was sent ('%s': '%s')",
 			      asked->what, asked->tee, type, problem->detail);
 		return KBS_VERDICT_FINAL;
 	}
 	if (strcmp(type, "AttestationError") == 0)
 		return judge_attestation_error(asked, problem, err);
 	if (strcmp(type, "PluginInternalError") == 0) {
-		(void)err_set(err, ERR_MISSING, "resource '%s' is missing or unreadable at the KBS (%s: %s)",
+		(void)err_set(err, ERR_MISSING, "resource '%s' is missing or unreadable at the KBS ('%s': '%s')",
 			      asked->what, type, problem->detail);
 		return KBS_VERDICT_UNREADABLE;
 	}

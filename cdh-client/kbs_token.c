@@ -39,7 +39,7 @@ static bool ask_again(struct backoff *backoff, const struct deadline *deadline, 
 	if (why->code != ERR_NETWORK)
 		return false;
 	log_info("%s; trying again", why->message);
-	return clock_pause(backoff_next(backoff), deadline);
+	return clock_pause_for_try(backoff_next(backoff), deadline);
 }
 
 static int obtain_from_aa(const struct deadline *deadline, struct buf *ret_jwt, struct tee_key **ret_key, void *aa,

@@ -86,6 +86,39 @@ func TestFailureSparesAnEarlierStart(t *testing.T) {
 	}
 }
 
+// Nor does one whose exec fails, when its own files are in place already.
+func TestFailedExecSparesAnEarlierStart(t *testing.T) {
+	t.Parallel()
+	if lab.Wrapped() {
+		t.Skip("valgrind does not survive a failed execve")
+	}
+	f := lab.NewFixture(t, lab.FixtureOptions{})
+	lab.CheckExec(t, f.Run(t))
+	name := filepath.Join(f.RuntimeDir, "agent", "data", "of the earlier agent")
+	lab.WriteFile(t, name, []byte("x"), 0o600)
+	f.Config.AgentPath = script(t, f.Dir, "\x7fELF and nothing more", 0o755)
+	f.KBS.ResetCounters()
+	f.Expect(t, lab.Refusal{Status: 126, Message: []string{"'" + f.Config.AgentPath + "'"}, Attests: 1, MinGets: 2})
+	if _, err := os.Stat(name); err != nil {
+		t.Errorf("the earlier agent's data: %v", err)
+	}
+}
+
+// Two starts in one directory do not meet: the second says so before it spends anything.
+func TestOneStartPerDirectory(t *testing.T) {
+	t.Parallel()
+	f := lab.NewFixture(t, lab.FixtureOptions{})
+	dir, err := os.Open(f.RuntimeDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	f.Expect(t, lab.Refusal{Status: 111, Message: []string{"another sealpod", "'" + f.RuntimeDir + "'"}})
+}
+
 // An agent that cannot be started is noticed before a hardware report is spent.
 func TestAgentThatCannotBeStarted(t *testing.T) {
 	t.Parallel()
@@ -127,18 +160,19 @@ func TestAgentThatExecRefuses(t *testing.T) {
 		uid        uint32
 		mode       os.FileMode
 		status     int
+		attests    int
 	}{
-		{"no program", "\x7fELF and nothing more", 0, 0o755, 126},
-		{"interpreter missing", "#!/no/such/interpreter\n", 0, 0o755, 126},
-		{"not executable for the agent's user", "#!/bin/sh\n", nobodyUID, 0o700, 126},
-		{"no program, other user", "\x7fELF and nothing more", nobodyUID, 0o755, 126},
+		{"no program", "\x7fELF and nothing more", 0, 0o755, 126, 1},
+		{"interpreter missing", "#!/no/such/interpreter\n", 0, 0o755, 126, 1},
+		{"not executable for the agent's user", "#!/bin/sh\n", nobodyUID, 0o700, 126, 0},
+		{"no program, other user", "\x7fELF and nothing more", nobodyUID, 0o755, 126, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := lab.NewFixture(t, lab.FixtureOptions{})
 			f.Config.UID = c.uid
 			f.Config.AgentPath = script(t, f.Dir, c.text, c.mode)
-			f.Expect(t, lab.Refusal{Status: c.status, Message: []string{"'" + f.Config.AgentPath + "'"}, Attests: 1, MinGets: 2})
+			f.Expect(t, lab.Refusal{Status: c.status, Message: []string{"'" + f.Config.AgentPath + "'"}, Attests: c.attests, MinGets: 2 * c.attests})
 			if _, err := os.Stat(filepath.Dir(f.Socket)); !os.IsNotExist(err) {
 				t.Errorf("the socket's directory is left behind: %v", err)
 			}

@@ -259,6 +259,19 @@ static void real_pause_is_not_cut_by_real_signals(void **state)
 	assert_true(alarms > 0);
 }
 
+static void pauses_between_tries_leave_room_for_a_last_one(void **state)
+{
+	(void)state;
+	struct deadline limit = deadline_in(10000);
+	int64_t began = clock_now_ms();
+	assert_true(clock_pause_for_try(3000, &limit));
+	assert_int_equal(clock_now_ms() - began, 3000);
+	assert_true(clock_pause_for_try(60000, &limit)); /* cut */
+	assert_int_equal(deadline_left(&limit), CLOCK_LAST_TRY_MS);
+	assert_false(clock_pause_for_try(0, &limit)); /* the last try was made */
+	assert_int_equal(deadline_left(&limit), CLOCK_LAST_TRY_MS);
+}
+
 static void real_clock_never_runs_back(void **state)
 {
 	(void)state;
@@ -276,6 +289,7 @@ static void real_clock_never_runs_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(pauses_between_tries_leave_room_for_a_last_one, our_clock, real_clock),
 		cmocka_unit_test_setup_teardown(now_is_in_milliseconds, our_clock, real_clock),
 		cmocka_unit_test_setup_teardown(deadline_counts_down_to_zero_and_stays, our_clock, real_clock),
 		cmocka_unit_test_setup_teardown(deadline_in_the_past_is_over, our_clock, real_clock),
