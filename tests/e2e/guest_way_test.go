@@ -92,7 +92,7 @@ func TestNoWayInPlaceOfOneThatFails(t *testing.T) {
 	t.Parallel()
 	t.Run("the agent is down", func(t *testing.T) {
 		t.Parallel()
-		g := startGuest(t, lab.NewFixture(t, lab.FixtureOptions{}), guest.Options{Features: "all"})
+		g := startGuest(t, lab.NewFixture(t, lab.FixtureOptions{}), guest.Options{Features: "resource"})
 		g.source["aa_socket"] = deadSocket(t, g.dir)
 		g.Config.Deadline = 3 * time.Second
 		p := g.verb(t, "run")
