@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -50,6 +51,21 @@ static int close_stray_fds(void)
 	return 0;
 }
 
+/* What a non-root agent would inherit over its exec. Only a reduction, which needs no privilege. EINVAL: a kernel that
+ * has no ambient ones. */
+static int drop_inheritable_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return -1;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -1;
+	data[0].inheritable = 0;
+	data[1].inheritable = 0;
+	return (int)syscall(SYS_capset, &header, data);
+}
+
 int harden_process(struct err *err)
 {
 	const struct rlimit none = { 0, 0 };
@@ -57,9 +73,8 @@ int harden_process(struct err *err)
 	inherited_environment = environ; /* the kernel's array, which clearenv() forgets and leaves alone */
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot switch core dumps off");
-	/* A non-root agent would inherit them over its exec. EINVAL: a kernel that has none. */
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot drop the ambient capabilities");
+	if (drop_inheritable_capabilities() < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot drop the inheritable capabilities");
 	if (clearenv() != 0 || setenv("PATH", SAFE_PATH, 1) < 0)
 		return err_set(err, ERR_SYSTEM, "cannot clear the environment");
 	if (open_standard_fds() < 0 || close_stray_fds() < 0)

@@ -77,14 +77,14 @@ func checkPrivileges(t *testing.T, seen lab.Inherited, uid uint32) {
 		if want := strings.Join([]string{id, id, id, id}, "\t"); field("Uid") != want || field("Gid") != want {
 			t.Errorf("ids %q and %q, want all %d", field("Uid"), field("Gid"), uid)
 		}
-		if len(seen.Groups) != 0 {
-			t.Errorf("groups %v, want none", seen.Groups)
-		}
 		for _, set := range []string{"CapEff", "CapPrm", "CapInh", "CapAmb"} {
 			if strings.Trim(field(set), "0") != "" {
 				t.Errorf("%s is %s, want none", set, field(set))
 			}
 		}
+	}
+	if len(seen.Groups) != 0 {
+		t.Errorf("groups %v, want none", seen.Groups)
 	}
 	for _, name := range []string{"SigBlk", "SigPnd", "Seccomp"} {
 		if strings.Trim(field(name), "0") != "" {

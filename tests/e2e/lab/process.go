@@ -97,7 +97,8 @@ func start(cmd *exec.Cmd, uid uint32) (*Process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
 	if uid == 0 {
-		cmd.SysProcAttr.Credential.Groups = []uint32{0, 4} // for a test that they are dropped
+		cmd.SysProcAttr.Credential.Groups = []uint32{0, 4} // for tests that they are dropped
+		cmd.SysProcAttr.AmbientCaps = []uintptr{12}         // CAP_NET_ADMIN, likewise
 	}
 	started := make(chan error)
 	starts <- func() {
