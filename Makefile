@@ -42,7 +42,7 @@ test-long: ## run everything, in the long forms
 fuzz: ## run each fuzz target for FUZZ_TIME seconds (60)
 	@tools/fuzz.sh $(FUZZ_TIME)
 
-demo: ## show the way from attestation to an SVID, with real SPIRE and an emulated TEE (TEE=snp, snp-ioctl, tdx: on an emulated machine; FAULT=kbs-down: what a failure looks like)
+demo: ## show the way from attestation to an SVID, with real SPIRE and an emulated TEE (TEE=snp, snp-ioctl, tdx, az-snp, az-tdx: on an emulated machine; FAULT=kbs-down: what a failure looks like)
 	@demo/demo.sh
 
 bench: ## measure `sealpod run` up to the start of the agent: time, memory, system calls
