@@ -98,7 +98,7 @@ func start(cmd *exec.Cmd, uid uint32) (*Process, error) {
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
 	if uid == 0 {
 		cmd.SysProcAttr.Credential.Groups = []uint32{0, 4} // for tests that they are dropped
-		cmd.SysProcAttr.AmbientCaps = []uintptr{12}         // CAP_NET_ADMIN, likewise
+		cmd.SysProcAttr.AmbientCaps = []uintptr{12}        // CAP_NET_ADMIN, likewise
 	}
 	started := make(chan error)
 	starts <- func() {
