@@ -86,7 +86,9 @@ static int gather(const struct order *order, const struct format *format, struct
 	const struct attester *attester;
 	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
 	struct buf out OWNED_BUF = BUF_INIT(OUTPUT_MAX);
-	struct attester_request request = { .report_data = report_data, .instance = order->instance, .deadline = deadline };
+	struct attester_request request = { .report_data = report_data,
+					    .instance = order->instance,
+					    .deadline = deadline };
 	if (attester_detect(order->instance, order->options->tee, &attester, err) < 0)
 		return -1;
 	if (attester->warning)

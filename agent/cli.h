@@ -15,7 +15,7 @@
 
 /* Which options a verb knows. */
 enum {
-	CLI_CONFIG = 1, /* --config, --unmeasured-config or init-data; --source */
+	CLI_CONFIG = 1,	     /* --config, --unmeasured-config or init-data; --source */
 	CLI_CONFIG_FILE = 2, /* --unmeasured-config alone, which may be given */
 	CLI_DEADLINE = 4,
 	CLI_TEE = 8,
@@ -24,7 +24,7 @@ enum {
 	CLI_CHECK = 64,
 	CLI_REPORT_DATA = 128,
 	CLI_FORMAT = 256,
-	CLI_MODE = 512,    /* --supervise, --exec */
+	CLI_MODE = 512, /* --supervise, --exec */
 	CLI_MARGIN = 1024,
 	CLI_REPORT = 2048, /* --report, --termination-log */
 	CLI_DOCTOR = 4096, /* --offline, --json, --attest */
@@ -33,25 +33,25 @@ enum {
 
 struct cli_options {
 	const char *unmeasured_config; /* path, NULL if not given */
-	const char *config;            /* a KBS resource, NULL if not given */
+	const char *config;	       /* a KBS resource, NULL if not given */
 	bool source_given;
-	int source;                    /* enum source_kind */
-	int64_t deadline_ms;           /* 0 if not given */
-	const char *tee;               /* forced TEE, NULL if not given */
-	const char *report_data;       /* of attest: hexadecimal, NULL if not given */
-	const char *format;            /* of attest: NULL if not given */
-	const char *report;            /* path, NULL if not given */
-	const char *termination_log;   /* path, NULL: the usual one */
+	int source;		     /* enum source_kind */
+	int64_t deadline_ms;	     /* 0 if not given */
+	const char *tee;	     /* forced TEE, NULL if not given */
+	const char *report_data;     /* of attest: hexadecimal, NULL if not given */
+	const char *format;	     /* of attest: NULL if not given */
+	const char *report;	     /* path, NULL if not given */
+	const char *termination_log; /* path, NULL: the usual one */
 	bool verbose;
-	bool supervise; /* of run */
-	bool exec;      /* of run */
-	int64_t margin_ms; /* of health; 0 if not given */
-	bool offline; /* of doctor */
-	bool json;    /* of doctor */
-	bool attest;  /* of doctor */
-	bool once;  /* of svid */
-	bool check; /* of svid */
-	const char *operand;           /* the verb's one argument, NULL if it takes none */
+	bool supervise;	     /* of run */
+	bool exec;	     /* of run */
+	int64_t margin_ms;   /* of health; 0 if not given */
+	bool offline;	     /* of doctor */
+	bool json;	     /* of doctor */
+	bool attest;	     /* of doctor */
+	bool once;	     /* of svid */
+	bool check;	     /* of svid */
+	const char *operand; /* the verb's one argument, NULL if it takes none */
 	/* Options that stand for keys of the verb's table in sealpod.toml, in their order. */
 	struct cli_setting {
 		const char *key;

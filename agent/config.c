@@ -102,8 +102,8 @@ static void read_key(struct reader *reader, const char *table, const struct toml
 		return;
 	}
 	if (toml_type(value) != field->type) {
-		problems_add(&reader->problems, toml_line(value), name, "is of type %s, not %s", toml_type_name(toml_type(value)),
-			     toml_type_name(field->type));
+		problems_add(&reader->problems, toml_line(value), name, "is of type %s, not %s",
+			     toml_type_name(toml_type(value)), toml_type_name(field->type));
 		return;
 	}
 	if (field->set(value, (char *)reader->config + field->offset, &why) < 0)
@@ -159,8 +159,8 @@ static void need_one(struct reader *reader, const char *table, const char *a, co
 	if (!has_a && !has_b)
 		problems_add(&reader->problems, line_of(reader, table, NULL), name, "is missing: %s", advice);
 	if (has_a && has_b)
-		problems_add(&reader->problems, line_of(reader, table, b), name, "and '%s.%s' are given: use one of them", table,
-			     b);
+		problems_add(&reader->problems, line_of(reader, table, b), name,
+			     "and '%s.%s' are given: use one of them", table, b);
 }
 
 static int read_ca_file(struct config *config, struct err *err)
@@ -185,8 +185,8 @@ static void check_ca(struct reader *reader)
 	if (config->kbs_ca_file && !config->kbs_ca && read_ca_file(config, &why) < 0)
 		problems_add(&reader->problems, line_of(reader, "kbs", key), "kbs.ca_file", "%s", why.message);
 	else if (config->kbs_ca && http_check_ca(bytes_of_text(config->kbs_ca), &why) < 0)
-		problems_add(&reader->problems, line_of(reader, "kbs", key), config->kbs_ca_file ? "kbs.ca_file" : "kbs.ca",
-			     "%s", why.message);
+		problems_add(&reader->problems, line_of(reader, "kbs", key),
+			     config->kbs_ca_file ? "kbs.ca_file" : "kbs.ca", "%s", why.message);
 }
 
 /* The KBS that surrounds the text, for one that names none: URL and CA together, never mixed. */
@@ -226,7 +226,8 @@ static void check_kbs(struct reader *reader, const struct config_context *contex
 		check_ca(reader);
 	else if (!config->kbs_allow_http)
 		problems_add(&reader->problems, line_of(reader, "kbs", "url"), "kbs.url",
-			     "is plain http: anyone in between could answer in the KBS's place; use https and a pinned CA (or set 'allow_http = true' and know why)");
+			     "is plain http: anyone in between could answer in the KBS's place; use https and a pinned "
+			     "CA (or set 'allow_http = true' and know why)");
 }
 
 static void check_mint(struct reader *reader)
@@ -234,8 +235,9 @@ static void check_mint(struct reader *reader)
 	unsigned line = line_of(reader, "credential", NULL);
 	if (present(reader, "credential", "key") || present(reader, "credential", "certificate") ||
 	    present(reader, "credential", "pem"))
-		problems_add(&reader->problems, line, "credential.issuer",
-			     "stands beside 'pem', 'key' or 'certificate': the credential is minted or fetched, not both");
+		problems_add(
+			&reader->problems, line, "credential.issuer",
+			"stands beside 'pem', 'key' or 'certificate': the credential is minted or fetched, not both");
 	need_key(reader, "credential", "class", "the workload class that the issuer stands for");
 	if (reader->config->credential_lifetime_ms < 2 * 3600 * 1000LL)
 		problems_add(&reader->problems, line_of(reader, "credential", "lifetime"), "credential.lifetime",
@@ -249,15 +251,18 @@ static void check_fetch(struct reader *reader)
 	bool certificate = present(reader, "credential", "certificate");
 	unsigned line = line_of(reader, "credential", NULL);
 	if (pem && (key || certificate))
-		problems_add(&reader->problems, line, "credential.pem", "stands beside 'key' or 'certificate': use one form");
+		problems_add(&reader->problems, line, "credential.pem",
+			     "stands beside 'key' or 'certificate': use one form");
 	else if (!pem && !key && !certificate)
 		problems_add(&reader->problems, line, "credential.pem",
-			     "is missing: the KBS resource with key and chain (or give 'key' and 'certificate', or 'issuer' to mint one)");
+			     "is missing: the KBS resource with key and chain (or give 'key' and 'certificate', or "
+			     "'issuer' to mint one)");
 	else if (!pem && key != certificate)
-		problems_add(&reader->problems, line, key ? "credential.certificate" : "credential.key", "is missing beside '%s'",
-			     key ? "key" : "certificate");
+		problems_add(&reader->problems, line, key ? "credential.certificate" : "credential.key",
+			     "is missing beside '%s'", key ? "key" : "certificate");
 	if (present(reader, "credential", "class"))
-		problems_add(&reader->problems, line_of(reader, "credential", "class"), "credential.class", "needs 'issuer' beside it");
+		problems_add(&reader->problems, line_of(reader, "credential", "class"), "credential.class",
+			     "needs 'issuer' beside it");
 }
 
 static void check_credential(struct reader *reader)
@@ -306,8 +311,8 @@ static void check_admin_socket(struct reader *reader)
 	if (!config->admin_socket_path || spire_socket_check(config->admin_socket_path, &why) < 0)
 		return; /* said already */
 	if (spire_admin_socket_check(config->admin_socket_path, config->socket_path, &why) < 0)
-		problems_add(&reader->problems, line_of(reader, "agent", "admin_socket_path"), "agent.admin_socket_path",
-			     "%s", why.message);
+		problems_add(&reader->problems, line_of(reader, "agent", "admin_socket_path"),
+			     "agent.admin_socket_path", "%s", why.message);
 }
 
 static void check_user(struct reader *reader)
@@ -339,8 +344,8 @@ static void check_settings(struct reader *reader)
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
 		char name[160];
 		dotted(name, sizeof(name), "agent", bytes_of_text(tables[i].key));
-		settings_read(config->settings, toml_member(agent, bytes_of_text(tables[i].key)), tables[i].section, name,
-			      version, &reader->problems);
+		settings_read(config->settings, toml_member(agent, bytes_of_text(tables[i].key)), tables[i].section,
+			      name, version, &reader->problems);
 	}
 }
 

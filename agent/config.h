@@ -51,7 +51,7 @@ struct config {
 	enum tee_key_kind kbs_tee_key;
 
 	enum source_kind source_kind;
-	char *aa_socket;  /* NULL: the usual places */
+	char *aa_socket; /* NULL: the usual places */
 	char *cdh_socket;
 	char *rest_url;
 	struct secret_ref sealed_key;

@@ -55,7 +55,8 @@ static int set_path(const struct toml_value *value, void *place, struct err *err
 {
 	struct bytes text = toml_string(value);
 	if (text.len > 0 && text.data[0] != '/')
-		return err_set(err, ERR_CONFIG, "'%.*s' is not an absolute path", (int)text.len, (const char *)text.data);
+		return err_set(err, ERR_CONFIG, "'%.*s' is not an absolute path", (int)text.len,
+			       (const char *)text.data);
 	return set_text(value, place, err);
 }
 
@@ -68,8 +69,8 @@ static int set_source(const struct toml_value *value, void *place, struct err *e
 {
 	struct bytes name = toml_string(value);
 	if (source_kind_by_name(name, place) < 0)
-		return err_set(err, ERR_CONFIG, "'%.*s' is unknown; use 'auto', 'kbs', 'aa', 'cdh' or 'rest'", (int)name.len,
-			       (const char *)name.data);
+		return err_set(err, ERR_CONFIG, "'%.*s' is unknown; use 'auto', 'kbs', 'aa', 'cdh' or 'rest'",
+			       (int)name.len, (const char *)name.data);
 	return 0;
 }
 

@@ -18,7 +18,7 @@ struct config_field {
 	int (*set)(const struct toml_value *value, void *place, struct err *err);
 	size_t offset;
 	const char *fallback; /* of text fields, NULL for none */
-	bool text;            /* is the place a `char *` to free? */
+	bool text;	      /* is the place a `char *` to free? */
 };
 
 extern const struct config_field config_fields[];

@@ -22,32 +22,40 @@
 
 static const struct doctor_check checks[] = {
 	{ "locked-memory", "memory for secrets", false, 0, 0,
-	  "raise RLIMIT_MEMLOCK to 64 KiB or more ('LimitMEMLOCK=' of a unit, the runtime's default ulimits of a container)",
+	  "raise RLIMIT_MEMLOCK to 64 KiB or more ('LimitMEMLOCK=' of a unit, the runtime's default ulimits of a "
+	  "container)",
 	  doctor_locked_memory },
-	{ "sealed-memory", "sealed memory files", false, 0, 0, "let the seccomp profile allow memfd_create(2) and fcntl(2)",
-	  doctor_sealed_memory },
+	{ "sealed-memory", "sealed memory files", false, 0, 0,
+	  "let the seccomp profile allow memfd_create(2) and fcntl(2)", doctor_sealed_memory },
 	{ "configuration", "configuration", false, 0, DOCTOR_CONFIG, "see sealpod.toml(5)", doctor_configuration },
-	{ "agent", "SPIRE agent", false, DOCTOR_CONFIG, 0, "set 'agent.path' to the spire-agent of this image", doctor_agent },
-	{ "runtime-dir", "agent's directory", false, DOCTOR_CONFIG, 0, "mount a tmpfs at 'agent.runtime_dir' that this user may write to",
-	  doctor_runtime_dir },
-	{ "socket-dir", "agent's socket", false, DOCTOR_CONFIG, 0, "set 'agent.socket_path' to a place that this user may write to",
-	  doctor_socket_dir },
-	{ "tee", "TEE", false, 0, 0, "run in a confidential VM whose devices this process sees, or use '--source'", doctor_tee },
+	{ "agent", "SPIRE agent", false, DOCTOR_CONFIG, 0, "set 'agent.path' to the spire-agent of this image",
+	  doctor_agent },
+	{ "runtime-dir", "agent's directory", false, DOCTOR_CONFIG, 0,
+	  "mount a tmpfs at 'agent.runtime_dir' that this user may write to", doctor_runtime_dir },
+	{ "socket-dir", "agent's socket", false, DOCTOR_CONFIG, 0,
+	  "set 'agent.socket_path' to a place that this user may write to", doctor_socket_dir },
+	{ "tee", "TEE", false, 0, 0, "run in a confidential VM whose devices this process sees, or use '--source'",
+	  doctor_tee },
 	{ "source", "way to the secrets", false, 0, DOCTOR_SOURCE, "see [source] in sealpod.toml(5)", doctor_source },
 	{ "init-data", "init-data", false, DOCTOR_SOURCE, 0, "start the VM with this init-data", doctor_init_data },
 	{ "rest", "other containers", false, 0, 0,
-	  "fetch the credential from the KBS in a baked image, release it by init-data class in the resource policy, or switch the REST features off",
+	  "fetch the credential from the KBS in a baked image, release it by init-data class in the resource policy, "
+	  "or switch the REST features off",
 	  doctor_rest },
-	{ "kbs-name", "KBS's name", true, DOCTOR_SOURCE, DOCTOR_KBS_NAME, "check 'kbs.url' and the guest's DNS", doctor_kbs_name },
-	{ "kbs-tcp", "KBS's port", true, DOCTOR_KBS_NAME, DOCTOR_KBS_TCP, "check that the KBS runs there and that nothing filters the way to it",
-	  doctor_kbs_tcp },
-	{ "kbs-tls", "KBS's certificate", true, DOCTOR_KBS_TCP, DOCTOR_KBS_TLS, "pin the CA of the KBS's certificate in 'kbs.ca'", doctor_kbs_tls },
-	{ "kbs-auth", "KBS's challenge", true, DOCTOR_KBS_TLS, DOCTOR_KBS_ANSWER, "check 'kbs.url' and the KBS's version", doctor_kbs_auth },
-	{ "clock", "clock", true, DOCTOR_KBS_TLS, 0, "set this guest's clock, by NTP or from the TEE's host clock, before sealpod starts", doctor_clock },
-	{ "attestation", "attestation", true, DOCTOR_SOURCE, 0, "compare the KBS's policy and reference values with what 'sealpod get' reports",
-	  doctor_attestation },
-	{ "spire-name", "SPIRE server's name", true, DOCTOR_CONFIG, DOCTOR_SPIRE_NAME, "check 'spire.server_address' and the guest's DNS",
-	  doctor_spire_name },
+	{ "kbs-name", "KBS's name", true, DOCTOR_SOURCE, DOCTOR_KBS_NAME, "check 'kbs.url' and the guest's DNS",
+	  doctor_kbs_name },
+	{ "kbs-tcp", "KBS's port", true, DOCTOR_KBS_NAME, DOCTOR_KBS_TCP,
+	  "check that the KBS runs there and that nothing filters the way to it", doctor_kbs_tcp },
+	{ "kbs-tls", "KBS's certificate", true, DOCTOR_KBS_TCP, DOCTOR_KBS_TLS,
+	  "pin the CA of the KBS's certificate in 'kbs.ca'", doctor_kbs_tls },
+	{ "kbs-auth", "KBS's challenge", true, DOCTOR_KBS_TLS, DOCTOR_KBS_ANSWER,
+	  "check 'kbs.url' and the KBS's version", doctor_kbs_auth },
+	{ "clock", "clock", true, DOCTOR_KBS_TLS, 0,
+	  "set this guest's clock, by NTP or from the TEE's host clock, before sealpod starts", doctor_clock },
+	{ "attestation", "attestation", true, DOCTOR_SOURCE, 0,
+	  "compare the KBS's policy and reference values with what 'sealpod get' reports", doctor_attestation },
+	{ "spire-name", "SPIRE server's name", true, DOCTOR_CONFIG, DOCTOR_SPIRE_NAME,
+	  "check 'spire.server_address' and the guest's DNS", doctor_spire_name },
 	{ "spire-tcp", "SPIRE server's port", true, DOCTOR_SPIRE_NAME, 0,
 	  "check that the SPIRE server runs there and that nothing filters the way to it", doctor_spire_tcp },
 };
@@ -112,7 +120,8 @@ static const char *remedy_of(const struct doctor_check *check, enum doctor_resul
 }
 
 /* Each line as soon as it is known: the next check may take its time. */
-static int print_line(const struct doctor *doctor, const struct doctor_check *check, enum doctor_result result, struct err *err)
+static int print_line(const struct doctor *doctor, const struct doctor_check *check, enum doctor_result result,
+		      struct err *err)
 {
 	struct buf line OWNED_BUF = BUF_INIT(OUTPUT_MAX);
 	const char *remedy = remedy_of(check, result);
@@ -178,7 +187,8 @@ static int work(int fd, void *arg, struct err *err)
 	const struct cli_options *options = order->options;
 	int64_t ms = options->deadline_ms ? options->deadline_ms : options->attest ? ATTEST_DEADLINE_MS : DEADLINE_MS;
 	struct handoff_plan plan = { .deadline = { .at_ms = order->started_ms + ms } };
-	struct doctor doctor CLEANUP(doctor_done) = { .order = order, .deadline = plan.deadline, .source = SOURCE_INIT };
+	struct doctor doctor CLEANUP(
+		doctor_done) = { .order = order, .deadline = plan.deadline, .source = SOURCE_INIT };
 	struct sheet sheet CLEANUP(sheet_done) = { 0 };
 	if (source_setup(err) < 0 || handoff_send_plan(fd, &plan, err) < 0 || handoff_await_go(fd, err) < 0)
 		return -1;

@@ -41,8 +41,8 @@ struct doctor {
 	struct addrinfo *kbs_addresses;
 	struct addrinfo *spire_addresses;
 	struct kbs_options kbs_options;
-	char tee[32]; /* as which the KBS is asked */
-	struct err probe; /* what came of asking for a challenge; code 0: one */
+	char tee[32];	   /* as which the KBS is asked */
+	struct err probe;  /* what came of asking for a challenge; code 0: one */
 	char detail[1024]; /* of the check that runs */
 };
 

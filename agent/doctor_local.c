@@ -34,7 +34,8 @@ enum doctor_result doctor_locked_memory(struct doctor *doctor, struct err *err)
 	if (limit.rlim_cur == RLIM_INFINITY)
 		doctor_say(doctor, "guarded and locked; RLIMIT_MEMLOCK is unlimited");
 	else
-		doctor_say(doctor, "guarded and locked; RLIMIT_MEMLOCK is %llu KiB", (unsigned long long)limit.rlim_cur / 1024);
+		doctor_say(doctor, "guarded and locked; RLIMIT_MEMLOCK is %llu KiB",
+			   (unsigned long long)limit.rlim_cur / 1024);
 	return DOCTOR_OK;
 }
 
@@ -51,7 +52,9 @@ enum doctor_result doctor_configuration(struct doctor *doctor, struct err *err)
 {
 	const struct order *order = doctor->order;
 	if (order->options->config && !order->options->attest) {
-		doctor_say(doctor, "'%s' is released by the KBS after attestation only: '--attest' looks at it, for a hardware report",
+		doctor_say(doctor,
+			   "'%s' is released by the KBS after attestation only: '--attest' looks at it, for a hardware "
+			   "report",
 			   order->options->config);
 		return DOCTOR_SKIPPED;
 	}
@@ -79,7 +82,8 @@ enum doctor_result doctor_runtime_dir(struct doctor *doctor, struct err *err)
 	bool writable = rc == 0 && faccessat(place.runtime_fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
 	place_undo(&doctor->plan, &place);
 	if (rc == 0 && !writable)
-		rc = err_set(err, ERR_SYSTEM, "uid %u may not write to agent.runtime_dir '%s'", geteuid(), doctor->plan.runtime_dir);
+		rc = err_set(err, ERR_SYSTEM, "uid %u may not write to agent.runtime_dir '%s'", geteuid(),
+			     doctor->plan.runtime_dir);
 	doctor_say(doctor, "'%s' is %s", doctor->plan.runtime_dir,
 		   memory ? "in memory" : "NOT in memory; 'allow_disk' lets that pass");
 	return rc < 0 ? DOCTOR_FAILED : memory ? DOCTOR_OK : DOCTOR_WARNING;
@@ -101,8 +105,8 @@ enum doctor_result doctor_socket_dir(struct doctor *doctor, struct err *err)
 	(void)snprintf(path, sizeof(path), "%s", doctor->plan.socket_path);
 	existing_parent(path);
 	if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
-		return doctor_result_of(err_set_errno(err, ERR_SYSTEM, errno, "uid %u may not make '%s' in '%s'", geteuid(),
-						      doctor->plan.socket_path, path));
+		return doctor_result_of(err_set_errno(err, ERR_SYSTEM, errno, "uid %u may not make '%s' in '%s'",
+						      geteuid(), doctor->plan.socket_path, path));
 	doctor_say(doctor, "'%s' can be made", doctor->plan.socket_path);
 	return DOCTOR_OK;
 }
@@ -160,7 +164,8 @@ enum doctor_result doctor_init_data(struct doctor *doctor, struct err *err)
 	if (hex_encode(digest_bytes(digest), &hex, err) < 0)
 		return DOCTOR_FAILED;
 	if (!where)
-		return doctor_result_of(err_set(err, ERR_BINDING, "TEE '%s' binds no init-data", doctor->order->report->tee));
+		return doctor_result_of(
+			err_set(err, ERR_BINDING, "TEE '%s' binds no init-data", doctor->order->report->tee));
 	doctor_say(doctor, "%s %s, to be found in %s (seen in evidence only: '--attest')", digest_alg_name(digest->alg),
 		   buf_text(&hex), where);
 	return DOCTOR_OK;
@@ -184,7 +189,8 @@ enum doctor_result doctor_rest(struct doctor *doctor, struct err *err)
 	}
 	unsigned open = (info.resources ? 1u : 0) | (info.attestation ? 2u : 0);
 	doctor_say(doctor,
-		   open ? "any container of this pod can fetch what the KBS gives to this VM, the agent's credential included, from api-server-rest at %s (%s)"
+		   open ? "any container of this pod can fetch what the KBS gives to this VM, the agent's credential "
+			  "included, from api-server-rest at %s (%s)"
 			: "api-server-rest at %s gives nothing to them%s",
 		   url ? url : REST_URL, rest_opens[open]);
 	return open ? DOCTOR_WARNING : DOCTOR_OK;

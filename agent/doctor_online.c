@@ -71,7 +71,8 @@ static int connect_any(const struct addrinfo *list, const char *host, uint16_t p
 	for (const struct addrinfo *at = list; at; at = at->ai_next)
 		if ((last = try_address(at)) == 0)
 			return 0;
-	return err_set_errno(err, last == ETIMEDOUT ? ERR_TIMEOUT : ERR_NETWORK, last, "no connection to '%s', port %u", host, port);
+	return err_set_errno(err, last == ETIMEDOUT ? ERR_TIMEOUT : ERR_NETWORK, last, "no connection to '%s', port %u",
+			     host, port);
 }
 
 static int kbs_peer(const struct doctor *doctor, struct http_host *ret_host, struct err *err)
@@ -184,8 +185,9 @@ static int fetch(struct doctor *doctor, const struct secret_ref *ref, struct err
 enum doctor_result doctor_attestation(struct doctor *doctor, struct err *err)
 {
 	const struct config *config = &doctor->startup.config;
-	const struct secret_ref *const refs[] = { &config->credential_pem, &config->credential_key, &config->credential_certificate,
-						  &config->credential_issuer, &config->trust_bundle };
+	const struct secret_ref *const refs[] = { &config->credential_pem, &config->credential_key,
+						  &config->credential_certificate, &config->credential_issuer,
+						  &config->trust_bundle };
 	if (!doctor->order->options->attest) {
 		doctor_say(doctor, "not tried: it costs a hardware report ('--attest')");
 		return DOCTOR_SKIPPED;

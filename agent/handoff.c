@@ -51,7 +51,8 @@ static int send_message(int fd, const struct handoff_message *message, const int
 		n = sendmsg(fd, &header, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(*message))
-		return err_set_errno(err, ERR_SYSTEM, n < 0 ? errno : EMSGSIZE, "cannot hand over to the parent process");
+		return err_set_errno(err, ERR_SYSTEM, n < 0 ? errno : EMSGSIZE,
+				     "cannot hand over to the parent process");
 	return 0;
 }
 
@@ -185,10 +186,9 @@ int handoff_receive(int fd, struct handoff_message *ret_message, struct handoff_
 	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
 	struct iovec io = { .iov_base = &message, .iov_len = sizeof(message) };
 	union fd_control control = { 0 };
-	struct msghdr header = { .msg_iov = &io,
-				 .msg_iovlen = 1,
-				 .msg_control = control.space,
-				 .msg_controllen = sizeof(control.space) };
+	struct msghdr header = {
+		.msg_iov = &io, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)
+	};
 	ssize_t n;
 	do {
 		n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);

@@ -32,18 +32,21 @@ struct handoff_plan {
 
 /* Sealed memory files. */
 struct handoff_files {
-	int credential;   /* key and chain, one PEM */
+	int credential;	  /* key and chain, one PEM */
 	int agent_config; /* agent.json */
-	int bundle;       /* trust bundle, PEM */
+	int bundle;	  /* trust bundle, PEM */
 };
 
-#define HANDOFF_FILES_INIT { .credential = -1, .agent_config = -1, .bundle = -1 }
+#define HANDOFF_FILES_INIT                                                                                             \
+	{                                                                                                              \
+		.credential = -1, .agent_config = -1, .bundle = -1                                                     \
+	}
 #define OWNED_FILES CLEANUP(handoff_files_done)
 void handoff_files_done(struct handoff_files *files);
 
 /* What there is to know of the credential; public. */
 struct handoff_credential {
-	int64_t ends;         /* seconds since 1970: when the first certificate of its chain does */
+	int64_t ends;	      /* seconds since 1970: when the first certificate of its chain does */
 	char fingerprint[41]; /* of the leaf */
 };
 

@@ -10,7 +10,8 @@
 
 static int print_exit_codes(void)
 {
-	(void)printf("status  name           retry  meaning\n%-7d %-14s %-6s %s\n", 0, "-", "-", "done (only without exec)");
+	(void)printf("status  name           retry  meaning\n%-7d %-14s %-6s %s\n", 0, "-", "-",
+		     "done (only without exec)");
 	const struct err_info *row;
 	for (size_t i = 0; (row = err_row(i)) != NULL; i++)
 		(void)printf("%-7d %-14s %-6s %s\n", row->exit_status, row->name, row->retry ? "yes" : "no", row->text);
@@ -22,7 +23,8 @@ static int print_help(void)
 	(void)printf("usage: sealpod VERB ...\n\n"
 		     "Gives a workload in a confidential VM a SPIFFE identity rooted in hardware attestation.\n\n");
 	for (size_t i = 0; i < cli_verb_count; i++)
-		(void)printf("  sealpod %s %s\n      %s\n", cli_verbs[i].name, cli_verbs[i].synopsis, cli_verbs[i].text);
+		(void)printf("  sealpod %s %s\n      %s\n", cli_verbs[i].name, cli_verbs[i].synopsis,
+			     cli_verbs[i].text);
 	(void)printf("\noptions:\n");
 	cli_print_options();
 	(void)printf("\nSee sealpod(8) and sealpod.toml(5).\n");

@@ -23,7 +23,9 @@ static int not_executable(const char *path, int why, struct err *err)
 {
 	bool there = access(path, F_OK) == 0;
 	if (why == ENOENT && there)
-		return err_set(err, ERR_EXEC, "the SPIRE agent '%s' cannot be executed (agent.path): the interpreter or loader that it names is missing; use a static agent, or install it",
+		return err_set(err, ERR_EXEC,
+			       "the SPIRE agent '%s' cannot be executed (agent.path): the interpreter or loader that "
+			       "it names is missing; use a static agent, or install it",
 			       path);
 	if ((why == ENOENT || why == ENOTDIR) && !there)
 		return err_set_errno(err, ERR_NOT_FOUND, why, "no SPIRE agent at '%s' (agent.path)", path);
@@ -50,8 +52,10 @@ int launch_check(const struct handoff_plan *plan, struct err *err)
 	if (faccessat(AT_FDCWD, plan->agent_path, X_OK, AT_EACCESS) < 0)
 		return not_executable(plan->agent_path, errno, err);
 	if (plan->uid != geteuid() && !executable_by(&st, plan->uid, plan->gid))
-		return err_set(err, ERR_EXEC, "the SPIRE agent '%s' (agent.path) cannot be executed by uid %u (agent.uid): its mode is %04o",
-			       plan->agent_path, plan->uid, st.st_mode & 07777);
+		return err_set(
+			err, ERR_EXEC,
+			"the SPIRE agent '%s' (agent.path) cannot be executed by uid %u (agent.uid): its mode is %04o",
+			plan->agent_path, plan->uid, st.st_mode & 07777);
 	return 0;
 }
 
@@ -74,8 +78,7 @@ static int drop_privileges(const struct handoff_plan *plan, struct err *err)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot drop the supplementary groups");
 	if (same)
 		return 0;
-	if (setresgid(plan->gid, plan->gid, plan->gid) < 0 ||
-	    setresuid(plan->uid, plan->uid, (uid_t)-1) < 0)
+	if (setresgid(plan->gid, plan->gid, plan->gid) < 0 || setresuid(plan->uid, plan->uid, (uid_t)-1) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot become uid %u, gid %u", plan->uid, plan->gid);
 	return 0;
 }
@@ -94,8 +97,8 @@ static int execute(const struct handoff_plan *plan, struct err *err)
 {
 	char config[PATH_MAX + sizeof("/" PLACE_DIR "/" PLACE_CONFIG)];
 	(void)snprintf(config, sizeof(config), "%s/%s/%s", plan->runtime_dir, PLACE_DIR, PLACE_CONFIG);
-	char *const argv[] = { (char *)(uintptr_t)"spire-agent", (char *)(uintptr_t)"run",
-			       (char *)(uintptr_t)"-config", config, NULL };
+	char *const argv[] = { (char *)(uintptr_t) "spire-agent", (char *)(uintptr_t) "run",
+			       (char *)(uintptr_t) "-config", config, NULL };
 	(void)umask(022);
 	reset_signals();
 	(void)execv(plan->agent_path, argv);

@@ -28,8 +28,8 @@ static int find_document(const char *file, struct initdata **ret_doc, struct err
 	if (initdata_find("/", &place, ret_doc, err) < 0)
 		return -1;
 	if (!place)
-		return err_set(err, ERR_CONFIG, "no init-data to measure: neither '%s' nor '%s' exists", initdata_places[0].path,
-			       initdata_places[1].path);
+		return err_set(err, ERR_CONFIG, "no init-data to measure: neither '%s' nor '%s' exists",
+			       initdata_places[0].path, initdata_places[1].path);
 	return 0;
 }
 
@@ -41,7 +41,8 @@ static int check_reset(const struct tpm_pcrs *pcrs, const struct digest *wanted,
 	if (bytes_equal(now, digest_bytes(wanted)))
 		return err_set(err, ERR_BINDING, "PCR 8 was extended by this very init-data already; nothing was done");
 	return err_set(err, ERR_BINDING,
-		       "PCR 8 is not in its reset state: other init-data, or something else, was measured into it since the VM "
+		       "PCR 8 is not in its reset state: other init-data, or something else, was measured into it "
+		       "since the VM "
 		       "started; nothing was done");
 }
 
@@ -50,11 +51,12 @@ static int measure(struct tpm *tpm, const struct digest *digest, struct err *err
 	struct digest wanted;
 	struct tpm_pcrs pcrs;
 	if (az_pcr8_of(digest, &wanted, err) < 0 || tpm_pcr_read(tpm, &pcrs, err) < 0 ||
-	    check_reset(&pcrs, &wanted, err) < 0 || tpm_pcr_extend(tpm, AZ_INIT_DATA_PCR, digest_bytes(digest), err) < 0 ||
-	    tpm_pcr_read(tpm, &pcrs, err) < 0)
+	    check_reset(&pcrs, &wanted, err) < 0 ||
+	    tpm_pcr_extend(tpm, AZ_INIT_DATA_PCR, digest_bytes(digest), err) < 0 || tpm_pcr_read(tpm, &pcrs, err) < 0)
 		return -1;
 	if (!bytes_equal(bytes_of(pcrs.values[AZ_INIT_DATA_PCR], TPM_PCR_LEN), digest_bytes(&wanted)))
-		return err_set(err, ERR_BINDING, "PCR 8 was extended by something else at the same time; start the VM anew");
+		return err_set(err, ERR_BINDING,
+			       "PCR 8 was extended by something else at the same time; start the VM anew");
 	return 0;
 }
 

@@ -51,9 +51,7 @@ static struct report nothing_yet = REPORT_INIT;
 struct order overseer_order(const struct cli_options *options, int (*work)(int fd, void *order, struct err *err))
 {
 	char token[17];
-	struct order order = {
-		.options = options, .started_ms = clock_now_ms(), .work = work, .report = &nothing_yet
-	};
+	struct order order = { .options = options, .started_ms = clock_now_ms(), .work = work, .report = &nothing_yet };
 	random_name(token, sizeof(token));
 	(void)snprintf(order.instance, sizeof(order.instance), "sealpod-%s", token);
 	return order;
@@ -84,7 +82,8 @@ int overseer_start(struct overseer *overseer, const struct cli_options *options,
 static struct deadline limit_of(const struct overseer *overseer, const struct deadline *deadline)
 {
 	const struct cli_options *options = overseer->order.options;
-	int64_t first = options->config ? options->deadline_ms ? options->deadline_ms : CONFIG_DEADLINE_MS : PLAN_LIMIT_MS;
+	int64_t first =
+		options->config ? options->deadline_ms ? options->deadline_ms : CONFIG_DEADLINE_MS : PLAN_LIMIT_MS;
 	int64_t at = deadline ? deadline->at_ms : overseer->order.started_ms + first;
 	return (struct deadline){ .at_ms = at + GRACE_MS };
 }

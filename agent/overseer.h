@@ -16,7 +16,7 @@
 /* What the worker is given. */
 struct order {
 	const struct cli_options *options;
-	int64_t started_ms; /* clock_now_ms() at the start of the program */
+	int64_t started_ms;		 /* clock_now_ms() at the start of the program */
 	char instance[TSM_INSTANCE_MAX]; /* its name in places that outlive it: the parent clears them up */
 	int (*work)(int fd, void *order, struct err *err);
 	struct report *report; /* what the worker finds out, for whoever wants to know why it failed */
@@ -26,12 +26,15 @@ struct overseer {
 	struct order order;
 	struct worker worker;
 	struct handoff_files files; /* of the last record */
-	bool worker_done;           /* it has sent its last record and is leaving */
+	bool worker_done;	    /* it has sent its last record and is leaving */
 	int signal_fd;
 	int signal; /* the one that ended us, 0 for none */
 };
 
-#define OVERSEER_INIT { .files = HANDOFF_FILES_INIT, .signal_fd = -1 }
+#define OVERSEER_INIT                                                                                                  \
+	{                                                                                                              \
+		.files = HANDOFF_FILES_INIT, .signal_fd = -1                                                           \
+	}
 
 /* What a worker that is started now is given. */
 struct order overseer_order(const struct cli_options *options, int (*work)(int fd, void *order, struct err *err));

@@ -54,7 +54,8 @@ int pipeline_plan(const struct config *config, const struct order *order, struct
 	bool supervise = is_supervised(config, order->options);
 	if (supervise && config->allow_disk)
 		return err_set(err, ERR_CONFIG,
-			       "key 'agent.allow_disk': a supervised agent's credential is a file, which must be in memory; drop the key, or say '--exec'");
+			       "key 'agent.allow_disk': a supervised agent's credential is a file, which must be in "
+			       "memory; drop the key, or say '--exec'");
 	*plan = (struct handoff_plan){
 		.allow_disk = config->allow_disk,
 		.supervise = supervise,
@@ -108,7 +109,8 @@ static int mint(struct source *source, const struct config *config, struct spire
 	struct secret issuer OWNED_SECRET = SECRET_INIT;
 	char name[INSTANCE_NAME_MAX];
 	if (source_get(source, &config->credential_issuer, &issuer, err) < 0 ||
-	    instance_name(&source->report, source->attester ? source->attester->tee : "", config->runtime_dir, name, err) < 0)
+	    instance_name(&source->report, source->attester ? source->attester->tee : "", config->runtime_dir, name,
+			  err) < 0)
 		return -1;
 	struct spire_mint order = {
 		.trust_domain = config->trust_domain,
@@ -160,7 +162,8 @@ static int make_agent_config(const struct config *config, const struct handoff_p
 	struct buf text OWNED_BUF = BUF_INIT(AGENT_CONFIG_MAX);
 	(void)snprintf(data_dir, sizeof(data_dir), "%s/" PLACE_DIR "/" PLACE_DATA, config->runtime_dir);
 	(void)snprintf(bundle_path, sizeof(bundle_path), "%s/" PLACE_DIR "/" PLACE_BUNDLE, config->runtime_dir);
-	(void)snprintf(credential_path, sizeof(credential_path), "%s/" PLACE_DIR "/" PLACE_CREDENTIAL, config->runtime_dir);
+	(void)snprintf(credential_path, sizeof(credential_path), "%s/" PLACE_DIR "/" PLACE_CREDENTIAL,
+		       config->runtime_dir);
 	struct spire_agent_config agent = {
 		.server_address = config->server_address,
 		.server_port = config->server_port,
@@ -202,10 +205,10 @@ int pipeline_work(int fd, void *arg, struct err *err)
 	struct handoff_credential about = { 0 };
 	if (source_setup(err) < 0 || startup_read(order, CONFIG_ALL, &startup, err) < 0 ||
 	    pipeline_plan(&startup.config, order, startup.deadline, &plan, err) < 0 ||
-	    make_agent_config(&startup.config, &plan, &files.agent_config, err) < 0 || handoff_send_plan(fd, &plan, err) < 0 ||
-	    handoff_await_go(fd, err) < 0 || gather(&startup, order, &plan, &files, &about, err) < 0)
+	    make_agent_config(&startup.config, &plan, &files.agent_config, err) < 0 ||
+	    handoff_send_plan(fd, &plan, err) < 0 || handoff_await_go(fd, err) < 0 ||
+	    gather(&startup, order, &plan, &files, &about, err) < 0)
 		return -1;
-	log_info("credential and trust bundle are here after %lld ms",
-		 (long long)(clock_now_ms() - order->started_ms));
+	log_info("credential and trust bundle are here after %lld ms", (long long)(clock_now_ms() - order->started_ms));
 	return handoff_send_files(fd, &files, &about, err);
 }

@@ -70,9 +70,10 @@ int place_open(const struct handoff_plan *plan, struct place *place, struct err 
 	if (file_is_memory(place->runtime_fd))
 		return 0;
 	if (plan->supervise || !plan->allow_disk)
-		return err_set(err, ERR_CONFIG,
-			       "agent.runtime_dir '%s' is not on a memory file system (tmpfs, ramfs): mount one there%s",
-			       plan->runtime_dir, plan->supervise ? "" : ", or set 'allow_disk = true' and know why");
+		return err_set(
+			err, ERR_CONFIG,
+			"agent.runtime_dir '%s' is not on a memory file system (tmpfs, ramfs): mount one there%s",
+			plan->runtime_dir, plan->supervise ? "" : ", or set 'allow_disk = true' and know why");
 	log_warning("agent.runtime_dir '%s' is not on a memory file system; 'allow_disk' lets that pass",
 		    plan->runtime_dir);
 	return 0;
@@ -193,7 +194,8 @@ int place_lock(const struct handoff_plan *plan, struct place *place, struct err 
 		return 0;
 	if (errno == EWOULDBLOCK)
 		return err_set(err, ERR_SYSTEM,
-			       "another sealpod starts or supervises an agent in agent.runtime_dir '%s': give each a directory of its own",
+			       "another sealpod starts or supervises an agent in agent.runtime_dir '%s': give each a "
+			       "directory of its own",
 			       plan->runtime_dir);
 	return err_set_errno(err, ERR_SYSTEM, errno, "cannot lock agent.runtime_dir '%s'", plan->runtime_dir);
 }

@@ -19,7 +19,7 @@
 
 /* What was made, for undoing. */
 struct place {
-	int runtime_fd; /* -1 before */
+	int runtime_fd;	       /* -1 before */
 	unsigned made_runtime; /* how many components of the path we created */
 	unsigned made_socket;
 	unsigned made_admin_socket;
@@ -28,7 +28,10 @@ struct place {
 	bool had_old; /* the directory before ours lies aside */
 };
 
-#define PLACE_INIT { .runtime_fd = -1 }
+#define PLACE_INIT                                                                                                     \
+	{                                                                                                              \
+		.runtime_fd = -1                                                                                       \
+	}
 
 /* May runtime_dir be used? Opens (and creates) it, and checks that it is memory: ERR_CONFIG if not and
  * plan->allow_disk is false, or the credential is to be a file. To be asked before anything is spent. */

@@ -37,8 +37,9 @@ void report_explain_clock(const struct report *report, struct err *failure)
 {
 	char text[128];
 	bool off = llabs((long long)report->kbs.clock_behind) >= CLOCK_SUSPECT_S;
-	bool by_time = failure->code == ERR_CLOCK ||
-		       (off && (failure->code == ERR_CREDENTIAL || strcmp(report->kbs.problem.type, "TokenVerifierError") == 0));
+	bool by_time =
+		failure->code == ERR_CLOCK || (off && (failure->code == ERR_CREDENTIAL ||
+						       strcmp(report->kbs.problem.type, "TokenVerifierError") == 0));
 	if (by_time && kbs_facts_clock_text(&report->kbs, text, sizeof(text)))
 		(void)err_wrap(failure, "%s", text);
 }
@@ -69,7 +70,9 @@ static void show_clock(const struct kbs_facts *facts, struct sheet *sheet)
 	sheet_begin(sheet, "clock", NULL);
 	sheet_number(sheet, "seconds", NULL, (uint64_t)llabs((long long)facts->clock_behind));
 	sheet_text(sheet, "guest_is", NULL, "%s",
-		   facts->clock_behind > 0 ? "behind" : facts->clock_behind < 0 ? "ahead" : "equal");
+		   facts->clock_behind > 0   ? "behind"
+		   : facts->clock_behind < 0 ? "ahead"
+					     : "equal");
 	sheet_end(sheet);
 }
 
@@ -77,7 +80,9 @@ static void show_kbs(const struct report *report, struct sheet *sheet)
 {
 	sheet_begin(sheet, "kbs", NULL);
 	sheet_foreign(sheet, report->kbs_url[0] ? "url" : NULL, "KBS",
-		      bytes_of_text(report->kbs_url[0] ? report->kbs_url : "asked by the guest's own component, which hides what it said"));
+		      bytes_of_text(report->kbs_url[0]
+					    ? report->kbs_url
+					    : "asked by the guest's own component, which hides what it said"));
 	sheet_number(sheet, "attestations", "  attestations", report->kbs.attestations);
 	show_answer(&report->kbs, sheet);
 	show_clock(&report->kbs, sheet);
@@ -124,7 +129,8 @@ static void show_claim(const struct appraisal_claim *claim, struct sheet *sheet)
 static void show_submod(const struct appraisal_submod *submod, struct sheet *sheet)
 {
 	char line[128];
-	(void)snprintf(line, sizeof(line), "%s by policy '%s'", submod->status[0] ? submod->status : "(no status)", submod->policy);
+	(void)snprintf(line, sizeof(line), "%s by policy '%s'", submod->status[0] ? submod->status : "(no status)",
+		       submod->policy);
 	sheet_begin(sheet, NULL, NULL);
 	sheet_foreign(sheet, "name", NULL, bytes_of_text(submod->name));
 	sheet_foreign(sheet, "ear_status", NULL, bytes_of_text(submod->status));
@@ -143,8 +149,9 @@ static void show_times(const struct appraisal *appraisal, struct sheet *sheet)
 	sheet_number(sheet, "issued_at", NULL, (uint64_t)appraisal->issued_at);
 	sheet_number(sheet, "expires_at", NULL, (uint64_t)appraisal->expires_at);
 	if (appraisal->issued_at > 0)
-		sheet_text(sheet, NULL, "token", "issued %lld s %s by this guest's clock; read without verifying its signature",
-			   llabs(age), age < 0 ? "from now" : "ago");
+		sheet_text(sheet, NULL, "token",
+			   "issued %lld s %s by this guest's clock; read without verifying its signature", llabs(age),
+			   age < 0 ? "from now" : "ago");
 }
 
 static void show_appraisal(const struct report *report, struct sheet *sheet)

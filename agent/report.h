@@ -25,7 +25,7 @@ struct report {
 	char kbs_url[256];
 	bool source_known;
 	enum source_kind source;
-	char tee[32]; /* as which we attest, or as the attestation agent does */
+	char tee[32];		  /* as which we attest, or as the attestation agent does */
 	const char *init_data_in; /* the register that must carry it, NULL for none */
 	bool has_init_data;
 	struct digest init_data;
@@ -33,7 +33,10 @@ struct report {
 	struct kbs_facts kbs;
 };
 
-#define REPORT_INIT { .evidence = BUF_INIT(REPORT_EVIDENCE_MAX) }
+#define REPORT_INIT                                                                                                    \
+	{                                                                                                              \
+		.evidence = BUF_INIT(REPORT_EVIDENCE_MAX)                                                              \
+	}
 void report_done(struct report *report);
 
 /* Is there more to say than the error's one line does? */

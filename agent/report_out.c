@@ -128,7 +128,8 @@ static int write_file(const char *path, const struct cli_verb *verb, const struc
 	return file_replace(dir, slash ? slash + 1 : path, buf_bytes(&document), 0600, self, err);
 }
 
-/* Written in place, as the kubelet mounts the file alone. One that does not exist is not made: outside of a pod there is none. */
+/* Written in place, as the kubelet mounts the file alone. One that does not exist is not made: outside of a pod there
+ * is none. */
 static int tell_kubelet(const char *path, const char *verb, const struct err *failure, struct err *err)
 {
 	const struct err_info *info = err_info(failure->code);
@@ -139,7 +140,8 @@ static int tell_kubelet(const char *path, const char *verb, const struct err *fa
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open '%s'", path);
 	if (!S_ISREG(st.st_mode) || ftruncate(fd, 0) < 0)
 		return err_set(err, ERR_SYSTEM, "'%s' is no file to write to", path);
-	(void)snprintf(line, sizeof(line), "sealpod %s: exit status %d, %s: %s\n", verb, info->exit_status, info->name, info->text);
+	(void)snprintf(line, sizeof(line), "sealpod %s: exit status %d, %s: %s\n", verb, info->exit_status, info->name,
+		       info->text);
 	return file_write_fd(fd, bytes_of_text(line), err);
 }
 

@@ -20,8 +20,9 @@ void report_prepare(void);
 /* In the worker, at its end. `failure` is NULL where all went well: then only the file wants it, if there is one. */
 void report_hand_over(const struct report *report, const struct cli_options *options, const struct err *failure);
 
-/* In the parent, at the end. NULL: success. Prints the screen (on failure, behind the error's line), writes the file and the
- * termination log. That something of it does not work is a warning. May be called again: the last call counts. */
+/* In the parent, at the end. NULL: success. Prints the screen (on failure, behind the error's line), writes the file
+ * and the termination log. That something of it does not work is a warning. May be called again: the last call counts.
+ */
 void report_finish(const struct cli_verb *verb, const struct cli_options *options, const struct err *failure);
 
 #endif

@@ -11,9 +11,9 @@
 #include "cdh-client/uri.h"
 
 struct secret_ref {
-	char text[KBS_URI_MAX];  /* as written; "" if none is given */
-	struct kbs_uri uri;      /* its text is "" for a file */
-	char file[KBS_URI_MAX];  /* the path; "" for a KBS resource */
+	char text[KBS_URI_MAX]; /* as written; "" if none is given */
+	struct kbs_uri uri;	/* its text is "" for a file */
+	char file[KBS_URI_MAX]; /* the path; "" for a KBS resource */
 };
 
 /* ERR_CONFIG with what is wrong and what a good one looks like. */

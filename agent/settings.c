@@ -97,8 +97,8 @@ static int convert(struct settings *settings, const struct toml_value *value, st
 	return item->text ? 0 : err_set(err, ERR_CONFIG, "holds a NUL character, or there are too many texts");
 }
 
-static int read_one(struct settings *settings, const struct toml_value *value, const char *section,
-		    const char *version, const char **ret_subsection, struct err *err)
+static int read_one(struct settings *settings, const struct toml_value *value, const char *section, const char *version,
+		    const char **ret_subsection, struct err *err)
 {
 	struct spire_setting item = { .section = section };
 	item.name = copy_text(settings, toml_key(value));
@@ -117,7 +117,8 @@ void settings_read(struct settings *settings, const struct toml_value *table, co
 	if (!table)
 		return;
 	if (toml_type(table) != TOML_TABLE) {
-		problems_add(problems, toml_line(table), key, "is of type %s, not table", toml_type_name(toml_type(table)));
+		problems_add(problems, toml_line(table), key, "is of type %s, not table",
+			     toml_type_name(toml_type(table)));
 		return;
 	}
 	for (const struct toml_value *value = toml_first(table); value; value = toml_next(value)) {

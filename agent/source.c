@@ -59,7 +59,8 @@ static int choose(struct source *source, struct err *err)
 {
 	struct err no_tee = { 0 };
 	const struct config *config = source->config;
-	bool found = attester_detect(source->order->instance, source->order->options->tee, &source->attester, &no_tee) == 0;
+	bool found =
+		attester_detect(source->order->instance, source->order->options->tee, &source->attester, &no_tee) == 0;
 	if (!found && source->order->options->tee) {
 		*err = no_tee;
 		return -1;
@@ -73,8 +74,10 @@ static int choose(struct source *source, struct err *err)
 	else if (rest_has(source, false))
 		source->kind = SOURCE_REST;
 	else
-		return err_set(err, ERR_NO_TEE, "%s; nor is there an attestation agent, a confidential data hub or an api-server-rest at %s",
-			       no_tee.message, config->rest_url ? config->rest_url : REST_URL);
+		return err_set(
+			err, ERR_NO_TEE,
+			"%s; nor is there an attestation agent, a confidential data hub or an api-server-rest at %s",
+			no_tee.message, config->rest_url ? config->rest_url : REST_URL);
 	return 0;
 }
 
@@ -87,9 +90,11 @@ static int resolve(struct source *source, struct err *err)
 	    attester_detect(source->order->instance, source->order->options->tee, &source->attester, err) < 0)
 		return -1;
 	if (source->initdata && source->kind != SOURCE_KBS)
-		return err_set(err, ERR_BINDING,
-			       "the configuration comes out of init-data, but this machine gives no evidence of its own that carries it (source '%s'): use '--config kbs:///...' where no TEE device is reachable",
-			       source_kind_name(source->kind));
+		return err_set(
+			err, ERR_BINDING,
+			"the configuration comes out of init-data, but this machine gives no evidence of its own that "
+			"carries it (source '%s'): use '--config kbs:///...' where no TEE device is reachable",
+			source_kind_name(source->kind));
 	if ((source->kind == SOURCE_KBS || source->kind == SOURCE_AA) && !source->config->kbs_url)
 		return err_set(err, ERR_CONFIG, "source '%s' needs 'kbs.url', which is not configured",
 			       source_kind_name(source->kind));
@@ -181,7 +186,8 @@ static int open_envelope(struct source *source, const struct sealed *sealed, str
 {
 	if (!source->cdh)
 		return err_set(err, ERR_CONFIG,
-			       "sealed by the key management service '%s' (envelope): only the confidential data hub by ttrpc can open it, and source '%s' is not that",
+			       "sealed by the key management service '%s' (envelope): only the confidential data hub "
+			       "by ttrpc can open it, and source '%s' is not that",
 			       sealed->provider, source_kind_name(source->kind));
 	return cdh_unseal(source->cdh, text, &source->deadline, ret_secret, err);
 }

@@ -24,9 +24,9 @@ struct source {
 	const struct order *order;
 	const struct initdata *initdata; /* what the TEE must be bound to and the KBS is sent; NULL: none */
 	struct deadline deadline;
-	enum source_kind kind; /* never SOURCE_AUTO once it is open */
+	enum source_kind kind;		 /* never SOURCE_AUTO once it is open */
 	const struct attester *attester; /* of SOURCE_KBS */
-	struct buf report;               /* the last report that it gathered, raw */
+	struct buf report;		 /* the last report that it gathered, raw */
 	struct kbs_options kbs_options;
 	struct kbs *kbs;
 	struct aa *aa;
@@ -34,7 +34,10 @@ struct source {
 	struct cdh *cdh;
 };
 
-#define SOURCE_INIT { .report = BUF_INIT(TSM_BLOB_MAX) }
+#define SOURCE_INIT                                                                                                    \
+	{                                                                                                              \
+		.report = BUF_INIT(TSM_BLOB_MAX)                                                                       \
+	}
 
 /* Starts the libraries: once, in the process that talks, never in the one that becomes the agent. */
 int source_setup(struct err *err) WARN_UNUSED;
@@ -52,7 +55,8 @@ void source_close(struct source *source);
 
 /* One secret. What is still sealed is unsealed with the configured key, or refused: sealed text never
  * passes for a secret. */
-int source_get(struct source *source, const struct secret_ref *ref, struct secret *ret_secret, struct err *err) WARN_UNUSED;
+int source_get(struct source *source, const struct secret_ref *ref, struct secret *ret_secret,
+	       struct err *err) WARN_UNUSED;
 
 /* Opens a sealed text by the same rules. */
 int source_unseal(struct source *source, struct bytes sealed, struct secret *ret_secret, struct err *err) WARN_UNUSED;

@@ -110,7 +110,8 @@ static int get_hub(struct source *source, const struct kbs_uri *uri, struct secr
 	struct backoff rarely = { .base_ms = HUB_PAUSE_MS, .cap_ms = HUB_PAUSE_MOST_MS };
 	struct err why = { 0 };
 	for (unsigned times = 1; ask_hub(source, uri, ret_secret, &why) < 0; times++) {
-		bool again = err_may_retry(&why) && clock_pause_for_try(next_pause(&soon, &rarely, &why), &source->deadline);
+		bool again =
+			err_may_retry(&why) && clock_pause_for_try(next_pause(&soon, &rarely, &why), &source->deadline);
 		if (!again) {
 			*err = why;
 			return err_wrap(err, "resource '%s' (asked %u times)", uri->text, times);

@@ -41,7 +41,8 @@ static int from_file(const struct order *order, enum config_need need, struct st
 static int nothing_found(struct err *err)
 {
 	return err_set(err, ERR_CONFIG,
-		       "no configuration: there is no init-data at '%s' or '%s'; give '--config kbs:///...' or '--unmeasured-config FILE'",
+		       "no configuration: there is no init-data at '%s' or '%s'; give '--config kbs:///...' or "
+		       "'--unmeasured-config FILE'",
 		       initdata_places[0].path, initdata_places[1].path);
 }
 

@@ -23,7 +23,8 @@ struct startup {
 #define OWNED_STARTUP CLEANUP(startup_done)
 
 /* `ret_startup` must be zero. */
-int startup_read(const struct order *order, enum config_need need, struct startup *ret_startup, struct err *err) WARN_UNUSED;
+int startup_read(const struct order *order, enum config_need need, struct startup *ret_startup,
+		 struct err *err) WARN_UNUSED;
 void startup_done(struct startup *startup);
 
 /* source_open() with what startup_read() found. */

@@ -19,7 +19,8 @@
 /* White space around it, as editors and kubectl leave it, is no part of the text. */
 static struct bytes trimmed(struct bytes text)
 {
-	while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r' || text.data[text.len - 1] == ' '))
+	while (text.len > 0 &&
+	       (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r' || text.data[text.len - 1] == ' '))
 		text.len--;
 	return text;
 }

@@ -37,8 +37,7 @@ static _Noreturn void run_child(int fd, pid_t parent, int (*work)(int, void *, s
 	exit(1);
 }
 
-int worker_start(int (*work)(int fd, void *arg, struct err *err), void *arg, struct worker *ret_worker,
-		 struct err *err)
+int worker_start(int (*work)(int fd, void *arg, struct err *err), void *arg, struct worker *ret_worker, struct err *err)
 {
 	int pair[2];
 	pid_t self = getpid();
@@ -66,8 +65,7 @@ static int read_signal(int signal_fd)
 }
 
 int worker_wait(const struct worker *worker, int signal_fd, const struct deadline *deadline,
-		struct handoff_message *ret_message, struct handoff_files *ret_files, int *ret_signal,
-		struct err *err)
+		struct handoff_message *ret_message, struct handoff_files *ret_files, int *ret_signal, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = worker->fd, .events = POLLIN }, { .fd = signal_fd, .events = POLLIN } };
 	*ret_signal = 0;
@@ -79,7 +77,9 @@ int worker_wait(const struct worker *worker, int signal_fd, const struct deadlin
 		if (n < 0)
 			return err_set_errno(err, ERR_SYSTEM, errno, "cannot wait for the worker process");
 		if (n == 0)
-			return err_set(err, ERR_TIMEOUT, "the worker process did not finish in time and is abandoned (a device that does not answer?)");
+			return err_set(err, ERR_TIMEOUT,
+				       "the worker process did not finish in time and is abandoned (a device that does "
+				       "not answer?)");
 		if (fds[1].revents && (*ret_signal = read_signal(signal_fd)) != 0)
 			return -1;
 		if (fds[0].revents)

@@ -20,10 +20,7 @@
 #include "base/log.h"
 
 static const struct attester *const attesters[] = {
-	&snp_attester,
-	&tdx_attester,
-	&az_snp_attester,
-	&az_tdx_attester,
+	&snp_attester,	  &tdx_attester, &az_snp_attester, &az_tdx_attester,
 #ifdef SEALPOD_SAMPLE_ATTESTER
 	&sample_attester, /* last: chosen only where nothing real is there */
 #endif
@@ -41,7 +38,8 @@ void attester_evidence_done(struct attester_evidence *evidence)
 
 static struct attester_signs look_around(const char *instance, struct err *why_no_tsm)
 {
-	struct attester_signs signs = { .sev_guest = sev_guest_present(), .tdx_guest = access("/dev/tdx_guest", F_OK) == 0,
+	struct attester_signs signs = { .sev_guest = sev_guest_present(),
+					.tdx_guest = access("/dev/tdx_guest", F_OK) == 0,
 					.hcl_type = az_probe() };
 	if (tsm_probe(instance, signs.tsm_provider, why_no_tsm) < 0)
 		signs.tsm_provider[0] = 0;

@@ -20,36 +20,38 @@
 /* What was seen of this machine, once. */
 struct attester_signs {
 	char tsm_provider[TSM_PROVIDER_MAX]; /* "" where configfs-tsm gives no reports */
-	bool foreign_provider;               /* it is one that we do not know: no device counts beside it */
-	bool sev_guest;                      /* /dev/sev-guest */
-	bool tdx_guest;                      /* /dev/tdx_guest */
-	uint32_t hcl_type;                   /* of the HCL report in the TPM (attest/hcl.h); 0 where there is none */
+	bool foreign_provider;		     /* it is one that we do not know: no device counts beside it */
+	bool sev_guest;			     /* /dev/sev-guest */
+	bool tdx_guest;			     /* /dev/tdx_guest */
+	uint32_t hcl_type;		     /* of the HCL report in the TPM (attest/hcl.h); 0 where there is none */
 };
 
 /* What to gather. */
 struct attester_request {
-	struct bytes report_data;        /* at most 64 bytes; each TEE pads as its verifier does */
-	const struct digest *init_data;  /* what the TEE must be bound to; NULL: not asked */
-	const char *instance;            /* name for what must be made in shared places (configfs-tsm) */
+	struct bytes report_data;	/* at most 64 bytes; each TEE pads as its verifier does */
+	const struct digest *init_data; /* what the TEE must be bound to; NULL: not asked */
+	const char *instance;		/* name for what must be made in shared places (configfs-tsm) */
 	struct deadline deadline;
 };
 
 /* Evidence, and what it was made of. */
 struct attester_evidence {
-	struct json *json;  /* as the KBS's verifier takes it */
-	struct buf raw;     /* the report or quote itself; empty where there is none */
-	struct buf certs;   /* the host's certificate table; empty where there is none */
+	struct json *json; /* as the KBS's verifier takes it */
+	struct buf raw;	   /* the report or quote itself; empty where there is none */
+	struct buf certs;  /* the host's certificate table; empty where there is none */
 };
 
-#define ATTESTER_EVIDENCE_INIT \
-	{ .json = NULL, .raw = BUF_INIT(TSM_BLOB_MAX), .certs = BUF_INIT(TSM_BLOB_MAX) }
+#define ATTESTER_EVIDENCE_INIT                                                                                         \
+	{                                                                                                              \
+		.json = NULL, .raw = BUF_INIT(TSM_BLOB_MAX), .certs = BUF_INIT(TSM_BLOB_MAX)                           \
+	}
 #define OWNED_EVIDENCE CLEANUP(attester_evidence_done)
 void attester_evidence_done(struct attester_evidence *evidence);
 
 struct attester {
-	const char *tee;            /* as the KBS spells it */
-	const char *looks_for;      /* what its probe looks at, for people */
-	const char *init_data_in;   /* where init-data is bound: "HOST_DATA", …; NULL: nowhere */
+	const char *tee;	  /* as the KBS spells it */
+	const char *looks_for;	  /* what its probe looks at, for people */
+	const char *init_data_in; /* where init-data is bound: "HOST_DATA", …; NULL: nowhere */
 	bool (*probe)(const struct attester_signs *signs);
 	/* One try. Looks at what it gathered before it returns it: a fatal finding is an error, the
 	 * others are logged. */
@@ -63,9 +65,9 @@ struct attester {
 int attester_detect(const char *instance, const char *forced, const struct attester **ret_attester,
 		    struct err *err) WARN_UNUSED;
 
-/* attester->collect(), again for as long as that can help: an attempt that yielded no report because the host was busy or
- * silent is repeated, two seconds or more later, until the deadline. A second report is made only where the first could not be used: it was
- * empty, or somebody else had written to its instance. */
+/* attester->collect(), again for as long as that can help: an attempt that yielded no report because the host was busy
+ * or silent is repeated, two seconds or more later, until the deadline. A second report is made only where the first
+ * could not be used: it was empty, or somebody else had written to its instance. */
 int attester_collect(const struct attester *attester, const struct attester_request *request,
 		     struct attester_evidence *ret_evidence, struct err *err) WARN_UNUSED;
 

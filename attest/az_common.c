@@ -71,11 +71,13 @@ static int read_fresh(struct tpm *tpm, struct bytes report_data, struct az_gathe
 		return -1;
 	if (!gathered->claims.has_user_data)
 		return err_set(err, ERR_NO_TEE,
-			       "the HCL report's claims have no 'user-data': this VM's paravisor is too old to be attested so");
+			       "the HCL report's claims have no 'user-data': this VM's paravisor is too old to be "
+			       "attested so");
 	if (!hcl_claims_carry(&gathered->claims, report_data))
 		return err_set(err, ERR_DEVICE, "the HCL report is stale: its claims carry other report data");
 	/* Chunks of two reports, if it was rewritten while it was read. */
-	if ((gathered->report.type == HCL_SNP || gathered->report.type == HCL_TDX) && !hcl_claims_vouched(&gathered->report))
+	if ((gathered->report.type == HCL_SNP || gathered->report.type == HCL_TDX) &&
+	    !hcl_claims_vouched(&gathered->report))
 		return err_set(err, ERR_NO_TEE,
 			       "the hardware report inside the HCL report does not carry the hash of its claims");
 	return 0;
@@ -86,8 +88,10 @@ static int explain(struct tpm *tpm, struct bytes report_data, int64_t patience_m
 {
 	struct buf now OWNED_BUF = BUF_INIT(TPM_NV_MAX);
 	struct err ignored = { 0 };
-	if (tpm_nv_read(tpm, AZ_NV_REPORT_DATA, TPM_NV_MAX, &now, &ignored) == 0 && !bytes_equal(buf_bytes(&now), report_data))
-		return err_set(err, ERR_DEVICE, "another program of this VM has put other report data into NV index 0x%08x",
+	if (tpm_nv_read(tpm, AZ_NV_REPORT_DATA, TPM_NV_MAX, &now, &ignored) == 0 &&
+	    !bytes_equal(buf_bytes(&now), report_data))
+		return err_set(err, ERR_DEVICE,
+			       "another program of this VM has put other report data into NV index 0x%08x",
 			       AZ_NV_REPORT_DATA);
 	return err_wrap(err, "after %lld s of waiting", (long long)(patience_ms / 1000));
 }
@@ -114,9 +118,11 @@ int az_gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, co
 {
 	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
 	if (report_data.len == 0 || report_data.len > REPORT_DATA_LEN)
-		return err_set(err, ERR_USAGE, "report data of %zu bytes; 1 to %d are taken", report_data.len, REPORT_DATA_LEN);
+		return err_set(err, ERR_USAGE, "report data of %zu bytes; 1 to %d are taken", report_data.len,
+			       REPORT_DATA_LEN);
 	/* The paravisor makes its report while the TPM makes the quote. */
-	if (put_report_data(tpm, report_data, err) < 0 || tpm_quote_all(tpm, AZ_AK, report_data, &gathered.quoted, err) < 0 ||
+	if (put_report_data(tpm, report_data, err) < 0 ||
+	    tpm_quote_all(tpm, AZ_AK, report_data, &gathered.quoted, err) < 0 ||
 	    await_hcl(tpm, report_data, patience_ms, deadline, &gathered, err) < 0)
 		return err_wrap(err, "vTPM");
 	az_gathered_done(ret_gathered);

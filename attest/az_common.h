@@ -36,7 +36,10 @@ struct az_gathered {
 	struct hcl_claims claims;
 };
 
-#define AZ_GATHERED_INIT { .quoted = TPM_QUOTED_INIT, .hcl = BUF_INIT(AZ_HCL_MAX), .claims = HCL_CLAIMS_INIT }
+#define AZ_GATHERED_INIT                                                                                               \
+	{                                                                                                              \
+		.quoted = TPM_QUOTED_INIT, .hcl = BUF_INIT(AZ_HCL_MAX), .claims = HCL_CLAIMS_INIT                      \
+	}
 #define OWNED_GATHERED CLEANUP(az_gathered_done)
 void az_gathered_done(struct az_gathered *gathered);
 

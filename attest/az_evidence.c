@@ -49,7 +49,8 @@ int az_evidence_build(enum az_kind kind, const struct tpm_quoted *quoted, struct
 	if (json_new_object(&evidence, err) < 0 || json_add_u64(evidence, "version", AZ_EVIDENCE_VERSION, err) < 0 ||
 	    json_add_object(evidence, "tpm_quote", &quote, err) < 0 ||
 	    add_hex(quote, "signature", buf_bytes(&quoted->signature), err) < 0 ||
-	    add_hex(quote, "message", buf_bytes(&quoted->message), err) < 0 || add_pcrs(quote, &quoted->pcrs, err) < 0 ||
+	    add_hex(quote, "message", buf_bytes(&quoted->message), err) < 0 ||
+	    add_pcrs(quote, &quoted->pcrs, err) < 0 ||
 	    add_base64(evidence, "hcl_report", BASE64URL_PADDED, hcl, err) < 0 ||
 	    add_base64(evidence, kind == AZ_SNP ? "vcek" : "td_quote", BASE64URL_PADDED, endorsement, err) < 0)
 		return -1;
@@ -60,18 +61,19 @@ int az_evidence_build(enum az_kind kind, const struct tpm_quoted *quoted, struct
 /* TPMT_SIGNATURE: scheme, hash, then the bytes with their length. */
 static int marshal_signature(struct bytes raw, struct buf *out, struct err *err)
 {
-	const uint8_t head[] = { TPM_ALG_RSASSA_ID >> 8, TPM_ALG_RSASSA_ID & 0xFF, TPM_ALG_SHA256_ID >> 8, TPM_ALG_SHA256_ID & 0xFF,
-				 (uint8_t)(raw.len >> 8), (uint8_t)raw.len };
+	const uint8_t head[] = { TPM_ALG_RSASSA_ID >> 8,   TPM_ALG_RSASSA_ID & 0xFF, TPM_ALG_SHA256_ID >> 8,
+				 TPM_ALG_SHA256_ID & 0xFF, (uint8_t)(raw.len >> 8),  (uint8_t)raw.len };
 	return buf_append(out, bytes_of(head, sizeof(head)), err) < 0 || buf_append(out, raw, err) < 0 ? -1 : 0;
 }
 
-int tpm_evidence_build(const struct tpm_quoted *quoted, struct bytes ak_spki, struct json **ret_evidence, struct err *err)
+int tpm_evidence_build(const struct tpm_quoted *quoted, struct bytes ak_spki, struct json **ret_evidence,
+		       struct err *err)
 {
 	struct json *evidence OWNED_JSON = NULL;
 	struct json *quote = NULL;
 	struct buf signature OWNED_BUF = BUF_INIT(TPM_SIGNATURE_MAX + 6);
-	if (marshal_signature(buf_bytes(&quoted->signature), &signature, err) < 0 || json_new_object(&evidence, err) < 0 ||
-	    json_add_object(evidence, "tpm_quote", &quote, err) < 0 ||
+	if (marshal_signature(buf_bytes(&quoted->signature), &signature, err) < 0 ||
+	    json_new_object(&evidence, err) < 0 || json_add_object(evidence, "tpm_quote", &quote, err) < 0 ||
 	    add_base64(quote, "signature", BASE64, buf_bytes(&signature), err) < 0 ||
 	    add_base64(quote, "message", BASE64, buf_bytes(&quoted->message), err) < 0 ||
 	    add_pcrs(quote, &quoted->pcrs, err) < 0 || add_base64(evidence, "ak_public", BASE64, ak_spki, err) < 0)

@@ -35,8 +35,11 @@ struct az_evidence {
 	struct buf endorsement; /* the VCEK (DER; PEM in version 0) or the TD quote */
 };
 
-#define AZ_EVIDENCE_INIT \
-	{ .kind = AZ_SNP, .version = 0, .quoted = TPM_QUOTED_INIT, .hcl = BUF_INIT(AZ_HCL_MAX), .endorsement = BUF_INIT(AZ_ENDORSEMENT_MAX) }
+#define AZ_EVIDENCE_INIT                                                                                               \
+	{                                                                                                              \
+		.kind = AZ_SNP, .version = 0, .quoted = TPM_QUOTED_INIT, .hcl = BUF_INIT(AZ_HCL_MAX),                  \
+		.endorsement = BUF_INIT(AZ_ENDORSEMENT_MAX)                                                            \
+	}
 #define OWNED_AZ_EVIDENCE CLEANUP(az_evidence_done)
 void az_evidence_done(struct az_evidence *evidence);
 

@@ -60,7 +60,8 @@ static int decode_base64url(const struct json *value, struct buf *out, struct er
 static int decode_base64(const struct json *value, struct buf *out, struct err *err)
 {
 	const char *text = json_text(value);
-	return text ? base64_decode(BASE64, bytes_of_text(text), out, err) : err_set(err, ERR_PROTOCOL, "it is no text");
+	return text ? base64_decode(BASE64, bytes_of_text(text), out, err)
+		    : err_set(err, ERR_PROTOCOL, "it is no text");
 }
 
 static int decode_text(const struct json *value, struct buf *out, struct err *err)
@@ -90,14 +91,15 @@ static int take_pcrs(const struct json *object, decode_fn *decode, struct tpm_pc
 		if (decode(item, &value, err) < 0)
 			return err_wrap(err, "member 'pcrs', value %zu", i);
 		if (value.len != TPM_PCR_LEN)
-			return err_set(err, ERR_PROTOCOL, "member 'pcrs', value %zu: %zu bytes, not %d", i, value.len, TPM_PCR_LEN);
+			return err_set(err, ERR_PROTOCOL, "member 'pcrs', value %zu: %zu bytes, not %d", i, value.len,
+				       TPM_PCR_LEN);
 		memcpy(pcrs->values[i], value.data, TPM_PCR_LEN);
 	}
 	return 0;
 }
 
-static int take_quote(const struct json *evidence, const char *name, decode_fn *bytes, decode_fn *pcrs, struct tpm_quoted *quoted,
-		      struct err *err)
+static int take_quote(const struct json *evidence, const char *name, decode_fn *bytes, decode_fn *pcrs,
+		      struct tpm_quoted *quoted, struct err *err)
 {
 	const struct json *quote = NULL;
 	if (json_get_object(evidence, name, &quote, err) < 0)
@@ -131,7 +133,8 @@ static int open_versioned(const struct json *json, struct az_evidence *evidence,
 	if (take_quote(json, "tpm_quote", decode_hex, decode_hex, &evidence->quoted, err) < 0 ||
 	    take(json, "hcl_report", decode_base64url, &evidence->hcl, err) < 0)
 		return -1;
-	return take(json, evidence->kind == AZ_SNP ? "vcek" : "td_quote", decode_base64url, &evidence->endorsement, err);
+	return take(json, evidence->kind == AZ_SNP ? "vcek" : "td_quote", decode_base64url, &evidence->endorsement,
+		    err);
 }
 
 int az_evidence_open(const struct json *evidence, struct az_evidence *ret_evidence, struct err *err)
@@ -140,10 +143,11 @@ int az_evidence_open(const struct json *evidence, struct az_evidence *ret_eviden
 	bool snp = json_member(evidence, "vcek") != NULL;
 	bool tdx = json_member(evidence, "td_quote") != NULL;
 	if (snp == tdx)
-		return err_set(err, ERR_PROTOCOL, "no evidence of an Azure VM: %s", snp ? "both 'vcek' and 'td_quote' are there"
-										     : "neither 'vcek' nor 'td_quote' is there");
+		return err_set(err, ERR_PROTOCOL, "no evidence of an Azure VM: %s",
+			       snp ? "both 'vcek' and 'td_quote' are there" : "neither 'vcek' nor 'td_quote' is there");
 	read.kind = snp ? AZ_SNP : AZ_TDX;
-	if ((json_member(evidence, "version") ? open_versioned(evidence, &read, err) : open_oldest(evidence, &read, err)) < 0)
+	if ((json_member(evidence, "version") ? open_versioned(evidence, &read, err)
+					      : open_oldest(evidence, &read, err)) < 0)
 		return err_wrap(err, "evidence of TEE '%s'", az_kind_name(read.kind));
 	az_evidence_done(ret_evidence);
 	*ret_evidence = read;
@@ -151,7 +155,8 @@ int az_evidence_open(const struct json *evidence, struct az_evidence *ret_eviden
 	return 0;
 }
 
-int tpm_evidence_open(const struct json *evidence, struct tpm_quoted *ret_quoted, struct buf *ret_ak_spki, struct err *err)
+int tpm_evidence_open(const struct json *evidence, struct tpm_quoted *ret_quoted, struct buf *ret_ak_spki,
+		      struct err *err)
 {
 	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
 	struct buf marshalled OWNED_BUF = BUF_INIT(TPM_SIGNATURE_MAX + 6);

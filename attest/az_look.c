@@ -80,7 +80,8 @@ static void look_at_signature(struct look *look, const struct az_gathered *gathe
 		look_refuse(look, "ak", "the key 'HCLAkPub' in the HCL report's claims is no RSA key");
 	else if (!signed_by(key, buf_bytes(&gathered->quoted.message), buf_bytes(&gathered->quoted.signature)))
 		look_refuse(look, "quote-signature",
-			    "the TPM's quote is not signed by the key 'HCLAkPub' that the HCL report names: this is not the vTPM of the "
+			    "the TPM's quote is not signed by the key 'HCLAkPub' that the HCL report names: this is "
+			    "not the vTPM of the "
 			    "paravisor, or its key was replaced");
 }
 
@@ -88,7 +89,8 @@ static void look_at_claims(struct look *look, const struct az_gathered *gathered
 {
 	if (!hcl_claims_vouched(&gathered->report))
 		look_refuse(look, "claims-hash",
-			    "the %s report inside the HCL report does not carry the hash of the claims: the claims are forged, or torn",
+			    "the %s report inside the HCL report does not carry the hash of the claims: the claims are "
+			    "forged, or torn",
 			    hcl_type_name(gathered->report.type));
 	if (!hcl_claims_carry(&gathered->claims, report_data))
 		look_add(look, LOOK_FATAL, ERR_BINDING, "user-data",
@@ -114,20 +116,24 @@ static void look_at_quote(struct look *look, const struct az_gathered *gathered,
 		return;
 	}
 	if (!bytes_equal(quote.extra_data, report_data))
-		look_add(look, LOOK_FATAL, ERR_BINDING, "extra-data", "the TPM's quote carries other extra data than the report data");
+		look_add(look, LOOK_FATAL, ERR_BINDING, "extra-data",
+			 "the TPM's quote carries other extra data than the report data");
 	if (!tpm_quote_covers_all(&quote))
-		look_refuse(look, "pcr-selection", "the TPM's quote does not cover exactly PCR 0 to 23 of the SHA-256 bank");
+		look_refuse(look, "pcr-selection",
+			    "the TPM's quote does not cover exactly PCR 0 to 23 of the SHA-256 bank");
 	if (!bytes_equal(quote.pcr_digest, digest_bytes(&digest)))
-		look_add(look, LOOK_FATAL, ERR_DEVICE, "pcr-digest", "the PCRs that were read are not those that the TPM quoted");
+		look_add(look, LOOK_FATAL, ERR_DEVICE, "pcr-digest",
+			 "the PCRs that were read are not those that the TPM quoted");
 }
 
 int az_pcr8_of(const struct digest *init_data, struct digest *ret_pcr, struct err *err)
 {
 	uint8_t both[2 * TPM_PCR_LEN] = { 0 };
 	if (init_data->alg != DIGEST_SHA256)
-		return err_set(err, ERR_CONFIG,
-			       "the init-data's algorithm is %s: in a VM with a vTPM it must be sha256, the length of a PCR",
-			       digest_alg_name(init_data->alg));
+		return err_set(
+			err, ERR_CONFIG,
+			"the init-data's algorithm is %s: in a VM with a vTPM it must be sha256, the length of a PCR",
+			digest_alg_name(init_data->alg));
 	memcpy(both + TPM_PCR_LEN, init_data->bytes, TPM_PCR_LEN);
 	return digest_of(DIGEST_SHA256, bytes_of(both, sizeof(both)), ret_pcr, err);
 }
@@ -147,13 +153,15 @@ static void look_at_pcr8(struct look *look, const struct tpm_pcrs *pcrs, const s
 		return;
 	look_hex(found, found_hex, sizeof(found_hex));
 	look_hex(digest_bytes(&wanted), wanted_hex, sizeof(wanted_hex));
-	look_add(look, LOOK_FATAL, ERR_BINDING, "init-data", "PCR 8 is %s, but the init-data at hand makes it %s: %s", found_hex,
-		 wanted_hex,
-		 bytes_are_zero(found) ? "nothing measured it; 'sealpod measure-initdata' must run early in the boot of this image"
-				       : "this VM was started with another init-data, or something else was measured into PCR 8");
+	look_add(look, LOOK_FATAL, ERR_BINDING, "init-data", "PCR 8 is %s, but the init-data at hand makes it %s: %s",
+		 found_hex, wanted_hex,
+		 bytes_are_zero(found)
+			 ? "nothing measured it; 'sealpod measure-initdata' must run early in the boot of this image"
+			 : "this VM was started with another init-data, or something else was measured into PCR 8");
 }
 
-void look_at_az(const struct az_gathered *gathered, struct bytes report_data, const struct digest *init_data, struct look *look)
+void look_at_az(const struct az_gathered *gathered, struct bytes report_data, const struct digest *init_data,
+		struct look *look)
 {
 	look_at_claims(look, gathered, report_data);
 	look_at_signature(look, gathered);

@@ -35,11 +35,13 @@ static int look_at_hardware(const struct az_gathered *gathered, struct bytes vce
 	return snp_signature_check(gathered->report.hardware, vcek, err);
 }
 
-static int look(const struct az_gathered *gathered, const struct attester_request *request, struct bytes vcek, struct err *err)
+static int look(const struct az_gathered *gathered, const struct attester_request *request, struct bytes vcek,
+		struct err *err)
 {
 	struct look findings = { .count = 0 };
 	if (gathered->report.type != HCL_SNP)
-		return err_set(err, ERR_NO_TEE, "the HCL report is of type '%s' now", hcl_type_name(gathered->report.type));
+		return err_set(err, ERR_NO_TEE, "the HCL report is of type '%s' now",
+			       hcl_type_name(gathered->report.type));
 	look_at_az(gathered, az_report_data(request->report_data), request->init_data, &findings);
 	look_log(&findings);
 	return look_verdict(&findings, err) < 0 || look_at_hardware(gathered, vcek, err) < 0 ? -1 : 0;
@@ -59,7 +61,8 @@ static int collect(const struct attester_request *request, struct attester_evide
 	if (get_vcek(request, &evidence.certs, err) < 0 || tpm_open_device(&tpm, err) < 0 ||
 	    az_gather(tpm, az_report_data(request->report_data), AZ_HCL_MS, &request->deadline, &gathered, err) < 0 ||
 	    look(&gathered, request, buf_bytes(&evidence.certs), err) < 0 ||
-	    az_evidence_build(AZ_SNP, &gathered.quoted, buf_bytes(&gathered.hcl), buf_bytes(&evidence.certs), &evidence.json, err) < 0)
+	    az_evidence_build(AZ_SNP, &gathered.quoted, buf_bytes(&gathered.hcl), buf_bytes(&evidence.certs),
+			      &evidence.json, err) < 0)
 		return -1;
 	buf_move(&evidence.raw, &gathered.hcl);
 	*ret_evidence = evidence;

@@ -24,7 +24,8 @@ static int look(const struct az_gathered *gathered, const struct attester_reques
 	struct look findings = { .count = 0 };
 	struct tdreport report;
 	if (gathered->report.type != HCL_TDX)
-		return err_set(err, ERR_NO_TEE, "the HCL report is of type '%s' now", hcl_type_name(gathered->report.type));
+		return err_set(err, ERR_NO_TEE, "the HCL report is of type '%s' now",
+			       hcl_type_name(gathered->report.type));
 	if (tdreport_read(gathered->report.hardware, &report, err) < 0)
 		return -1;
 	look_at_az(gathered, az_report_data(request->report_data), request->init_data, &findings);
@@ -46,7 +47,8 @@ static int look_at_td_quote(const struct az_gathered *gathered, struct bytes raw
 	return look_verdict(&findings, err);
 }
 
-static int get_quote(const struct attester_request *request, struct bytes tdreport, struct buf *ret_quote, struct err *err)
+static int get_quote(const struct attester_request *request, struct bytes tdreport, struct buf *ret_quote,
+		     struct err *err)
 {
 	struct http_client *client OWNED_HTTP = NULL;
 	return imds_open(&client, err) < 0 ? -1 : imds_td_quote(client, tdreport, &request->deadline, ret_quote, err);
@@ -59,9 +61,11 @@ static int collect(const struct attester_request *request, struct attester_evide
 	struct tpm *tpm OWNED_TPM = NULL;
 	if (tpm_open_device(&tpm, err) < 0 ||
 	    az_gather(tpm, az_report_data(request->report_data), AZ_HCL_MS, &request->deadline, &gathered, err) < 0 ||
-	    look(&gathered, request, err) < 0 || get_quote(request, gathered.report.hardware, &evidence.certs, err) < 0 ||
+	    look(&gathered, request, err) < 0 ||
+	    get_quote(request, gathered.report.hardware, &evidence.certs, err) < 0 ||
 	    look_at_td_quote(&gathered, buf_bytes(&evidence.certs), err) < 0 ||
-	    az_evidence_build(AZ_TDX, &gathered.quoted, buf_bytes(&gathered.hcl), buf_bytes(&evidence.certs), &evidence.json, err) < 0)
+	    az_evidence_build(AZ_TDX, &gathered.quoted, buf_bytes(&gathered.hcl), buf_bytes(&evidence.certs),
+			      &evidence.json, err) < 0)
 		return -1;
 	buf_move(&evidence.raw, &gathered.hcl);
 	*ret_evidence = evidence;

@@ -113,9 +113,8 @@ static const struct {
 	const char *tee;
 	int (*brief)(const struct json *evidence, struct sheet *sheet, struct err *err);
 } rows[] = {
-	{ "snp", brief_snp },	     { "tdx", brief_tdx },
-	{ "az-snp-vtpm", brief_az }, { "az-tdx-vtpm", brief_az },
-	{ "sample", brief_nothing },
+	{ "snp", brief_snp },	     { "tdx", brief_tdx },	  { "az-snp-vtpm", brief_az },
+	{ "az-tdx-vtpm", brief_az }, { "sample", brief_nothing },
 };
 
 int brief_evidence(const char *tee, struct bytes evidence, struct sheet *sheet, struct err *err)

@@ -11,8 +11,8 @@
 
 #define BRIEF_EVIDENCE_MAX (8u * 1024u * 1024u)
 
-/* `evidence` is the JSON that went to the KBS, of the TEE of that name. ERR_PROTOCOL where it is not what that TEE sends;
- * a TEE that has nothing to show (sample) is no error. */
+/* `evidence` is the JSON that went to the KBS, of the TEE of that name. ERR_PROTOCOL where it is not what that TEE
+ * sends; a TEE that has nothing to show (sample) is no error. */
 int brief_evidence(const char *tee, struct bytes evidence, struct sheet *sheet, struct err *err) WARN_UNUSED;
 
 #endif

@@ -38,7 +38,8 @@ const char *hcl_type_name(uint32_t type)
 static int check_signature(struct bytes raw, struct err *err)
 {
 	if (raw.len < HCL_HEAD_LEN)
-		return err_set(err, ERR_PROTOCOL, "HCL report: %zu bytes; its head alone is %d bytes long", raw.len, HCL_HEAD_LEN);
+		return err_set(err, ERR_PROTOCOL, "HCL report: %zu bytes; its head alone is %d bytes long", raw.len,
+			       HCL_HEAD_LEN);
 	if (memcmp(raw.data, "HCLA", 4) != 0)
 		return err_set(err, ERR_PROTOCOL, "no HCL report: it does not begin with 'HCLA'");
 	return 0;
@@ -56,29 +57,34 @@ static int hash_of(uint32_t hash_type, enum digest_alg *ret_alg, struct err *err
 {
 	static const enum digest_alg algs[] = { DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512 };
 	if (hash_type < 1 || hash_type > ARRAY_LEN(algs))
-		return err_set(err, ERR_PROTOCOL, "HCL report: the hash type at offset %d is %u; 1 to 3 are handled", DATA_AT + 12,
-			       hash_type);
+		return err_set(err, ERR_PROTOCOL, "HCL report: the hash type at offset %d is %u; 1 to 3 are handled",
+			       DATA_AT + 12, hash_type);
 	*ret_alg = algs[hash_type - 1];
 	return 0;
 }
 
 static int read_head(struct cursor *cursor, struct hcl_report *report, struct err *err)
 {
-	if (cursor_skip(cursor, 4, "the signature", err) < 0 || cursor_u32(cursor, "the version", &report->version, err) < 0 ||
+	if (cursor_skip(cursor, 4, "the signature", err) < 0 ||
+	    cursor_u32(cursor, "the version", &report->version, err) < 0 ||
 	    cursor_u32(cursor, "the report size", &report->used_len, err) < 0 ||
 	    cursor_u32(cursor, "the request type", &report->request_type, err) < 0 ||
-	    cursor_u32(cursor, "the status", &report->status, err) < 0 || cursor_skip(cursor, 12, "a reserved field", err) < 0 ||
+	    cursor_u32(cursor, "the status", &report->status, err) < 0 ||
+	    cursor_skip(cursor, 12, "a reserved field", err) < 0 ||
 	    cursor_take(cursor, HARDWARE_LEN, "the hardware report", &report->hardware, err) < 0)
 		return -1;
 	if (report->version != 1 && report->version != 2)
-		return err_set(err, ERR_PROTOCOL, "the version at offset 4 is %u; 1 and 2 are handled", report->version);
+		return err_set(err, ERR_PROTOCOL, "the version at offset 4 is %u; 1 and 2 are handled",
+			       report->version);
 	if (report->status != 0)
-		return err_set(err, ERR_PROTOCOL, "the paravisor made no report: the status at offset 16 is %u", report->status);
+		return err_set(err, ERR_PROTOCOL, "the paravisor made no report: the status at offset 16 is %u",
+			       report->status);
 	return 0;
 }
 
 /* The sizes of the data and of the claims in it must agree: which of them counts is nobody's to choose. */
-static int read_claims(struct cursor *cursor, struct hcl_report *report, uint32_t data_len, uint32_t claims_len, struct err *err)
+static int read_claims(struct cursor *cursor, struct hcl_report *report, uint32_t data_len, uint32_t claims_len,
+		       struct err *err)
 {
 	uint32_t head = DATA_HEAD_LEN;
 	if (report->data_version == 2) {
@@ -86,11 +92,12 @@ static int read_claims(struct cursor *cursor, struct hcl_report *report, uint32_
 		if (cursor_u32(cursor, "the capabilities", &report->capabilities, err) < 0)
 			return -1;
 	} else if (report->data_version != 1) {
-		return err_set(err, ERR_PROTOCOL, "the data version at offset %d is %u; 1 and 2 are handled", DATA_AT + 4,
-			       report->data_version);
+		return err_set(err, ERR_PROTOCOL, "the data version at offset %d is %u; 1 and 2 are handled",
+			       DATA_AT + 4, report->data_version);
 	}
 	if (data_len < head || data_len - head != claims_len)
-		return err_set(err, ERR_PROTOCOL, "the data size at offset %d is %u, but the claims and their head are %llu bytes",
+		return err_set(err, ERR_PROTOCOL,
+			       "the data size at offset %d is %u, but the claims and their head are %llu bytes",
 			       DATA_AT, data_len, (unsigned long long)claims_len + head);
 	return cursor_take(cursor, claims_len, "the runtime claims", &report->claims, err);
 }

@@ -9,23 +9,23 @@
 #include "attest/report_data.h"
 #include "base/json.h"
 
-#define HCL_HEAD_LEN 1236     /* all that stands before the claims (data version 1) */
-#define HCL_MAX 16384         /* bytes; real ones are 2048 and 2600 */
-#define HCL_RSA_MAX 512       /* bytes of an RSA modulus */
+#define HCL_HEAD_LEN 1236 /* all that stands before the claims (data version 1) */
+#define HCL_MAX 16384	  /* bytes; real ones are 2048 and 2600 */
+#define HCL_RSA_MAX 512	  /* bytes of an RSA modulus */
 
 enum hcl_type { HCL_NONE = 0, HCL_VBS = 1, HCL_SNP = 2, HCL_TVM = 3, HCL_TDX = 4 };
 
 /* struct bytes members are borrowed. */
 struct hcl_report {
-	uint32_t version;      /* of the header: 1, 2 */
-	uint32_t used_len;     /* as the header says: of all in real ones, of the hardware report in documents */
+	uint32_t version;  /* of the header: 1, 2 */
+	uint32_t used_len; /* as the header says: of all in real ones, of the hardware report in documents */
 	uint32_t request_type;
 	uint32_t status;
-	struct bytes hardware; /* SNP report or TDREPORT; all 1184 bytes of the field for other types */
-	uint32_t data_version; /* 1, 2 */
-	uint32_t type;         /* enum hcl_type, or one without a name here */
-	uint32_t capabilities; /* data version 2; otherwise 0 */
-	struct bytes claims;   /* the JSON, byte for byte */
+	struct bytes hardware;	     /* SNP report or TDREPORT; all 1184 bytes of the field for other types */
+	uint32_t data_version;	     /* 1, 2 */
+	uint32_t type;		     /* enum hcl_type, or one without a name here */
+	uint32_t capabilities;	     /* data version 2; otherwise 0 */
+	struct bytes claims;	     /* the JSON, byte for byte */
 	struct digest claims_digest; /* by the hash that the report names */
 };
 
@@ -42,15 +42,18 @@ bool hcl_claims_vouched(const struct hcl_report *report);
 
 /* What the claims say, in either spelling (kebab-case as found, underscores as documented). */
 struct hcl_claims {
-	struct json *json;      /* all of it */
-	struct buf ak_n;        /* the attestation key HCLAkPub: modulus and exponent, big-endian */
+	struct json *json; /* all of it */
+	struct buf ak_n;   /* the attestation key HCLAkPub: modulus and exponent, big-endian */
 	struct buf ak_e;
-	bool has_user_data;     /* old paravisors have none */
+	bool has_user_data; /* old paravisors have none */
 	uint8_t user_data[REPORT_DATA_LEN];
 	const struct json *vm_configuration; /* borrowed from json; NULL where there is none */
 };
 
-#define HCL_CLAIMS_INIT { .json = NULL, .ak_n = BUF_INIT(HCL_RSA_MAX), .ak_e = BUF_INIT(8), .has_user_data = false }
+#define HCL_CLAIMS_INIT                                                                                                \
+	{                                                                                                              \
+		.json = NULL, .ak_n = BUF_INIT(HCL_RSA_MAX), .ak_e = BUF_INIT(8), .has_user_data = false               \
+	}
 #define OWNED_CLAIMS CLEANUP(hcl_claims_done)
 void hcl_claims_done(struct hcl_claims *claims);
 

@@ -78,7 +78,8 @@ static int read_ak(const struct json *json, struct hcl_claims *claims, struct er
 		return -1;
 	if (strcmp(kty, "RSA") != 0)
 		return err_set(err, ERR_PROTOCOL, "key '" AK_KID "' is of type '%s'; only RSA is handled", kty);
-	return decode_number(key, "n", &claims->ak_n, err) < 0 || decode_number(key, "e", &claims->ak_e, err) < 0 ? -1 : 0;
+	return decode_number(key, "n", &claims->ak_n, err) < 0 || decode_number(key, "e", &claims->ak_e, err) < 0 ? -1
+														  : 0;
 }
 
 static int read_user_data(const struct json *json, struct hcl_claims *claims, struct err *err)

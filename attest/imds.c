@@ -46,12 +46,13 @@ static int judge(const struct http_response *response, struct err *err)
 	struct buf type OWNED_BUF = BUF_INIT(256);
 	(void)http_header_get(response, "content-type", &type);
 	if (strncmp(buf_text(&type), "text/html", 9) == 0)
-		return err_set(err, ERR_PROTOCOL,
-			       "it answered with status %d and a web page: something stands between this VM and the service",
-			       response->status);
+		return err_set(
+			err, ERR_PROTOCOL,
+			"it answered with status %d and a web page: something stands between this VM and the service",
+			response->status);
 	if (response->status != 200)
-		return err_set(err, may_pass(response->status) ? ERR_SERVER : ERR_PROTOCOL, "it answered with status %d",
-			       response->status);
+		return err_set(err, may_pass(response->status) ? ERR_SERVER : ERR_PROTOCOL,
+			       "it answered with status %d", response->status);
 	return 0;
 }
 
@@ -69,14 +70,16 @@ static int ask(struct http_client *client, const struct http_request *request, c
 	struct backoff backoff = BACKOFF_INIT;
 	struct err why = { 0 };
 	while (try_once(client, request, deadline, &response, &why) < 0) {
-		if (!err_may_retry(&why) || backoff.tries + 1 >= TRIES || !clock_pause(backoff_next(&backoff), deadline)) {
+		if (!err_may_retry(&why) || backoff.tries + 1 >= TRIES ||
+		    !clock_pause(backoff_next(&backoff), deadline)) {
 			*err = why;
 			return err_wrap(err, "metadata service, %s '%s'", request->method, request->path);
 		}
 		log_debug("metadata service, '%s': %s; trying again", request->path, why.message);
 	}
 	if (json_parse(buf_bytes(&response.body), IMDS_BODY_MAX, ret_json, err) < 0)
-		return err_wrap(err, "metadata service, %s '%s': the answer is no JSON", request->method, request->path);
+		return err_wrap(err, "metadata service, %s '%s': the answer is no JSON", request->method,
+				request->path);
 	return 0;
 }
 
@@ -125,7 +128,9 @@ static int vcek_of_pem(const char *pem, struct buf *ret_der, struct err *err)
 int imds_vcek(struct http_client *client, const struct deadline *deadline, struct buf *ret_der, struct err *err)
 {
 	const struct http_header headers[] = { { "Metadata", "true" } };
-	const struct http_request request = { .method = "GET", .path = VCEK_PATH, .headers = headers, .header_count = 1 };
+	const struct http_request request = {
+		.method = "GET", .path = VCEK_PATH, .headers = headers, .header_count = 1
+	};
 	struct json *json OWNED_JSON = NULL;
 	const char *pem;
 	if (ask(client, &request, deadline, &json, err) < 0)
@@ -155,7 +160,8 @@ static int quote_request(struct bytes tdreport, struct buf *body, struct err *er
 	struct json *json OWNED_JSON = NULL;
 	struct buf text OWNED_BUF = BUF_INIT(2 * IMDS_VCEK_MAX);
 	return base64_encode(BASE64URL, tdreport, &text, err) < 0 || json_new_object(&json, err) < 0 ||
-			       json_add_string(json, "report", buf_text(&text), err) < 0 || json_print(json, body, err) < 0
+			       json_add_string(json, "report", buf_text(&text), err) < 0 ||
+			       json_print(json, body, err) < 0
 		       ? -1
 		       : 0;
 }
@@ -170,8 +176,8 @@ static int quote_of_text(const char *text, struct buf *ret_quote, struct err *er
 	return 0;
 }
 
-int imds_td_quote(struct http_client *client, struct bytes tdreport, const struct deadline *deadline, struct buf *ret_quote,
-		  struct err *err)
+int imds_td_quote(struct http_client *client, struct bytes tdreport, const struct deadline *deadline,
+		  struct buf *ret_quote, struct err *err)
 {
 	const struct http_header headers[] = { { "Metadata", "true" }, { "Content-Type", "application/json" } };
 	struct buf body OWNED_BUF = BUF_INIT(2 * IMDS_VCEK_MAX);

@@ -18,15 +18,16 @@
 /* A client for IMDS_URL. The functions below take any, so that tests have a service of their own. */
 int imds_open(struct http_client **ret_client, struct err *err) WARN_UNUSED;
 
-/* Both try a few times what may pass (refused, timeouts, 408, 410, 429, 5xx), within the deadline. After that: ERR_NETWORK,
- * ERR_TIMEOUT, ERR_SERVER; ERR_PROTOCOL at once for an answer that is not what was asked for. */
+/* Both try a few times what may pass (refused, timeouts, 408, 410, 429, 5xx), within the deadline. After that:
+ * ERR_NETWORK, ERR_TIMEOUT, ERR_SERVER; ERR_PROTOCOL at once for an answer that is not what was asked for. */
 
 /* The certificate in DER; its subject is SEV-VCEK. Replaces the content. */
-int imds_vcek(struct http_client *client, const struct deadline *deadline, struct buf *ret_der, struct err *err) WARN_UNUSED;
+int imds_vcek(struct http_client *client, const struct deadline *deadline, struct buf *ret_der,
+	      struct err *err) WARN_UNUSED;
 
 /* A quote that can be read, made of this TDREPORT. Replaces the content. */
-int imds_td_quote(struct http_client *client, struct bytes tdreport, const struct deadline *deadline, struct buf *ret_quote,
-		  struct err *err) WARN_UNUSED;
+int imds_td_quote(struct http_client *client, struct bytes tdreport, const struct deadline *deadline,
+		  struct buf *ret_quote, struct err *err) WARN_UNUSED;
 
 /* base64 in any of its spellings: either alphabet, padded or not. Appends. For the answers above, and for tests. */
 int imds_base64(const char *text, struct buf *out, struct err *err) WARN_UNUSED;

@@ -63,7 +63,7 @@ typedef int ioctl_command;
 #endif
 
 #define PAGE 4096u
-#define CERTS_LEN 0x4000u /* what the kernel takes at most (SEV_FW_BLOB_MAX_SIZE) */
+#define CERTS_LEN 0x4000u  /* what the kernel takes at most (SEV_FW_BLOB_MAX_SIZE) */
 #define CERTS_MAX 0x10000u /* should a later kernel take more */
 
 enum { VMM_INVALID_LEN = 1, VMM_BUSY = 2 };
@@ -92,13 +92,19 @@ static int ioctl_error(int number, const struct guest_request *request, struct e
 {
 	const char *device = SEV_GUEST_DEVICE;
 	if (number == ENOTTY)
-		return err_set_errno(err, ERR_SYSTEM, number, "'%s': the kernel has given up its key to the firmware after an earlier failure, or is no SNP guest's: restart the VM", device);
+		return err_set_errno(err, ERR_SYSTEM, number,
+				     "'%s': the kernel has given up its key to the firmware after an earlier failure, "
+				     "or is no SNP guest's: restart the VM",
+				     device);
 	if (request->vmm_error == VMM_BUSY)
 		return err_set_errno(err, ERR_DEVICE, number, "'%s': the host is busy", device);
 	if (number == EINTR || number == EAGAIN || number == EBUSY)
 		return err_set_errno(err, ERR_DEVICE, number, "'%s': the request was not carried out", device);
 	if (number == ETIMEDOUT)
-		return err_set_errno(err, ERR_SYSTEM, number, "'%s': the host did not answer in time; the kernel has given up its key: restart the VM", device);
+		return err_set_errno(
+			err, ERR_SYSTEM, number,
+			"'%s': the host did not answer in time; the kernel has given up its key: restart the VM",
+			device);
 	return err_set_errno(err, ERR_SYSTEM, number, "'%s': firmware error 0x%x (%s), host error 0x%x", device,
 			     request->fw_error, firmware_text(request->fw_error), request->vmm_error);
 }
@@ -106,10 +112,12 @@ static int ioctl_error(int number, const struct guest_request *request, struct e
 static int take_report(const struct report_response *response, struct buf *out, struct err *err)
 {
 	if (response->status != 0)
-		return err_set(err, ERR_SYSTEM, "'" SEV_GUEST_DEVICE "': the firmware refuses the report: status 0x%x (%s)",
+		return err_set(err, ERR_SYSTEM,
+			       "'" SEV_GUEST_DEVICE "': the firmware refuses the report: status 0x%x (%s)",
 			       response->status, firmware_text(response->status));
 	if (response->report_size == 0 || response->report_size > sizeof(response->report))
-		return err_set(err, ERR_SYSTEM, "'" SEV_GUEST_DEVICE "': a report of %u bytes, which the answer cannot hold",
+		return err_set(err, ERR_SYSTEM,
+			       "'" SEV_GUEST_DEVICE "': a report of %u bytes, which the answer cannot hold",
 			       response->report_size);
 	return buf_append(out, bytes_of(response->report, response->report_size), err);
 }
@@ -164,8 +172,8 @@ static void leave_room(void)
 		;
 }
 
-static int with_certs(int fd, const struct report_request *report, struct report_response *response,
-		      struct buf *certs, const char **ret_note, struct err *err)
+static int with_certs(int fd, const struct report_request *report, struct report_response *response, struct buf *certs,
+		      const char **ret_note, struct err *err)
 {
 	uint32_t len = CERTS_LEN;
 	uint32_t needed;

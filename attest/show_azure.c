@@ -60,7 +60,8 @@ int show_tpm_quote(struct bytes content, struct sheet *sheet, struct err *err)
 	sheet_number(sheet, "reset_count", "resets", quote.reset_count);
 	sheet_number(sheet, "restart_count", "restarts", quote.restart_count);
 	sheet_bool(sheet, "safe", "clock is safe", quote.safe);
-	sheet_text(sheet, "firmware_version", "firmware version", "0x%016llx", (unsigned long long)quote.firmware_version);
+	sheet_text(sheet, "firmware_version", "firmware version", "0x%016llx",
+		   (unsigned long long)quote.firmware_version);
 	show_selections(&quote, sheet);
 	sheet_bool(sheet, "covers_all", "exactly PCR 0 to 23", tpm_quote_covers_all(&quote));
 	sheet_hex(sheet, "pcr_digest", "digest of the PCRs", quote.pcr_digest);
@@ -86,8 +87,9 @@ static void show_claims(const struct hcl_claims *claims, struct sheet *sheet)
 }
 
 /* What another reader shows is a section of its own: its members may have the names of ours. */
-static int show_within(const char *key, struct bytes content, int (*show)(struct bytes content, struct sheet *sheet, struct err *err),
-		       struct sheet *sheet, struct err *err)
+static int show_within(const char *key, struct bytes content,
+		       int (*show)(struct bytes content, struct sheet *sheet, struct err *err), struct sheet *sheet,
+		       struct err *err)
 {
 	sheet_begin(sheet, key, NULL);
 	if (show(content, sheet, err) < 0)
@@ -171,14 +173,16 @@ int show_az_evidence(struct bytes content, struct sheet *sheet, struct err *err)
 		return -1;
 	sheet_text(sheet, "tee", "TEE", "%s", az_kind_name(evidence.kind));
 	sheet_number(sheet, "evidence_version", "version of the evidence", evidence.version);
-	sheet_number(sheet, "endorsement_length", evidence.kind == AZ_SNP ? "bytes of the VCEK" : "bytes of the TD quote",
-		     evidence.endorsement.len);
+	sheet_number(sheet, "endorsement_length",
+		     evidence.kind == AZ_SNP ? "bytes of the VCEK" : "bytes of the TD quote", evidence.endorsement.len);
 	if (show_tpm_quote(buf_bytes(&evidence.quoted.message), sheet, err) < 0 ||
 	    show_hcl_report(buf_bytes(&evidence.hcl), sheet, err) < 0)
 		return -1;
 	show_pcrs(&evidence.quoted.pcrs, sheet);
 	show_links(&evidence, sheet);
-	return evidence.kind == AZ_TDX ? show_within("td_quote", buf_bytes(&evidence.endorsement), show_tdx_quote, sheet, err) : 0;
+	return evidence.kind == AZ_TDX
+		       ? show_within("td_quote", buf_bytes(&evidence.endorsement), show_tdx_quote, sheet, err)
+		       : 0;
 }
 
 int show_tpm_evidence(struct bytes content, struct sheet *sheet, struct err *err)

@@ -54,7 +54,8 @@ static int look(const struct snp_report *report, const struct report_data *data,
 static int check_vcek(const struct snp_certs *certs, struct bytes raw, const struct snp_report *report, struct err *err)
 {
 	struct snp_cert vcek;
-	if (report->signing_key != SNP_KEY_VCEK || !snp_certs_find(certs, SNP_CERT_VCEK, &vcek) || vcek.data.data[0] == '-')
+	if (report->signing_key != SNP_KEY_VCEK || !snp_certs_find(certs, SNP_CERT_VCEK, &vcek) ||
+	    vcek.data.data[0] == '-')
 		return 0;
 	return snp_signature_check(raw, vcek.data, err);
 }
@@ -82,10 +83,11 @@ static int collect(const struct attester_request *request, struct attester_evide
 	struct snp_certs certs;
 	struct evidence_note note = { "" };
 	if (request->report_data.len > sizeof(data.bytes))
-		return err_set(err, ERR_USAGE, "report data of %zu bytes; at most %zu are taken", request->report_data.len,
-			       sizeof(data.bytes));
+		return err_set(err, ERR_USAGE, "report data of %zu bytes; at most %zu are taken",
+			       request->report_data.len, sizeof(data.bytes));
 	memcpy(data.bytes, request->report_data.data, request->report_data.len);
-	if (get_report(request, &data, &evidence, err) < 0 || snp_report_read(buf_bytes(&evidence.raw), &report, err) < 0 ||
+	if (get_report(request, &data, &evidence, err) < 0 ||
+	    snp_report_read(buf_bytes(&evidence.raw), &report, err) < 0 ||
 	    look(&report, &data, request->init_data, err) < 0 ||
 	    snp_evidence_build(&report, open_certs(&evidence, &report, &certs), &evidence.json, &note, err) < 0)
 		return -1;

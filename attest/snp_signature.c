@@ -62,13 +62,15 @@ int snp_signature_check(struct bytes report, struct bytes cert, struct err *err)
 	if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || EVP_PKEY_get_bits(key) != 384)
 		return err_set(err, ERR_PROTOCOL, "the certificate for the SNP report has no P-384 key");
 	if (report.len != SNP_REPORT_LEN)
-		return err_set(err, ERR_PROTOCOL, "an SNP report is %d bytes long, this is %zu", SNP_REPORT_LEN, report.len);
+		return err_set(err, ERR_PROTOCOL, "an SNP report is %d bytes long, this is %zu", SNP_REPORT_LEN,
+			       report.len);
 	size_t len = signature_der(report.data, der);
 	EVP_MD_CTX *context CLEANUP(free_context) = EVP_MD_CTX_new();
 	if (len == 0 || !context || EVP_DigestVerifyInit(context, NULL, EVP_sha384(), NULL, key) != 1 ||
 	    EVP_DigestVerify(context, der, len, report.data, SNP_SIGNED_LEN) != 1)
 		return err_set(err, ERR_SERVER,
-			       "the SNP report is not signed by the key in the certificate that the host gave for it: the host's "
+			       "the SNP report is not signed by the key in the certificate that the host gave for it: "
+			       "the host's "
 			       "firmware may have been updated since");
 	return 0;
 }

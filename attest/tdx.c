@@ -54,8 +54,8 @@ static int collect(const struct attester_request *request, struct attester_evide
 	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
 	struct report_data data = { { 0 } };
 	if (request->report_data.len > sizeof(data.bytes))
-		return err_set(err, ERR_USAGE, "report data of %zu bytes; at most %zu are taken", request->report_data.len,
-			       sizeof(data.bytes));
+		return err_set(err, ERR_USAGE, "report data of %zu bytes; at most %zu are taken",
+			       request->report_data.len, sizeof(data.bytes));
 	memcpy(data.bytes, request->report_data.data, request->report_data.len);
 	if (tsm_report(request->instance, PROVIDER, &data, &evidence.raw, &evidence.certs, err) < 0 ||
 	    build(&evidence, &data, request->init_data, err) < 0)

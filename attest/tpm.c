@@ -41,7 +41,8 @@ static bool may_pass(TSS2_RC rc)
 
 int tpm_fail(TSS2_RC rc, struct err *err, const char *what)
 {
-	return err_set(err, may_pass(rc) ? ERR_DEVICE : ERR_SYSTEM, "%s: the TPM says '%s' (0x%08x)", what, Tss2_RC_Decode(rc), rc);
+	return err_set(err, may_pass(rc) ? ERR_DEVICE : ERR_SYSTEM, "%s: the TPM says '%s' (0x%08x)", what,
+		       Tss2_RC_Decode(rc), rc);
 }
 
 bool tpm_present(void)

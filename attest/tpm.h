@@ -46,7 +46,8 @@ int tpm_quote_all(struct tpm *tpm, uint32_t key_handle, struct bytes extra_data,
 		  struct err *err) WARN_UNUSED;
 
 /* Modulus and exponent of a persistent RSA key, big-endian, appended. */
-int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, struct buf *ret_n, struct buf *ret_e, struct err *err) WARN_UNUSED;
+int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, struct buf *ret_n, struct buf *ret_e,
+		   struct err *err) WARN_UNUSED;
 
 /* NV indices, by owner authorisation. */
 int tpm_nv_find(struct tpm *tpm, uint32_t index, bool *ret_there, size_t *ret_size, struct err *err) WARN_UNUSED;

@@ -25,7 +25,8 @@ static int find_chunk(struct tpm *tpm, struct err *err)
 	if (rc != TSS2_RC_SUCCESS)
 		return tpm_fail(rc, err, "cannot read what the TPM can do");
 	size_t chunk = 512; /* each TPM 2.0 of the PC profile takes this much */
-	if (data->data.tpmProperties.count == 1 && data->data.tpmProperties.tpmProperty[0].property == TPM2_PT_NV_BUFFER_MAX)
+	if (data->data.tpmProperties.count == 1 &&
+	    data->data.tpmProperties.tpmProperty[0].property == TPM2_PT_NV_BUFFER_MAX)
 		chunk = data->data.tpmProperties.tpmProperty[0].value;
 	if (chunk > TPM2_MAX_NV_BUFFER_SIZE)
 		chunk = TPM2_MAX_NV_BUFFER_SIZE;
@@ -37,7 +38,8 @@ static int read_public(struct tpm *tpm, const struct tpm_handle *handle, size_t 
 {
 	TPM2B_NV_PUBLIC *public OWNED_ESYS = NULL;
 	TPM2B_NAME *name OWNED_ESYS = NULL;
-	TSS2_RC rc = Esys_NV_ReadPublic(tpm->esys, handle->tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, &name);
+	TSS2_RC rc =
+		Esys_NV_ReadPublic(tpm->esys, handle->tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, &name);
 	if (rc != TSS2_RC_SUCCESS)
 		return tpm_fail(rc, err, "cannot read the size of an NV index");
 	*ret_size = public->nvPublic.dataSize;
@@ -49,7 +51,8 @@ int tpm_nv_find(struct tpm *tpm, uint32_t index, bool *ret_there, size_t *ret_si
 	struct tpm_handle handle OWNED_HANDLE = { .tpm = NULL };
 	bool there = false;
 	size_t size = 0;
-	if (tpm_handle_open(tpm, index, &handle, &there, err) < 0 || (there && read_public(tpm, &handle, &size, err) < 0))
+	if (tpm_handle_open(tpm, index, &handle, &there, err) < 0 ||
+	    (there && read_public(tpm, &handle, &size, err) < 0))
 		return -1;
 	*ret_there = there;
 	*ret_size = size;
@@ -77,7 +80,8 @@ static int read_all(struct tpm *tpm, const struct tpm_handle *handle, size_t mos
 	if (size > most)
 		size = most;
 	if (size > TPM_NV_MAX)
-		return err_set(err, ERR_SYSTEM, "the NV index is %zu bytes long; at most %u are taken", size, TPM_NV_MAX);
+		return err_set(err, ERR_SYSTEM, "the NV index is %zu bytes long; at most %u are taken", size,
+			       TPM_NV_MAX);
 	while (out->len < size) {
 		size_t len = size - out->len < tpm->nv_chunk ? size - out->len : tpm->nv_chunk;
 		if (read_chunk(tpm, handle, len, out->len, out, err) < 0)
@@ -101,14 +105,17 @@ int tpm_nv_define(struct tpm *tpm, uint32_t index, size_t size, struct err *err)
 	struct tpm_handle handle OWNED_HANDLE = { .tpm = NULL };
 	const TPM2B_AUTH no_password = { .size = 0 };
 	TPM2B_NV_PUBLIC public = {
-		.nvPublic = { .nvIndex = index, .nameAlg = TPM2_ALG_SHA256, .attributes = TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD },
+		.nvPublic = { .nvIndex = index,
+			      .nameAlg = TPM2_ALG_SHA256,
+			      .attributes = TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD },
 	};
 	if (size == 0 || size > TPM2_MAX_NV_BUFFER_SIZE)
-		return err_set(err, ERR_USAGE, "an NV index of %zu bytes; 1 to %d are handled", size, TPM2_MAX_NV_BUFFER_SIZE);
+		return err_set(err, ERR_USAGE, "an NV index of %zu bytes; 1 to %d are handled", size,
+			       TPM2_MAX_NV_BUFFER_SIZE);
 	public.nvPublic.dataSize = (UINT16)size;
 	ESYS_TR tr = ESYS_TR_NONE;
-	TSS2_RC rc = Esys_NV_DefineSpace(tpm->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_password,
-					 &public, &tr);
+	TSS2_RC rc = Esys_NV_DefineSpace(tpm->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+					 &no_password, &public, &tr);
 	if (rc != TSS2_RC_SUCCESS) {
 		(void)tpm_fail(rc, err, "cannot define it");
 		return err_wrap(err, "NV index 0x%08x", index);
@@ -122,7 +129,8 @@ int tpm_nv_undefine(struct tpm *tpm, uint32_t index, struct err *err)
 	struct tpm_handle handle OWNED_HANDLE = { .tpm = NULL };
 	if (tpm_handle_open(tpm, index, &handle, NULL, err) < 0)
 		return -1;
-	TSS2_RC rc = Esys_NV_UndefineSpace(tpm->esys, ESYS_TR_RH_OWNER, handle.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE);
+	TSS2_RC rc = Esys_NV_UndefineSpace(tpm->esys, ESYS_TR_RH_OWNER, handle.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+					   ESYS_TR_NONE);
 	if (rc != TSS2_RC_SUCCESS) {
 		(void)tpm_fail(rc, err, "cannot remove it");
 		return err_wrap(err, "NV index 0x%08x", index);
@@ -131,12 +139,13 @@ int tpm_nv_undefine(struct tpm *tpm, uint32_t index, struct err *err)
 	return 0;
 }
 
-static int write_chunk(struct tpm *tpm, const struct tpm_handle *handle, struct bytes data, size_t offset, struct err *err)
+static int write_chunk(struct tpm *tpm, const struct tpm_handle *handle, struct bytes data, size_t offset,
+		       struct err *err)
 {
 	TPM2B_MAX_NV_BUFFER buffer = { .size = (UINT16)data.len };
 	memcpy(buffer.buffer, data.data, data.len);
-	TSS2_RC rc = Esys_NV_Write(tpm->esys, ESYS_TR_RH_OWNER, handle->tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &buffer,
-				   (UINT16)offset);
+	TSS2_RC rc = Esys_NV_Write(tpm->esys, ESYS_TR_RH_OWNER, handle->tr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+				   ESYS_TR_NONE, &buffer, (UINT16)offset);
 	return rc == TSS2_RC_SUCCESS ? 0 : tpm_fail(rc, err, "cannot write it");
 }
 

@@ -12,7 +12,7 @@
 struct tpm {
 	ESYS_CONTEXT *esys;
 	TSS2_TCTI_CONTEXT *device; /* NULL where the transport is the caller's */
-	size_t nv_chunk;           /* bytes of an index in one command; 0: not asked yet */
+	size_t nv_chunk;	   /* bytes of an index in one command; 0: not asked yet */
 };
 
 static inline void tpm_esys_free(void *pp)
@@ -32,7 +32,8 @@ void tpm_handle_done(struct tpm_handle *handle);
 #define OWNED_HANDLE CLEANUP(tpm_handle_done)
 
 /* The object of this number. *ret_there is false if there is none, where ret_there is not NULL. */
-int tpm_handle_open(struct tpm *tpm, uint32_t number, struct tpm_handle *ret_handle, bool *ret_there, struct err *err) WARN_UNUSED;
+int tpm_handle_open(struct tpm *tpm, uint32_t number, struct tpm_handle *ret_handle, bool *ret_there,
+		    struct err *err) WARN_UNUSED;
 
 /* -1 with the response code as text, "<what>: the TPM says '…'". */
 int tpm_fail(TSS2_RC rc, struct err *err, const char *what);

@@ -29,7 +29,8 @@ static int take_values(const TPML_PCR_SELECTION *given, const TPML_DIGEST *value
 		       struct tpm_pcrs *pcrs, struct err *err)
 {
 	size_t used = 0;
-	if (given->count != 1 || given->pcrSelections[0].hash != TPM2_ALG_SHA256 || given->pcrSelections[0].sizeofSelect != 3)
+	if (given->count != 1 || given->pcrSelections[0].hash != TPM2_ALG_SHA256 ||
+	    given->pcrSelections[0].sizeofSelect != 3)
 		return err_set(err, ERR_SYSTEM, "the TPM has no SHA-256 bank of PCRs, or an odd one");
 	for (size_t i = 0; i < TPM_PCRS; i++) {
 		if (!selected(&given->pcrSelections[0], i))
@@ -46,11 +47,13 @@ int tpm_pcr_read(struct tpm *tpm, struct tpm_pcrs *ret_pcrs, struct err *err)
 {
 	struct tpm_pcrs pcrs;
 	TPML_PCR_SELECTION wanted = all_pcrs;
-	while (wanted.pcrSelections[0].pcrSelect[0] | wanted.pcrSelections[0].pcrSelect[1] | wanted.pcrSelections[0].pcrSelect[2]) {
+	while (wanted.pcrSelections[0].pcrSelect[0] | wanted.pcrSelections[0].pcrSelect[1] |
+	       wanted.pcrSelections[0].pcrSelect[2]) {
 		UINT32 counter;
 		TPML_PCR_SELECTION *given OWNED_ESYS = NULL;
 		TPML_DIGEST *values OWNED_ESYS = NULL;
-		TSS2_RC rc = Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted, &counter, &given, &values);
+		TSS2_RC rc = Esys_PCR_Read(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted, &counter,
+					   &given, &values);
 		if (rc != TSS2_RC_SUCCESS)
 			return tpm_fail(rc, err, "cannot read the PCRs");
 		if (take_values(given, values, &wanted.pcrSelections[0], &pcrs, err) < 0)
@@ -66,7 +69,8 @@ int tpm_pcr_extend(struct tpm *tpm, unsigned pcr, struct bytes digest, struct er
 	if (pcr >= TPM_PCRS || digest.len != TPM_PCR_LEN)
 		return err_set(err, ERR_USAGE, "PCR %u cannot be extended by %zu bytes", pcr, digest.len);
 	memcpy(values.digests[0].digest.sha256, digest.data, TPM_PCR_LEN);
-	TSS2_RC rc = Esys_PCR_Extend(tpm->esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &values);
+	TSS2_RC rc =
+		Esys_PCR_Extend(tpm->esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &values);
 	return rc == TSS2_RC_SUCCESS ? 0 : tpm_fail(rc, err, "cannot extend a PCR");
 }
 
@@ -76,12 +80,13 @@ static int quote_once(struct tpm *tpm, const struct tpm_handle *key, const TPM2B
 	const TPMT_SIG_SCHEME as_the_key = { .scheme = TPM2_ALG_NULL };
 	TPM2B_ATTEST *message OWNED_ESYS = NULL;
 	TPMT_SIGNATURE *signature OWNED_ESYS = NULL;
-	TSS2_RC rc = Esys_Quote(tpm->esys, key->tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, extra, &as_the_key, &all_pcrs,
-				&message, &signature);
+	TSS2_RC rc = Esys_Quote(tpm->esys, key->tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, extra, &as_the_key,
+				&all_pcrs, &message, &signature);
 	if (rc != TSS2_RC_SUCCESS)
 		return tpm_fail(rc, err, "cannot make a quote");
 	if (signature->sigAlg != TPM2_ALG_RSASSA || signature->signature.rsassa.hash != TPM2_ALG_SHA256)
-		return err_set(err, ERR_SYSTEM, "the attestation key signs by scheme 0x%04x, not by RSASSA with SHA-256",
+		return err_set(err, ERR_SYSTEM,
+			       "the attestation key signs by scheme 0x%04x, not by RSASSA with SHA-256",
 			       signature->sigAlg);
 	buf_done(&quoted->message);
 	buf_done(&quoted->signature);
@@ -97,7 +102,8 @@ static int check_quote(const struct tpm_quoted *quoted, struct bytes extra_data,
 {
 	struct tpm_quote quote;
 	struct digest digest;
-	if (tpm_quote_read(buf_bytes(&quoted->message), &quote, err) < 0 || tpm_pcrs_digest(&quoted->pcrs, &digest, err) < 0)
+	if (tpm_quote_read(buf_bytes(&quoted->message), &quote, err) < 0 ||
+	    tpm_pcrs_digest(&quoted->pcrs, &digest, err) < 0)
 		return -1;
 	if (!tpm_quote_covers_all(&quote))
 		return err_set(err, ERR_SYSTEM, "the TPM quoted other PCRs than 0 to 23 of its SHA-256 bank");
@@ -107,7 +113,8 @@ static int check_quote(const struct tpm_quoted *quoted, struct bytes extra_data,
 	return 0;
 }
 
-int tpm_quote_all(struct tpm *tpm, uint32_t key_handle, struct bytes extra_data, struct tpm_quoted *ret_quoted, struct err *err)
+int tpm_quote_all(struct tpm *tpm, uint32_t key_handle, struct bytes extra_data, struct tpm_quoted *ret_quoted,
+		  struct err *err)
 {
 	struct tpm_handle key OWNED_HANDLE = { .tpm = NULL };
 	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
@@ -125,7 +132,8 @@ int tpm_quote_all(struct tpm *tpm, uint32_t key_handle, struct bytes extra_data,
 			return -1;
 	if (!same)
 		return err_set(err, ERR_DEVICE,
-			       "the PCRs changed between quote and reading, %d times in a row: something extends them all the time",
+			       "the PCRs changed between quote and reading, %d times in a row: something extends them "
+			       "all the time",
 			       QUOTE_TRIES);
 	tpm_quoted_done(ret_quoted);
 	*ret_quoted = quoted;
@@ -141,7 +149,8 @@ int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, struct buf *ret_n, stru
 	TPM2B_NAME *qualified OWNED_ESYS = NULL;
 	if (tpm_handle_open(tpm, key_handle, &key, NULL, err) < 0)
 		return -1;
-	TSS2_RC rc = Esys_ReadPublic(tpm->esys, key.tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, &name, &qualified);
+	TSS2_RC rc = Esys_ReadPublic(tpm->esys, key.tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, &name,
+				     &qualified);
 	if (rc != TSS2_RC_SUCCESS)
 		return tpm_fail(rc, err, "cannot read a key's public part");
 	if (public->publicArea.type != TPM2_ALG_RSA)
@@ -149,7 +158,8 @@ int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, struct buf *ret_n, stru
 	UINT32 exponent = public->publicArea.parameters.rsaDetail.exponent;
 	if (exponent == 0)
 		exponent = 65537; /* what zero stands for */
-	const uint8_t e[] = { (uint8_t)(exponent >> 24), (uint8_t)(exponent >> 16), (uint8_t)(exponent >> 8), (uint8_t)exponent };
+	const uint8_t e[] = { (uint8_t)(exponent >> 24), (uint8_t)(exponent >> 16), (uint8_t)(exponent >> 8),
+			      (uint8_t)exponent };
 	size_t zeros = 0;
 	while (e[zeros] == 0)
 		zeros++;

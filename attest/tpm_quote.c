@@ -37,8 +37,8 @@ static int take_2b(struct cursor *cursor, size_t most, const char *what, struct 
 	if (take_be(cursor, 2, what, &len, err) < 0)
 		return -1;
 	if (len > most)
-		return err_set(err, ERR_PROTOCOL, "%s at offset %zu is %zu bytes long; at most %zu are taken", what, offset,
-			       (size_t)len, most);
+		return err_set(err, ERR_PROTOCOL, "%s at offset %zu is %zu bytes long; at most %zu are taken", what,
+			       offset, (size_t)len, most);
 	return cursor_take(cursor, (size_t)len, what, ret_bytes, err);
 }
 
@@ -49,13 +49,14 @@ static int read_head(struct cursor *cursor, struct tpm_quote *quote, struct err 
 	if (take_be(cursor, 4, "the magic number", &magic, err) < 0)
 		return -1;
 	if (magic != GENERATED)
-		return err_set(err, ERR_PROTOCOL, "no TPM made this: the magic number at offset 0 is 0x%08x, not 0x%08x",
-			       (unsigned)magic, GENERATED);
+		return err_set(err, ERR_PROTOCOL,
+			       "no TPM made this: the magic number at offset 0 is 0x%08x, not 0x%08x", (unsigned)magic,
+			       GENERATED);
 	if (take_be(cursor, 2, "the type", &type, err) < 0)
 		return -1;
 	if (type != ATTEST_QUOTE)
-		return err_set(err, ERR_PROTOCOL, "no quote: the type at offset 4 is 0x%04x, not 0x%04x", (unsigned)type,
-			       ATTEST_QUOTE);
+		return err_set(err, ERR_PROTOCOL, "no quote: the type at offset 4 is 0x%04x, not 0x%04x",
+			       (unsigned)type, ATTEST_QUOTE);
 	if (take_2b(cursor, NAME_MAX_LEN, "the name of the signing key", &quote->signer, err) < 0)
 		return -1;
 	return take_2b(cursor, TPM_EXTRA_DATA_MAX + 2, "the extra data", &quote->extra_data, err);
@@ -72,8 +73,8 @@ static int read_clock(struct cursor *cursor, struct tpm_quote *quote, struct err
 	    take_be(cursor, 1, "the flag 'safe'", &safe, err) < 0)
 		return -1;
 	if (safe > 1)
-		return err_set(err, ERR_PROTOCOL, "the flag 'safe' at offset %zu is %u, neither 0 nor 1", cursor->at - 1,
-			       (unsigned)safe);
+		return err_set(err, ERR_PROTOCOL, "the flag 'safe' at offset %zu is %u, neither 0 nor 1",
+			       cursor->at - 1, (unsigned)safe);
 	quote->reset_count = (uint32_t)reset;
 	quote->restart_count = (uint32_t)restart;
 	quote->safe = safe == 1;
@@ -108,8 +109,8 @@ static int read_quote_info(struct cursor *cursor, struct tpm_quote *quote, struc
 	if (take_be(cursor, 4, "the number of selections", &count, err) < 0)
 		return -1;
 	if (count > TPM_SELECTIONS_MAX)
-		return err_set(err, ERR_PROTOCOL, "%u selections at offset %zu; at most %d are taken", (unsigned)count, offset,
-			       TPM_SELECTIONS_MAX);
+		return err_set(err, ERR_PROTOCOL, "%u selections at offset %zu; at most %d are taken", (unsigned)count,
+			       offset, TPM_SELECTIONS_MAX);
 	quote->selection_count = (size_t)count;
 	for (size_t i = 0; i < quote->selection_count; i++)
 		if (read_selection(cursor, &quote->selections[i], err) < 0)
@@ -125,16 +126,16 @@ int tpm_quote_read(struct bytes message, struct tpm_quote *ret_quote, struct err
 	    read_quote_info(&cursor, &quote, err) < 0)
 		return err_wrap(err, "TPM quote");
 	if (cursor_left(&cursor) > 0)
-		return err_set(err, ERR_PROTOCOL, "TPM quote: %zu bytes lie behind it at offset %zu", cursor_left(&cursor),
-			       cursor.at);
+		return err_set(err, ERR_PROTOCOL, "TPM quote: %zu bytes lie behind it at offset %zu",
+			       cursor_left(&cursor), cursor.at);
 	*ret_quote = quote;
 	return 0;
 }
 
 bool tpm_quote_covers_all(const struct tpm_quote *quote)
 {
-	return quote->selection_count == 1 && quote->selections[0].alg == TPM_ALG_SHA256_ID && quote->selections[0].size == 3 &&
-	       quote->selections[0].pcrs == ALL_PCRS;
+	return quote->selection_count == 1 && quote->selections[0].alg == TPM_ALG_SHA256_ID &&
+	       quote->selections[0].size == 3 && quote->selections[0].pcrs == ALL_PCRS;
 }
 
 int tpm_pcrs_digest(const struct tpm_pcrs *pcrs, struct digest *ret_digest, struct err *err)
@@ -152,7 +153,8 @@ int tpm_signature_read(struct bytes marshalled, struct bytes *ret_raw, struct er
 		return err_wrap(err, "TPM signature");
 	if (scheme != TPM_ALG_RSASSA_ID || hash != TPM_ALG_SHA256_ID)
 		return err_set(err, ERR_PROTOCOL,
-			       "TPM signature: scheme 0x%04x with hash 0x%04x; only RSASSA (0x0014) with SHA-256 (0x000b) is handled",
+			       "TPM signature: scheme 0x%04x with hash 0x%04x; only RSASSA (0x0014) with SHA-256 "
+			       "(0x000b) is handled",
 			       (unsigned)scheme, (unsigned)hash);
 	if (take_2b(&cursor, TPM_SIGNATURE_MAX, "the signature", &raw, err) < 0)
 		return err_wrap(err, "TPM signature");

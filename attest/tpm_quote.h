@@ -10,10 +10,10 @@
 #include "base/digest.h"
 
 #define TPM_PCRS 24
-#define TPM_PCR_LEN 32          /* the SHA-256 bank, the only one that is used here */
-#define TPM_QUOTE_MAX 1024      /* bytes of a TPMS_ATTEST; real ones are below 200 */
+#define TPM_PCR_LEN 32	   /* the SHA-256 bank, the only one that is used here */
+#define TPM_QUOTE_MAX 1024 /* bytes of a TPMS_ATTEST; real ones are below 200 */
 #define TPM_SIGNATURE_MAX 1024
-#define TPM_EXTRA_DATA_MAX 64   /* of a quote by this program; TPMs take two bytes more (TPM2B_DATA) */
+#define TPM_EXTRA_DATA_MAX 64 /* of a quote by this program; TPMs take two bytes more (TPM2B_DATA) */
 #define TPM_SELECTIONS_MAX 16
 
 enum { TPM_ALG_SHA256_ID = 0x000B, TPM_ALG_RSASSA_ID = 0x0014 };
@@ -24,8 +24,8 @@ struct tpm_pcrs {
 
 struct tpm_selection {
 	uint16_t alg;
-	uint8_t size;   /* bytes of the bitmap */
-	uint32_t pcrs;  /* bit n: PCR n */
+	uint8_t size;  /* bytes of the bitmap */
+	uint32_t pcrs; /* bit n: PCR n */
 };
 
 /* struct bytes members are borrowed from the message. */
@@ -62,7 +62,10 @@ struct tpm_quoted {
 	struct tpm_pcrs pcrs;
 };
 
-#define TPM_QUOTED_INIT { .message = BUF_INIT(TPM_QUOTE_MAX), .signature = BUF_INIT(TPM_SIGNATURE_MAX), .pcrs = { { { 0 } } } }
+#define TPM_QUOTED_INIT                                                                                                \
+	{                                                                                                              \
+		.message = BUF_INIT(TPM_QUOTE_MAX), .signature = BUF_INIT(TPM_SIGNATURE_MAX), .pcrs = { { { 0 } } }    \
+	}
 #define OWNED_QUOTED CLEANUP(tpm_quoted_done)
 void tpm_quoted_done(struct tpm_quoted *quoted);
 

@@ -36,7 +36,10 @@ static void instance_done(struct instance *instance)
 }
 
 #define OWNED_INSTANCE CLEANUP(instance_done)
-#define INSTANCE_INIT { .parent = -1, .dir = -1 }
+#define INSTANCE_INIT                                                                                                  \
+	{                                                                                                              \
+		.parent = -1, .dir = -1                                                                                \
+	}
 
 static int instance_make(const char *name, struct instance *instance, struct err *err)
 {
@@ -48,7 +51,8 @@ static int instance_make(const char *name, struct instance *instance, struct err
 			return err_set_errno(err, ERR_NO_TEE, ENXIO, "'" TSM_DIR "': no TEE's driver is behind it");
 		if (errno == EBUSY || errno == EEXIST)
 			return err_set_errno(err, ERR_DEVICE, errno, "'" TSM_DIR "': cannot make an instance now");
-		return err_set_errno(err, ERR_SYSTEM, errno, "'" TSM_DIR "': cannot make an instance (is sealpod root?)");
+		return err_set_errno(err, ERR_SYSTEM, errno,
+				     "'" TSM_DIR "': cannot make an instance (is sealpod root?)");
 	}
 	(void)stpncpy(instance->name, name, sizeof(instance->name) - 1); /* the last byte stays zero */
 	instance->dir = openat(instance->parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -123,9 +127,11 @@ static const struct {
 	{ ETIMEDOUT, ERR_DEVICE, "the host did not answer in time" },
 	{ EIO, ERR_DEVICE, "the request to the host failed" },
 	{ EAGAIN, ERR_DEVICE, "the report is not ready" },
-	{ EINVAL, ERR_SYSTEM, "the TEE refuses the request (privilege level below the kernel's, or input of the wrong length)" },
+	{ EINVAL, ERR_SYSTEM,
+	  "the TEE refuses the request (privilege level below the kernel's, or input of the wrong length)" },
 	{ ENXIO, ERR_SYSTEM, "the TEE's firmware reports a failure, or its driver is gone" },
-	{ ENOTTY, ERR_SYSTEM, "the kernel has given up its key to the TEE's firmware after an earlier failure: restart the VM" },
+	{ ENOTTY, ERR_SYSTEM,
+	  "the kernel has given up its key to the TEE's firmware after an earlier failure: restart the VM" },
 	{ EFBIG, ERR_SYSTEM, "the report is larger than the kernel takes" },
 };
 
@@ -186,10 +192,13 @@ static int confirm(const struct instance *instance, uint64_t wanted, const char 
 	if (read_number(instance, "generation", &now, err) < 0)
 		return -1;
 	if (now < wanted)
-		return err_set(err, ERR_SYSTEM, "configfs-tsm: the kernel did not take what was written (generation %llu %s, not %llu)",
+		return err_set(err, ERR_SYSTEM,
+			       "configfs-tsm: the kernel did not take what was written (generation %llu %s, not %llu)",
 			       (unsigned long long)now, when, (unsigned long long)wanted);
 	if (now > wanted)
-		return err_set(err, ERR_DEVICE, "configfs-tsm: somebody else wrote to our instance (generation %llu %s, not %llu): the report is discarded",
+		return err_set(err, ERR_DEVICE,
+			       "configfs-tsm: somebody else wrote to our instance (generation %llu %s, not %llu): the "
+			       "report is discarded",
 			       (unsigned long long)now, when, (unsigned long long)wanted);
 	return 0;
 }
@@ -205,7 +214,8 @@ static int ask(const struct instance *instance, const struct report_data *data, 
 	    read_blob(instance, "outblob", outblob, err) < 0)
 		return -1;
 	if (outblob->len == 0)
-		return err_set(err, ERR_DEVICE, "configfs-tsm: the report is empty: the host's quoting service is not reachable");
+		return err_set(err, ERR_DEVICE,
+			       "configfs-tsm: the report is empty: the host's quoting service is not reachable");
 	if (faccessat(instance->dir, "auxblob", F_OK, 0) == 0 && read_blob(instance, "auxblob", auxblob, err) < 0)
 		return -1;
 	return confirm(instance, before + writes, "after reading", err);

@@ -23,8 +23,8 @@
 int tsm_probe(const char *instance, char ret_provider[static TSM_PROVIDER_MAX], struct err *err) WARN_UNUSED;
 
 /* One report over `data`, from the least privilege level that the kernel allows. `ret_outblob` is the
- * report or quote, `ret_auxblob` what the provider has beside it (the certificate table; empty where there is none): set
- * their maxima before. May block for minutes: the host answers when it likes.
+ * report or quote, `ret_auxblob` what the provider has beside it (the certificate table; empty where there is none):
+ * set their maxima before. May block for minutes: the host answers when it likes.
  *
  * Worth another try (ERR_DEVICE): the host was busy, did not answer or gave nothing, or somebody changed the
  * instance. Not worth one (ERR_SYSTEM, ERR_NO_TEE): all else. */

@@ -31,7 +31,10 @@ struct buf {
 	size_t max;
 };
 
-#define BUF_INIT(maximum) { .data = NULL, .len = 0, .cap = 0, .max = (maximum) }
+#define BUF_INIT(maximum)                                                                                              \
+	{                                                                                                              \
+		.data = NULL, .len = 0, .cap = 0, .max = (maximum)                                                     \
+	}
 #define OWNED_BUF CLEANUP(buf_done)
 
 struct bytes bytes_of(const void *data, size_t len);

@@ -13,18 +13,18 @@
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
-#define TAKE_PTR(p)                     \
-	({                              \
-		__typeof__(p) taken_ = (p); \
-		(p) = NULL;             \
-		taken_;                 \
+#define TAKE_PTR(p)                                                                                                    \
+	({                                                                                                             \
+		__typeof__(p) taken_ = (p);                                                                            \
+		(p) = NULL;                                                                                            \
+		taken_;                                                                                                \
 	})
 
-#define TAKE_FD(fd)             \
-	({                      \
-		int taken_ = (fd); \
-		(fd) = -1;      \
-		taken_;         \
+#define TAKE_FD(fd)                                                                                                    \
+	({                                                                                                             \
+		int taken_ = (fd);                                                                                     \
+		(fd) = -1;                                                                                             \
+		taken_;                                                                                                \
 	})
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

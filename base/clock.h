@@ -30,7 +30,10 @@ struct backoff {
 	unsigned tries; /* pauses made so far */
 };
 
-#define BACKOFF_INIT { .base_ms = 500, .cap_ms = 15000, .tries = 0 }
+#define BACKOFF_INIT                                                                                                   \
+	{                                                                                                              \
+		.base_ms = 500, .cap_ms = 15000, .tries = 0                                                            \
+	}
 
 /* The next pause in milliseconds; counts it. */
 int64_t backoff_next(struct backoff *backoff);

@@ -88,8 +88,8 @@ int hex_decode(struct bytes text, struct buf *out, struct err *err)
 		return -1;
 	if (text.len == 0)
 		return 0;
-	if (sodium_hex2bin((unsigned char *)place, text.len / 2, (const char *)text.data, text.len, NULL, &got,
-			   NULL) != 0 ||
+	if (sodium_hex2bin((unsigned char *)place, text.len / 2, (const char *)text.data, text.len, NULL, &got, NULL) !=
+		    0 ||
 	    got != text.len / 2) {
 		shrink(out, before);
 		return err_set(err, ERR_PROTOCOL, "not hexadecimal text");

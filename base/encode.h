@@ -16,9 +16,9 @@
 #include "base/secret.h"
 
 enum base64_kind {
-	BASE64,              /* standard alphabet, padded */
-	BASE64URL,           /* URL-safe alphabet, without padding */
-	BASE64URL_PADDED,    /* URL-safe alphabet, padded */
+	BASE64,		  /* standard alphabet, padded */
+	BASE64URL,	  /* URL-safe alphabet, without padding */
+	BASE64URL_PADDED, /* URL-safe alphabet, padded */
 };
 
 int hex_encode(struct bytes in, struct buf *out, struct err *err) WARN_UNUSED;

@@ -33,8 +33,8 @@ static void mark_cut(char *text, size_t size, int wanted)
 		memcpy(text + size - 4, "...", 4);
 }
 
-__attribute__((format(printf, 4, 0)))
-static void fill(struct err *err, enum err_code code, int sys_errno, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void fill(struct err *err, enum err_code code, int sys_errno,
+						       const char *format, va_list args)
 {
 	char text[ERR_MESSAGE_MAX]; /* the arguments may point into *err */
 	int wanted = vsnprintf(text, sizeof(text), format, args);

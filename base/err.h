@@ -30,23 +30,23 @@ enum {
 };
 
 /* X(symbol, name, exit status, worth a retry?, what it means) */
-#define ERR_TABLE(X)                                                                                \
-	X(ERR_USAGE, "usage", EXIT_CONFIG, false, "the command line is wrong")                      \
-	X(ERR_CONFIG, "configuration", EXIT_CONFIG, false, "the configuration is wrong")            \
-	X(ERR_TLS, "tls", EXIT_CONFIG, false, "the server's certificate is not signed by the pinned CA") \
-	X(ERR_NO_TEE, "no-tee", EXIT_TEE, false, "this is not a TEE, or not the wanted one")        \
-	X(ERR_BINDING, "binding", EXIT_TEE, false, "the report does not carry this init-data")      \
-	X(ERR_DENIED, "denied", EXIT_DENIED, false, "the KBS or its policy said no")                \
-	X(ERR_CREDENTIAL, "credential", EXIT_CREDENTIAL, false, "the key material is unusable")     \
-	X(ERR_CLOCK, "clock", EXIT_CLOCK, false, "the clock is outside a certificate's or token's window") \
-	X(ERR_NETWORK, "network", EXIT_TEMPORARY, true, "the server could not be reached")          \
-	X(ERR_TIMEOUT, "timeout", EXIT_TEMPORARY, true, "the time ran out")                         \
-	X(ERR_SERVER, "server", EXIT_TEMPORARY, true, "the server is in trouble")                   \
-	X(ERR_PROTOCOL, "protocol", EXIT_TEMPORARY, false, "the server's answer makes no sense")    \
-	X(ERR_MISSING, "missing", EXIT_TEMPORARY, true, "a resource is missing or unreadable")      \
-	X(ERR_DEVICE, "device", EXIT_TEMPORARY, true, "a device is busy or broken")                 \
-	X(ERR_SYSTEM, "system", EXIT_TEMPORARY, false, "the operating system refused something")    \
-	X(ERR_EXEC, "exec", EXIT_CANNOT_EXEC, false, "the program could not be executed")           \
+#define ERR_TABLE(X)                                                                                                   \
+	X(ERR_USAGE, "usage", EXIT_CONFIG, false, "the command line is wrong")                                         \
+	X(ERR_CONFIG, "configuration", EXIT_CONFIG, false, "the configuration is wrong")                               \
+	X(ERR_TLS, "tls", EXIT_CONFIG, false, "the server's certificate is not signed by the pinned CA")               \
+	X(ERR_NO_TEE, "no-tee", EXIT_TEE, false, "this is not a TEE, or not the wanted one")                           \
+	X(ERR_BINDING, "binding", EXIT_TEE, false, "the report does not carry this init-data")                         \
+	X(ERR_DENIED, "denied", EXIT_DENIED, false, "the KBS or its policy said no")                                   \
+	X(ERR_CREDENTIAL, "credential", EXIT_CREDENTIAL, false, "the key material is unusable")                        \
+	X(ERR_CLOCK, "clock", EXIT_CLOCK, false, "the clock is outside a certificate's or token's window")             \
+	X(ERR_NETWORK, "network", EXIT_TEMPORARY, true, "the server could not be reached")                             \
+	X(ERR_TIMEOUT, "timeout", EXIT_TEMPORARY, true, "the time ran out")                                            \
+	X(ERR_SERVER, "server", EXIT_TEMPORARY, true, "the server is in trouble")                                      \
+	X(ERR_PROTOCOL, "protocol", EXIT_TEMPORARY, false, "the server's answer makes no sense")                       \
+	X(ERR_MISSING, "missing", EXIT_TEMPORARY, true, "a resource is missing or unreadable")                         \
+	X(ERR_DEVICE, "device", EXIT_TEMPORARY, true, "a device is busy or broken")                                    \
+	X(ERR_SYSTEM, "system", EXIT_TEMPORARY, false, "the operating system refused something")                       \
+	X(ERR_EXEC, "exec", EXIT_CANNOT_EXEC, false, "the program could not be executed")                              \
 	X(ERR_NOT_FOUND, "not-found", EXIT_NOT_FOUND, false, "the program was not found")
 
 enum err_code {
@@ -54,7 +54,7 @@ enum err_code {
 #define X(symbol, name, status, retry, text) symbol,
 	ERR_TABLE(X)
 #undef X
-	ERR_COUNT_
+		ERR_COUNT_
 };
 
 /* Longest message, terminator included; longer ones end in "...". */
@@ -79,8 +79,7 @@ struct err_info {
 /* Each returns -1, so that `return err_set(err, …)` reads well. Control bytes
  * in the result are replaced by '?': a message may quote hostile text. `err`
  * may be NULL. */
-int err_set(struct err *err, enum err_code code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int err_set(struct err *err, enum err_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Like err_set(), with ": <strerror>" and errno recorded. */
 int err_set_errno(struct err *err, enum err_code code, int sys_errno, const char *format, ...)

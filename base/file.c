@@ -91,8 +91,7 @@ static int give_to(int fd, struct file_owner owner, struct err *err)
 	if (owner.uid == geteuid() && owner.gid == getegid())
 		return 0;
 	if (fchown(fd, owner.uid, owner.gid) < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot give it to uid %u, gid %u", owner.uid,
-				     owner.gid);
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot give it to uid %u, gid %u", owner.uid, owner.gid);
 	return 0;
 }
 
@@ -149,8 +148,7 @@ static int replace(int dirfd, const char *name, const struct content *content, m
 	return 0;
 }
 
-int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, struct file_owner owner,
-		 struct err *err)
+int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, struct file_owner owner, struct err *err)
 {
 	const struct content content = { .data = data, .from = -1 };
 	return replace(dirfd, name, &content, mode, owner, err);

@@ -83,14 +83,18 @@ struct http_response {
 	 * their Date, whose unit is the second; negative: ahead. */
 	bool clock_known;
 	int64_t clock_behind;
-	struct buf headers;  /* "name: value\n" lines, names in lower case; trailers (gRPC) appended */
-	struct buf body;     /* set .max before the call */
+	struct buf headers; /* "name: value\n" lines, names in lower case; trailers (gRPC) appended */
+	struct buf body;    /* set .max before the call */
 	/* If set (and allocated by the caller, whose it stays), the body goes there and
 	 * nowhere else, and its capacity is the limit. */
 	struct secret *secret_body;
 };
 
-#define HTTP_RESPONSE_INIT(max_body) { .status = 0, .headers = BUF_INIT(HTTP_MAX_HEADER_BYTES), .body = BUF_INIT(max_body), .secret_body = NULL }
+#define HTTP_RESPONSE_INIT(max_body)                                                                                   \
+	{                                                                                                              \
+		.status = 0, .headers = BUF_INIT(HTTP_MAX_HEADER_BYTES), .body = BUF_INIT(max_body),                   \
+		.secret_body = NULL                                                                                    \
+	}
 #define OWNED_RESPONSE CLEANUP(http_response_done)
 void http_response_done(struct http_response *response);
 
@@ -107,8 +111,8 @@ void http_client_cleanup(struct http_client **client);
  * and after a failure it is empty (secret_body: wiped). A connection on which a
  * transfer failed is never used again. A `deadline` of NULL: none. A request on a kept connection which
  * the server closes unanswered is sent once more on a new one. */
-int http_perform(struct http_client *client, const struct http_request *request,
-		 const struct deadline *deadline, struct http_response *response, struct err *err) WARN_UNUSED;
+int http_perform(struct http_client *client, const struct http_request *request, const struct deadline *deadline,
+		 struct http_response *response, struct err *err) WARN_UNUSED;
 
 /* The first value of a header (name in lower case) becomes the content of `out`;
  * false, and `out` empty, if it is absent or longer than out->max. */

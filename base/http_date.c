@@ -58,8 +58,8 @@ bool http_date_parse(struct bytes text, int64_t *ret_seconds)
 	struct tm parts = given;
 	time_t seconds = timegm(&parts); /* it makes 1 March of 30 February: then the parts have changed */
 	bool leap = given.tm_sec == 60;
-	if (!leap && (parts.tm_mday != given.tm_mday || parts.tm_mon != given.tm_mon || parts.tm_hour != given.tm_hour ||
-		      parts.tm_min != given.tm_min || parts.tm_sec != given.tm_sec))
+	if (!leap && (parts.tm_mday != given.tm_mday || parts.tm_mon != given.tm_mon ||
+		      parts.tm_hour != given.tm_hour || parts.tm_min != given.tm_min || parts.tm_sec != given.tm_sec))
 		return false;
 	*ret_seconds = (int64_t)seconds;
 	return true;

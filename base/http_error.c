@@ -28,7 +28,8 @@ static int explain_clock(const struct http_transfer *transfer, struct err *err)
 	return err_set(
 		err, ERR_CLOCK,
 		"the certificate '%s' of '%s' is valid from %s to %s, but the clock here says %s, %lld s %s: if the "
-		"certificate is good, this machine's clock is at least that far %s; set the clock, or renew the certificate",
+		"certificate is good, this machine's clock is at least that far %s; set the clock, or renew the "
+		"certificate",
 		verify->subject, transfer->client->peer, verify->not_before, verify->not_after, here,
 		(long long)llabs(verify->outside), verify->outside < 0 ? "too early" : "too late",
 		verify->outside < 0 ? "behind" : "ahead");

@@ -122,8 +122,8 @@ const struct json *json_member(const struct json *object, const char *name)
 static const char *type_name(enum json_type type)
 {
 	static const char *const names[] = {
-		[JSON_NULL] = "null",       [JSON_BOOL] = "a boolean",  [JSON_NUMBER] = "a number",
-		[JSON_STRING] = "a string", [JSON_ARRAY] = "an array",  [JSON_OBJECT] = "an object",
+		[JSON_NULL] = "null",	    [JSON_BOOL] = "a boolean", [JSON_NUMBER] = "a number",
+		[JSON_STRING] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
 	};
 	return names[type];
 }
@@ -236,7 +236,8 @@ static int check_place(const struct json *parent, const char *name, struct err *
 {
 	enum json_type type = json_type(parent);
 	if (!name && type != JSON_ARRAY)
-		return err_set(err, ERR_PROTOCOL, "cannot append an element: the parent is %s, not an array", type_name(type));
+		return err_set(err, ERR_PROTOCOL, "cannot append an element: the parent is %s, not an array",
+			       type_name(type));
 	if (!name)
 		return 0;
 	if (type != JSON_OBJECT)
@@ -285,7 +286,8 @@ int json_add_array(struct json *parent, const char *name, struct json **ret_chil
 int json_add_string(struct json *parent, const char *name, const char *text, struct err *err)
 {
 	if (!utf8_valid(bytes_of_text(text)))
-		return err_set(err, ERR_PROTOCOL, "the text for the member '%s' is not valid UTF-8", name ? name : "[]");
+		return err_set(err, ERR_PROTOCOL, "the text for the member '%s' is not valid UTF-8",
+			       name ? name : "[]");
 	return add_new(parent, name, cJSON_CreateString(text), NULL, err);
 }
 
@@ -297,7 +299,8 @@ int json_add_bool(struct json *parent, const char *name, bool value, struct err 
 int json_add_u64(struct json *parent, const char *name, uint64_t value, struct err *err)
 {
 	if (value > (uint64_t)JSON_MAX_INTEGER)
-		return err_set(err, ERR_PROTOCOL, "the number for the member '%s' is beyond 2^53 - 1", name ? name : "[]");
+		return err_set(err, ERR_PROTOCOL, "the number for the member '%s' is beyond 2^53 - 1",
+			       name ? name : "[]");
 	return add_new(parent, name, cJSON_CreateNumber((double)value), NULL, err);
 }
 

@@ -43,8 +43,10 @@ const struct json *json_member(const struct json *object, const char *name);
 int json_get_string(const struct json *object, const char *name, const char **ret_text, struct err *err) WARN_UNUSED;
 int json_get_bool(const struct json *object, const char *name, bool *ret_value, struct err *err) WARN_UNUSED;
 int json_get_u64(const struct json *object, const char *name, uint64_t *ret_value, struct err *err) WARN_UNUSED;
-int json_get_object(const struct json *object, const char *name, const struct json **ret_value, struct err *err) WARN_UNUSED;
-int json_get_array(const struct json *object, const char *name, const struct json **ret_value, struct err *err) WARN_UNUSED;
+int json_get_object(const struct json *object, const char *name, const struct json **ret_value,
+		    struct err *err) WARN_UNUSED;
+int json_get_array(const struct json *object, const char *name, const struct json **ret_value,
+		   struct err *err) WARN_UNUSED;
 
 /* The value as text, NULL if it is not a string. */
 const char *json_text(const struct json *value);

@@ -90,7 +90,8 @@ static int print_number(struct printer *p, double value)
 		return buf_printf(p->out, p->err, "%.0f", value);
 	if (p->canonical)
 		return err_set(p->err, ERR_PROTOCOL,
-			       "the number %.17g cannot be in canonical JSON: only whole numbers up to 2^53 - 1 can", value);
+			       "the number %.17g cannot be in canonical JSON: only whole numbers up to 2^53 - 1 can",
+			       value);
 	return print_inexact(p, value);
 }
 
@@ -128,7 +129,8 @@ static int print_nested(struct printer *p, const struct json *value)
 {
 	bool object = json_type(value) == JSON_OBJECT;
 	if (p->depth == JSON_MAX_DEPTH)
-		return err_set(p->err, ERR_PROTOCOL, "JSON nested deeper than %d levels cannot be written", JSON_MAX_DEPTH);
+		return err_set(p->err, ERR_PROTOCOL, "JSON nested deeper than %d levels cannot be written",
+			       JSON_MAX_DEPTH);
 	p->depth++;
 	if (put(p, object ? "{" : "["))
 		return -1;

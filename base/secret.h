@@ -21,7 +21,10 @@ struct secret {
 	size_t cap;
 };
 
-#define SECRET_INIT { .data = NULL, .len = 0, .cap = 0 }
+#define SECRET_INIT                                                                                                    \
+	{                                                                                                              \
+		.data = NULL, .len = 0, .cap = 0                                                                       \
+	}
 #define OWNED_SECRET CLEANUP(secret_done)
 
 /* Largest secret taken anywhere: keys, chains and configuration are far below. */

@@ -29,7 +29,7 @@ struct block {
 
 struct toml_doc {
 	struct block *blocks; /* the newest first */
-	void *index;          /* tsearch() tree of all values that have a key; gone after reading */
+	void *index;	      /* tsearch() tree of all values that have a key; gone after reading */
 	struct toml_value root;
 };
 

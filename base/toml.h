@@ -24,7 +24,7 @@ enum toml_type {
 	TOML_INTEGER,
 	TOML_FLOAT,
 	TOML_BOOL,
-	TOML_DATETIME,       /* offset date-time */
+	TOML_DATETIME, /* offset date-time */
 	TOML_DATETIME_LOCAL,
 	TOML_DATE_LOCAL,
 	TOML_TIME_LOCAL,
@@ -43,7 +43,7 @@ void toml_cleanup(struct toml_doc **doc);
 const struct toml_value *toml_root(const struct toml_doc *doc);
 
 enum toml_type toml_type(const struct toml_value *value);
-const char *toml_type_name(enum toml_type type); /* "string", "integer", … */
+const char *toml_type_name(enum toml_type type);    /* "string", "integer", … */
 unsigned toml_line(const struct toml_value *value); /* where its key, header or element stands, from 1 */
 
 /* Each must be called for a value of its type. Strings may hold NULs (\u0000). */

@@ -111,7 +111,8 @@ int toml_fail(struct toml_parser *p, const char *format, ...)
 	path.text[path.len] = '\0';
 	if (!path.len)
 		return err_set(p->err, ERR_CONFIG, "line %u: %s", p->line, text);
-	return err_set(p->err, ERR_CONFIG, "line %u: %s '%s': %s", p->line, p->where ? "key" : "table", path.text, text);
+	return err_set(p->err, ERR_CONFIG, "line %u: %s '%s': %s", p->line, p->where ? "key" : "table", path.text,
+		       text);
 }
 
 int toml_no_memory(struct toml_parser *p)

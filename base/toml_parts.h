@@ -9,10 +9,10 @@
 
 /* How a table or array came to be: it decides who may still add to it. */
 enum toml_made {
-	TOML_BY_VALUE,  /* right of a '=': closed, nobody may add */
-	TOML_BY_PATH,   /* a parent that a [header] implies: may still be defined */
+	TOML_BY_VALUE,	/* right of a '=': closed, nobody may add */
+	TOML_BY_PATH,	/* a parent that a [header] implies: may still be defined */
 	TOML_BY_HEADER, /* [table] and [[array]] */
-	TOML_BY_DOTS,   /* a parent that a dotted key implies */
+	TOML_BY_DOTS,	/* a parent that a dotted key implies */
 };
 
 struct toml_value {
@@ -27,7 +27,7 @@ struct toml_value {
 		struct {
 			struct toml_value *first;
 			struct toml_value *last;
-		} children; /* array, table */
+		} children;	   /* array, table */
 		struct bytes text; /* string, dates and times */
 		int64_t integer;
 		double real;
@@ -46,9 +46,9 @@ struct toml_parser {
 	const uint8_t *at;
 	const uint8_t *end;
 	unsigned line;
-	struct toml_value *table;       /* of the current [section] */
+	struct toml_value *table;	/* of the current [section] */
 	const struct toml_value *where; /* the key being read, for messages; NULL when not known */
-	struct buf scratch;             /* text of the string or number being read */
+	struct buf scratch;		/* text of the string or number being read */
 	struct err *err;
 };
 

@@ -15,7 +15,7 @@
 struct quoted {
 	struct toml_parser *p;
 	char quote;
-	bool lines; /* in three quotes */
+	bool lines;    /* in three quotes */
 	unsigned line; /* where it began */
 };
 
@@ -46,7 +46,8 @@ static int add_unicode(struct quoted *q, int digits)
 	}
 	size_t len = utf8_encode(scalar, bytes);
 	if (!len)
-		return toml_fail(q->p, "U+%04X is no Unicode letter: surrogates and values above U+10FFFF are not", scalar);
+		return toml_fail(q->p, "U+%04X is no Unicode letter: surrogates and values above U+10FFFF are not",
+				 scalar);
 	return add(q, bytes_of(bytes, len));
 }
 
@@ -109,7 +110,8 @@ static int lost_quote(struct quoted *q)
 	q->p->line = q->line;
 	if (!q->lines)
 		return toml_fail(q->p, "the closing %c is missing at the end of the line", q->quote);
-	return toml_fail(q->p, "the closing %c%c%c is missing; the text ends in line %u", q->quote, q->quote, q->quote, here);
+	return toml_fail(q->p, "the closing %c%c%c is missing; the text ends in line %u", q->quote, q->quote, q->quote,
+			 here);
 }
 
 /* What is neither plain nor a quote. */

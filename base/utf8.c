@@ -9,8 +9,8 @@
 #include "base/utf8.h"
 
 struct lead {
-	uint8_t from, to;                /* range of the first byte */
-	uint8_t second_from, second_to;  /* of the second, which carries the exclusions */
+	uint8_t from, to;		/* range of the first byte */
+	uint8_t second_from, second_to; /* of the second, which carries the exclusions */
 	uint8_t len;
 };
 

@@ -20,13 +20,16 @@
 
 /* A token of the KBS with the key to which the KBS encrypts for it. */
 struct aa_token {
-	struct buf jwt;      /* goes into "Authorization: Bearer"; never printed */
+	struct buf jwt; /* goes into "Authorization: Bearer"; never printed */
 	struct tee_key *key;
-	int64_t issued_at;   /* seconds since 1970 as the token says it, 0 where it does not */
+	int64_t issued_at; /* seconds since 1970 as the token says it, 0 where it does not */
 	int64_t expires_at;
 };
 
-#define AA_TOKEN_INIT { .jwt = BUF_INIT(AA_TOKEN_MAX) }
+#define AA_TOKEN_INIT                                                                                                  \
+	{                                                                                                              \
+		.jwt = BUF_INIT(AA_TOKEN_MAX)                                                                          \
+	}
 void aa_token_done(struct aa_token *token);
 #define OWNED_AA_TOKEN CLEANUP(aa_token_done)
 
@@ -45,9 +48,11 @@ void aa_cleanup(struct aa **aa);
 /* Errors of all: those of ttrpc_call(), ERR_TIMEOUT (the agent's own), ERR_SERVER (the agent
  * says that it failed; it hides why), ERR_PROTOCOL (it has no such call, or its answer makes no
  * sense). Each aa_get_token() and aa_get_evidence() costs a hardware report. */
-int aa_get_tee_type(struct aa *aa, const struct deadline *deadline, char ret_tee[static 32], struct err *err) WARN_UNUSED;
+int aa_get_tee_type(struct aa *aa, const struct deadline *deadline, char ret_tee[static 32],
+		    struct err *err) WARN_UNUSED;
 int aa_get_evidence(struct aa *aa, struct bytes runtime_data, const struct deadline *deadline, struct buf *ret_json,
 		    struct err *err) WARN_UNUSED;
-int aa_get_token(struct aa *aa, const struct deadline *deadline, struct aa_token *ret_token, struct err *err) WARN_UNUSED;
+int aa_get_token(struct aa *aa, const struct deadline *deadline, struct aa_token *ret_token,
+		 struct err *err) WARN_UNUSED;
 
 #endif

@@ -55,7 +55,8 @@ static void copy_text(char *to, size_t size, const char *text)
 
 static void read_vector(const struct json *vector, struct appraisal_submod *submod)
 {
-	for (const struct json *m = json_first(vector); m && submod->claim_count < APPRAISAL_CLAIMS_MAX; m = json_next(m)) {
+	for (const struct json *m = json_first(vector); m && submod->claim_count < APPRAISAL_CLAIMS_MAX;
+	     m = json_next(m)) {
 		struct appraisal_claim *claim = &submod->claims[submod->claim_count];
 		if (!read_small(m, &claim->value))
 			continue;
@@ -83,7 +84,8 @@ int appraisal_read(struct bytes jwt, struct appraisal *ret_appraisal, struct err
 		return -1;
 	appraisal.issued_at = read_time(claims, "iat");
 	appraisal.expires_at = read_time(claims, "exp");
-	for (const struct json *m = json_first(submods); m && appraisal.submod_count < APPRAISAL_SUBMODS_MAX; m = json_next(m))
+	for (const struct json *m = json_first(submods); m && appraisal.submod_count < APPRAISAL_SUBMODS_MAX;
+	     m = json_next(m))
 		if (json_type(m) == JSON_OBJECT)
 			read_submod(m, &appraisal.submods[appraisal.submod_count++]);
 	*ret_appraisal = appraisal;

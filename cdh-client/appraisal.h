@@ -21,7 +21,7 @@ struct appraisal_claim {
 };
 
 struct appraisal_submod {
-	char name[16];   /* "cpu0", "gpu0", … */
+	char name[16];	 /* "cpu0", "gpu0", … */
 	char status[32]; /* "affirming", "warning", "contraindicated", "none" */
 	char policy[64];
 	size_t claim_count;

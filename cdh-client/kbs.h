@@ -49,7 +49,7 @@ struct kbs_options {
 	enum tee_key_kind tee_key;
 	struct kbs_evidence evidence;
 	struct kbs_token_source token; /* all zero: attest with `evidence` */
-	struct bytes initdata; /* sent along in /attest when not empty */
+	struct bytes initdata;	       /* sent along in /attest when not empty */
 	struct deadline deadline;
 	struct kbs_facts *facts; /* filled as the session goes on; NULL: nobody wants to know */
 };
@@ -68,7 +68,8 @@ void kbs_close(struct kbs *kbs);
 void kbs_cleanup(struct kbs **kbs);
 #define OWNED_KBS CLEANUP(kbs_cleanup)
 
-/* Asks for a challenge and does nothing with it: can this KBS be attested to? Spends no evidence. Errors as of kbs_get(). */
+/* Asks for a challenge and does nothing with it: can this KBS be attested to? Spends no evidence. Errors as of
+ * kbs_get(). */
 int kbs_probe(struct kbs *kbs, struct err *err) WARN_UNUSED;
 
 /* Fetches one resource, attesting first if this session has not. Errors: ERR_DENIED,

@@ -10,10 +10,10 @@
 /* What a whole answer means for the caller's next step. */
 enum kbs_verdict {
 	KBS_VERDICT_OK,
-	KBS_VERDICT_FINAL,        /* the error stands */
+	KBS_VERDICT_FINAL,	  /* the error stands */
 	KBS_VERDICT_SESSION_LOST, /* TokenNotFound, TokenVerifierError */
-	KBS_VERDICT_REFUSED,      /* AttestationError */
-	KBS_VERDICT_UNREADABLE,   /* PluginInternalError */
+	KBS_VERDICT_REFUSED,	  /* AttestationError */
+	KBS_VERDICT_UNREADABLE,	  /* PluginInternalError */
 };
 
 /* What was asked, for messages. */

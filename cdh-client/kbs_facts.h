@@ -12,13 +12,13 @@
 #include "cdh-client/uri.h"
 
 struct kbs_facts {
-	bool answered;         /* at all */
+	bool answered;	       /* at all */
 	unsigned attestations; /* how often evidence was sent, or a token asked for */
 	bool clock_known;
 	int64_t clock_behind; /* of the last answer with a Date, as in struct http_response */
 	/* The last answer, where it was no 200. */
-	int status; /* 0: it was */
-	char asked[KBS_URI_MAX]; /* "/auth", "/attest" or the resource */
+	int status;		     /* 0: it was */
+	char asked[KBS_URI_MAX];     /* "/auth", "/attest" or the resource */
 	struct rcar_problem problem; /* type "" where the body was no problem document */
 	bool appraised;
 	struct appraisal appraisal; /* of the last token */

@@ -43,7 +43,8 @@ static int read_selected_hash(const struct json *extra, enum digest_alg *hash, s
 			continue;
 		const char *name = json_text(m);
 		if (!name || digest_alg_by_name(bytes_of_text(name), hash) < 0 || *hash == DIGEST_SHA1)
-			return err_set(err, ERR_PROTOCOL, "the selected hash algorithm '%s' is not one that was offered",
+			return err_set(err, ERR_PROTOCOL,
+				       "the selected hash algorithm '%s' is not one that was offered",
 				       name ? name : "(not a string)");
 	}
 	return 0;
@@ -144,7 +145,8 @@ int rcar_parse_cookie(const char *set_cookie, char ret_value[static RCAR_COOKIE_
 	while (is_cookie_char(value[len]))
 		len++;
 	if (len == 0 || len >= RCAR_COOKIE_MAX || (value[len] != 0 && value[len] != ';'))
-		return err_set(err, ERR_PROTOCOL, "the value of the KBS's session cookie is empty, too long or malformed");
+		return err_set(err, ERR_PROTOCOL,
+			       "the value of the KBS's session cookie is empty, too long or malformed");
 	memcpy(ret_value, value, len);
 	ret_value[len] = 0;
 	return 0;

@@ -18,12 +18,12 @@
 /* The answer to /auth. */
 struct rcar_challenge {
 	char nonce[RCAR_NONCE_MAX]; /* opaque text, goes back exactly as it came */
-	enum digest_alg hash;       /* of the runtime data; SHA-384 unless the KBS selected another */
+	enum digest_alg hash;	    /* of the runtime data; SHA-384 unless the KBS selected another */
 };
 
 /* What the KBS says when it says no. */
 struct rcar_problem {
-	char type[64];    /* the last part of its URI: "PolicyDeny", … */
+	char type[64]; /* the last part of its URI: "PolicyDeny", … */
 	char detail[512];
 };
 

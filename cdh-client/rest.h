@@ -29,8 +29,8 @@ void rest_cleanup(struct rest **rest);
  * ERR_CREDENTIAL: a resource that is empty or still sealed text. Each call attests anew. */
 int rest_get(struct rest *rest, const struct kbs_uri *uri, const struct deadline *deadline, struct secret *ret_secret,
 	     struct err *err) WARN_UNUSED;
-int rest_get_token(struct rest *rest, const struct deadline *deadline, struct aa_token *ret_token, struct err *err)
-	WARN_UNUSED;
+int rest_get_token(struct rest *rest, const struct deadline *deadline, struct aa_token *ret_token,
+		   struct err *err) WARN_UNUSED;
 
 /* What `GET /info` says; attests nothing. ERR_PROTOCOL if this is no api-server-rest. */
 struct rest_info {
@@ -40,7 +40,7 @@ struct rest_info {
 	bool attestation;
 };
 
-int rest_get_info(struct rest *rest, const struct deadline *deadline, struct rest_info *ret_info, struct err *err)
-	WARN_UNUSED;
+int rest_get_info(struct rest *rest, const struct deadline *deadline, struct rest_info *ret_info,
+		  struct err *err) WARN_UNUSED;
 
 #endif

@@ -40,16 +40,17 @@ enum sealed_kind {
 
 struct sealed {
 	enum sealed_kind kind;
-	char kid[KBS_URI_MAX];      /* the key that the text itself names: for messages */
-	char provider[64];          /* "kbs", "aliyun", … */
-	char name[KBS_URI_MAX];     /* vault: what the provider is asked for */
-	char key_id[KBS_URI_MAX];   /* envelope: the service's key */
+	char kid[KBS_URI_MAX];	  /* the key that the text itself names: for messages */
+	char provider[64];	  /* "kbs", "aliyun", … */
+	char name[KBS_URI_MAX];	  /* vault: what the provider is asked for */
+	char key_id[KBS_URI_MAX]; /* envelope: the service's key */
 };
 
 /* Reads the text and verifies its signature by `key`, which must not be NULL: there is no way past
  * it here. ERR_CREDENTIAL naming the part that is wrong: prefix, four parts, base64url,
  * header (alg other than ES256, "crit"), signature, payload. */
-int sealed_open(struct bytes text, const struct sealed_key *key, struct sealed *ret_sealed, struct err *err) WARN_UNUSED;
+int sealed_open(struct bytes text, const struct sealed_key *key, struct sealed *ret_sealed,
+		struct err *err) WARN_UNUSED;
 
 /* Where to fetch a vault secret whose provider is "kbs". ERR_CONFIG with the reason for all
  * others: they need the data hub's ttrpc (cdh_unseal()). */

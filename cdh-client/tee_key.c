@@ -25,9 +25,9 @@ struct tee_key_traits {
 	enum tee_key_kind kind;
 	const char *config_name;
 	const char *alg;
-	const char *crv;    /* JWK name, NULL for RSA */
-	const char *group;  /* OpenSSL's name */
-	size_t field_len;   /* bytes of a coordinate */
+	const char *crv;   /* JWK name, NULL for RSA */
+	const char *group; /* OpenSSL's name */
+	size_t field_len;  /* bytes of a coordinate */
 };
 
 static const struct tee_key_traits all_traits[] = {
@@ -114,12 +114,14 @@ int tee_key_from_pem(struct bytes pem, struct tee_key **ret_key, struct err *err
 {
 	CLEANUP(cleanup_bio) BIO *bio = BIO_new_mem_buf(pem.data, pem.len > INT_MAX ? 0 : (int)pem.len);
 	/* An empty passphrase: OpenSSL must never prompt. */
-	CLEANUP(cleanup_pkey) EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t)"") : NULL;
+	CLEANUP(cleanup_pkey)
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "") : NULL;
 	if (!pkey)
 		return err_set(err, ERR_PROTOCOL, "the TEE key is not an unencrypted private key in PEM");
 	const struct tee_key_traits *traits = traits_of(pkey);
 	if (!traits)
-		return err_set(err, ERR_PROTOCOL, "the TEE key is neither EC P-256, EC P-521 nor RSA of 2048 bits or more");
+		return err_set(err, ERR_PROTOCOL,
+			       "the TEE key is neither EC P-256, EC P-521 nor RSA of 2048 bits or more");
 	return wrap_up(TAKE_PTR(pkey), traits, ret_key, err);
 }
 
@@ -189,8 +191,7 @@ static int read_coordinate(const struct json *epk, const char *name, size_t len,
 {
 	const char *text;
 	size_t before = point->len;
-	if (json_get_string(epk, name, &text, err) < 0 ||
-	    base64_decode(BASE64URL, bytes_of_text(text), point, err) < 0)
+	if (json_get_string(epk, name, &text, err) < 0 || base64_decode(BASE64URL, bytes_of_text(text), point, err) < 0)
 		return err_wrap(err, "'epk' of the JWE");
 	if (point->len - before != len)
 		return err_set(err, ERR_PROTOCOL, "'epk' of the JWE: '%s' is %zu bytes long, not %zu", name,
@@ -206,7 +207,8 @@ static int import_point(const struct tee_key_traits *traits, struct bytes point,
 		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.data, point.len),
 		OSSL_PARAM_construct_end(),
 	};
-	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, ret_pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+	    EVP_PKEY_fromdata(ctx, ret_pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
 		return err_set(err, ERR_PROTOCOL, "'epk' of the JWE is not a point on %s", traits->crv);
 	return 0;
 }
@@ -219,7 +221,8 @@ static int read_epk(const struct tee_key *key, const struct json *header, EVP_PK
 	    json_get_string(epk, "crv", &crv, err) < 0)
 		return err_wrap(err, "protected header of the JWE");
 	if (strcmp(kty, "EC") != 0 || strcmp(crv, key->traits->crv) != 0)
-		return err_set(err, ERR_PROTOCOL, "'epk' of the JWE is %s on '%s', not EC on '%s'", kty, crv, key->traits->crv);
+		return err_set(err, ERR_PROTOCOL, "'epk' of the JWE is %s on '%s', not EC on '%s'", kty, crv,
+			       key->traits->crv);
 	struct buf point OWNED_BUF = BUF_INIT(1 + 2 * 66);
 	if (buf_append_byte(&point, POINT_CONVERSION_UNCOMPRESSED, err) < 0 ||
 	    read_coordinate(epk, "x", key->traits->field_len, &point, err) < 0 ||
@@ -251,7 +254,8 @@ static int concat_kdf(const struct tee_key *key, EVP_PKEY *peer, struct secret *
 	static const uint8_t parties_and_bits[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
 	struct secret input OWNED_SECRET = SECRET_INIT;
 	if (secret_alloc(&input, 4 + 66 + 4 + 14 + 12, err) < 0 ||
-	    secret_append(&input, bytes_of(counter, sizeof(counter)), err) < 0 || derive_z(key, peer, &input, err) < 0 ||
+	    secret_append(&input, bytes_of(counter, sizeof(counter)), err) < 0 ||
+	    derive_z(key, peer, &input, err) < 0 ||
 	    secret_append(&input, bytes_of(alg_len, sizeof(alg_len)), err) < 0 ||
 	    secret_append(&input, bytes_of_text("ECDH-ES+A256KW"), err) < 0 ||
 	    secret_append(&input, bytes_of(parties_and_bits, sizeof(parties_and_bits)), err) < 0 ||
@@ -278,7 +282,8 @@ static int aes_unwrap(const struct secret *kek, struct bytes wrapped, struct sec
 		return -1;
 	if (EVP_DecryptInit_ex2(ctx, EVP_aes_256_wrap(), kek->data, NULL, NULL) != 1 ||
 	    EVP_DecryptUpdate(ctx, cek->data, &len, wrapped.data, (int)wrapped.len) != 1 || len != CEK_LEN)
-		return err_set(err, ERR_PROTOCOL, "'encrypted_key' of the JWE does not unwrap: it is not for this TEE key");
+		return err_set(err, ERR_PROTOCOL,
+			       "'encrypted_key' of the JWE does not unwrap: it is not for this TEE key");
 	cek->len = CEK_LEN;
 	return 0;
 }
@@ -301,9 +306,11 @@ static int unwrap_rsa(const struct tee_key *key, struct bytes wrapped, struct se
 		return -1;
 	/* Both digests: OpenSSL's default for either is SHA-1, which the KBS does not use. */
 	if (!ctx || EVP_PKEY_decrypt_init(ctx) != 1 || EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) != 1 ||
-	    EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) != 1 || EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) != 1 ||
+	    EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) != 1 ||
+	    EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) != 1 ||
 	    EVP_PKEY_decrypt(ctx, cek->data, &len, wrapped.data, wrapped.len) != 1 || len != CEK_LEN)
-		return err_set(err, ERR_PROTOCOL, "'encrypted_key' of the JWE does not decrypt: it is not for this TEE key");
+		return err_set(err, ERR_PROTOCOL,
+			       "'encrypted_key' of the JWE does not decrypt: it is not for this TEE key");
 	cek->len = CEK_LEN;
 	return 0;
 }

@@ -34,12 +34,18 @@ static int check_segments(const char *path, const char *text, struct err *err)
 	while (*at == '/') {
 		size_t len = segment(at + 1);
 		if (len == 0)
-			return err_set(err, ERR_CONFIG, "resource URI '%s': a segment is empty or begins with a character that is not allowed; " ADVICE, text);
+			return err_set(err, ERR_CONFIG,
+				       "resource URI '%s': a segment is empty or begins with a character that is not "
+				       "allowed; " ADVICE,
+				       text);
 		at += 1 + len;
 		count++;
 	}
 	if (*at)
-		return err_set(err, ERR_CONFIG, "resource URI '%s': '%c' is not allowed; " ADVICE " of letters, digits, '_', '-' and '.'", text, *at);
+		return err_set(err, ERR_CONFIG,
+			       "resource URI '%s': '%c' is not allowed; " ADVICE
+			       " of letters, digits, '_', '-' and '.'",
+			       text, *at);
 	if (count != 3)
 		return err_set(err, ERR_CONFIG, "resource URI '%s' has %u segments, not 3; " ADVICE, text, count);
 	return 0;
@@ -58,10 +64,14 @@ int kbs_uri_parse(struct bytes text, struct kbs_uri *ret_uri, struct err *err)
 		return err_set(err, ERR_CONFIG, "'%s' is not a KBS resource URI; " ADVICE, uri.text);
 	const char *path = uri.text + strlen(SCHEME);
 	if (*path != '/')
-		return err_set(err, ERR_CONFIG, "resource URI '%s' names a host, which nobody would ask (the KBS is the configured one); " ADVICE, uri.text);
+		return err_set(err, ERR_CONFIG,
+			       "resource URI '%s' names a host, which nobody would ask (the KBS is the configured "
+			       "one); " ADVICE,
+			       uri.text);
 	if (check_segments(path, uri.text, err) < 0)
 		return -1;
-	(void)snprintf(uri.path, sizeof(uri.path), "/kbs/v0/resource%.*s", (int)(sizeof(uri.path) - sizeof("/kbs/v0/resource")), path);
+	(void)snprintf(uri.path, sizeof(uri.path), "/kbs/v0/resource%.*s",
+		       (int)(sizeof(uri.path) - sizeof("/kbs/v0/resource")), path);
 	*ret_uri = uri;
 	return 0;
 }

@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf token OWNED_BUF = BUF_INIT(2 * APPRAISAL_TOKEN_MAX);
 	try_token(bytes_of(data, size));
 	if (buf_append_text(&token, "e30.", NULL) == 0 &&
-	    base64_encode(BASE64URL, bytes_of(data, size), &token, NULL) == 0 && buf_append_text(&token, ".", NULL) == 0)
+	    base64_encode(BASE64URL, bytes_of(data, size), &token, NULL) == 0 &&
+	    buf_append_text(&token, ".", NULL) == 0)
 		try_token(buf_bytes(&token));
 	return 0;
 }

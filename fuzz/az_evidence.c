@@ -28,7 +28,8 @@ static void again(const struct az_evidence *first)
 	struct json *json OWNED_JSON = NULL;
 	struct az_evidence second OWNED_AZ_EVIDENCE = AZ_EVIDENCE_INIT;
 	struct err err = { 0 };
-	expect(az_evidence_build(first->kind, &first->quoted, buf_bytes(&first->hcl), buf_bytes(&first->endorsement), &json, &err) == 0 &&
+	expect(az_evidence_build(first->kind, &first->quoted, buf_bytes(&first->hcl), buf_bytes(&first->endorsement),
+				 &json, &err) == 0 &&
 		       az_evidence_open(json, &second, &err) == 0,
 	       "what was read cannot be written");
 	expect(second.kind == first->kind && second.version == AZ_EVIDENCE_VERSION, "another kind");
@@ -46,7 +47,8 @@ static void as_plain(const struct json *json)
 	struct json *written OWNED_JSON = NULL;
 	struct err err = { 0 };
 	if (tpm_evidence_open(json, &quoted, &spki, &err) == 0)
-		expect(tpm_evidence_build(&quoted, buf_bytes(&spki), &written, &err) == 0, "plain evidence cannot be written");
+		expect(tpm_evidence_build(&quoted, buf_bytes(&spki), &written, &err) == 0,
+		       "plain evidence cannot be written");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

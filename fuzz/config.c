@@ -19,10 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	bool through_guest = config.source_kind == SOURCE_CDH || config.source_kind == SOURCE_REST;
 	bool bundle = secret_ref_given(&config.trust_bundle) || config.trust_bundle_pem;
-	bool credential = secret_ref_given(&config.credential_pem) ||
-			  (secret_ref_given(&config.credential_key) && secret_ref_given(&config.credential_certificate)) ||
-			  (secret_ref_given(&config.credential_issuer) && config.credential_class);
-	if ((!config.kbs_url && !through_guest) || !config.trust_domain || !config.server_address || !bundle || !credential)
+	bool credential =
+		secret_ref_given(&config.credential_pem) ||
+		(secret_ref_given(&config.credential_key) && secret_ref_given(&config.credential_certificate)) ||
+		(secret_ref_given(&config.credential_issuer) && config.credential_class);
+	if ((!config.kbs_url && !through_guest) || !config.trust_domain || !config.server_address || !bundle ||
+	    !credential)
 		abort();
 	return 0;
 }

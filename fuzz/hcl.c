@@ -28,12 +28,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	expect(hcl_type_of(bytes_of(data, size), &type, &err) == 0 && type == report.type, "two types");
-	expect(report.claims.len == 0 || (report.claims.data >= data + HCL_HEAD_LEN && report.claims.len <= size - HCL_HEAD_LEN &&
-					  report.claims.data + report.claims.len <= data + size),
+	expect(report.claims.len == 0 ||
+		       (report.claims.data >= data + HCL_HEAD_LEN && report.claims.len <= size - HCL_HEAD_LEN &&
+			report.claims.data + report.claims.len <= data + size),
 	       "claims outside");
 	expect(report.hardware.data == data + 32, "the hardware report is elsewhere");
 	(void)hcl_claims_vouched(&report);
 	if (hcl_claims_read(report.claims, &claims, &err) == 0)
-		expect(claims.ak_n.len > 0 && claims.ak_n.len <= HCL_RSA_MAX && claims.ak_e.len > 0, "claims without a key");
+		expect(claims.ak_n.len > 0 && claims.ak_n.len <= HCL_RSA_MAX && claims.ak_e.len > 0,
+		       "claims without a key");
 	return 0;
 }

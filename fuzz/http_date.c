@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base/http_date: any bytes as a Date. What is taken is a time that is written the same way (but for the name of the day,
- * which nobody looks at, and for leap seconds).
+ * base/http_date: any bytes as a Date. What is taken is a time that is written the same way (but for the name of the
+ * day, which nobody looks at, and for leap seconds).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	time_t at = (time_t)seconds;
 	bool leap = memcmp(data + 23, "60", 2) == 0;
-	if (!gmtime_r(&at, &parts) || strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts) == 0 || size != 29)
+	if (!gmtime_r(&at, &parts) || strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts) == 0 ||
+	    size != 29)
 		abort();
 	/* Years before 1000 are written with fewer digits by some libraries. */
 	if (!leap && data[12] != '0' && memcmp(text + 3, data + 3, 26) != 0)

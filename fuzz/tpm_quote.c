@@ -38,9 +38,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t selections = 0;
 	for (size_t i = 0; i < quote.selection_count; i++)
 		selections += 3u + quote.selections[i].size;
-	expect(size == 6 + 2 + quote.signer.len + 2 + quote.extra_data.len + 25 + 4 + selections + 2 + quote.pcr_digest.len,
+	expect(size == 6 + 2 + quote.signer.len + 2 + quote.extra_data.len + 25 + 4 + selections + 2 +
+			       quote.pcr_digest.len,
 	       "the parts do not add up");
-	expect(quote.pcr_digest.len == 0 || quote.pcr_digest.data + quote.pcr_digest.len == data + size, "the digest is not at the end");
+	expect(quote.pcr_digest.len == 0 || quote.pcr_digest.data + quote.pcr_digest.len == data + size,
+	       "the digest is not at the end");
 	if (tpm_quote_covers_all(&quote))
 		expect(quote.selection_count == 1 && selections == 6, "another selection passes for the whole");
 	return 0;

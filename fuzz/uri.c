@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = { 0 };
 	if (kbs_uri_parse(bytes_of(data, size), &uri, &err) < 0)
 		return err.message[0] ? 0 : (abort(), 0);
-	if (strncmp(uri.path, "/kbs/v0/resource/", 17) != 0 || strstr(uri.path, "/.") || strpbrk(uri.path, "%?# \r\n\\"))
+	if (strncmp(uri.path, "/kbs/v0/resource/", 17) != 0 || strstr(uri.path, "/.") ||
+	    strpbrk(uri.path, "%?# \r\n\\"))
 		abort();
 	return 0;
 }

@@ -13,8 +13,8 @@
 
 struct initdata_kbs {
 	const char *entry; /* "aa.toml" or "cdh.toml"; NULL: init-data names no KBS */
-	char *url;         /* without a slash at its end; not judged further */
-	char *ca_pem;      /* NULL where none is given */
+	char *url;	   /* without a slash at its end; not judged further */
+	char *ca_pem;	   /* NULL where none is given */
 };
 
 void initdata_kbs_done(struct initdata_kbs *kbs);

@@ -21,11 +21,11 @@ struct spire_agent_config {
 	int64_t server_port;
 	const char *trust_domain;
 	const char *socket_path;
-	const char *admin_socket_path; /* NULL: none */
-	const char *data_dir;          /* absolute, as all paths */
-	const char *bundle_path;       /* PEM */
-	const char *credential_path;   /* "/proc/self/fd/3": key and chain in one PEM */
-	const char *version;           /* "1.15.2"; NULL: not known */
+	const char *admin_socket_path;	      /* NULL: none */
+	const char *data_dir;		      /* absolute, as all paths */
+	const char *bundle_path;	      /* PEM */
+	const char *credential_path;	      /* "/proc/self/fd/3": key and chain in one PEM */
+	const char *version;		      /* "1.15.2"; NULL: not known */
 	const struct spire_setting *settings; /* what the operator added; see setting.h */
 	size_t setting_count;
 };

@@ -20,12 +20,15 @@
 #define SPIRE_BUNDLE_MAX (256u * 1024u)
 
 struct spire_bundle {
-	struct buf pem;  /* canonical: the blocks alone, 64 letters a line */
-	size_t count;    /* certificates in it */
-	size_t usable;   /* CA certificates valid at `now` */
+	struct buf pem; /* canonical: the blocks alone, 64 letters a line */
+	size_t count;	/* certificates in it */
+	size_t usable;	/* CA certificates valid at `now` */
 };
 
-#define SPIRE_BUNDLE_INIT { .pem = BUF_INIT(2 * SPIRE_BUNDLE_MAX) }
+#define SPIRE_BUNDLE_INIT                                                                                              \
+	{                                                                                                              \
+		.pem = BUF_INIT(2 * SPIRE_BUNDLE_MAX)                                                                  \
+	}
 #define OWNED_SPIRE_BUNDLE CLEANUP(spire_bundle_done)
 
 void spire_bundle_done(struct spire_bundle *bundle);

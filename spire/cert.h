@@ -26,7 +26,10 @@ struct spire_certs {
 	X509 *list[SPIRE_CERTS_MAX];
 };
 
-#define SPIRE_CERTS_INIT { .count = 0 }
+#define SPIRE_CERTS_INIT                                                                                               \
+	{                                                                                                              \
+		.count = 0                                                                                             \
+	}
 #define OWNED_CERTS CLEANUP(spire_certs_done)
 
 void spire_certs_done(struct spire_certs *certs);

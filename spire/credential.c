@@ -143,8 +143,8 @@ static void find_end(const struct spire_certs *chain, time_t now, struct spire_c
 	if (first_end - now >= DAY)
 		return;
 	spire_chain_name(chain, first, name);
-	(void)snprintf(out->warning, sizeof(out->warning), "%s ends in %s, at %s", name, spire_span_text(span, first_end - now),
-		       spire_time_text(when, first_end));
+	(void)snprintf(out->warning, sizeof(out->warning), "%s ends in %s, at %s", name,
+		       spire_span_text(span, first_end - now), spire_time_text(when, first_end));
 }
 
 static int describe(const struct spire_key_pair *pair, time_t now, struct spire_credential *out, struct err *err)

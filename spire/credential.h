@@ -29,19 +29,22 @@
 #define SPIRE_CREDENTIAL_MAX (128u * 1024u)
 
 struct spire_credential {
-	struct secret pem; /* the key's block, then the chain's */
+	struct secret pem;    /* the key's block, then the chain's */
 	char fingerprint[41]; /* SHA-1 of the leaf: the last part of SPIRE's default agent id */
 	char subject[256];    /* of the leaf; may be empty */
-	char sans[512];       /* "URI:…, DNS:…"; may be empty */
+	char sans[512];	      /* "URI:…, DNS:…"; may be empty */
 	char key_type[32];    /* "EC P-256", "RSA 2048" */
 	size_t intermediates;
-	time_t not_before;    /* of the leaf */
+	time_t not_before; /* of the leaf */
 	time_t not_after;
-	time_t ends; /* when the first certificate of the chain does */
-	char warning[256];    /* a certificate ends within a day; "" if none does */
+	time_t ends;	   /* when the first certificate of the chain does */
+	char warning[256]; /* a certificate ends within a day; "" if none does */
 };
 
-#define SPIRE_CREDENTIAL_INIT { .pem = SECRET_INIT }
+#define SPIRE_CREDENTIAL_INIT                                                                                          \
+	{                                                                                                              \
+		.pem = SECRET_INIT                                                                                     \
+	}
 #define OWNED_SPIRE_CREDENTIAL CLEANUP(spire_credential_done)
 
 void spire_credential_done(struct spire_credential *credential);

@@ -14,11 +14,14 @@
 struct spire_key_pair {
 	struct secret key_der;
 	struct bytes key_label; /* borrowed from the key's text; empty if no key was taken */
-	EVP_PKEY *key;          /* NULL if there is none that can be read */
+	EVP_PKEY *key;		/* NULL if there is none that can be read */
 	struct spire_certs chain;
 };
 
-#define SPIRE_KEY_PAIR_INIT { .key_der = SECRET_INIT }
+#define SPIRE_KEY_PAIR_INIT                                                                                            \
+	{                                                                                                              \
+		.key_der = SECRET_INIT                                                                                 \
+	}
 #define OWNED_KEY_PAIR CLEANUP(spire_key_pair_done)
 
 void spire_key_pair_done(struct spire_key_pair *pair);

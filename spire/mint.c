@@ -24,7 +24,8 @@ int spire_mint_name_check(const char *name, struct err *err)
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
 	size_t len = strlen(name);
 	if (len == 0 || len > 128 || strspn(name, allowed) != len || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return err_set(err, ERR_CONFIG, "'%s' cannot be part of a SPIFFE ID: use letters, digits, '.', '-' and '_', at most 128",
+		return err_set(err, ERR_CONFIG,
+			       "'%s' cannot be part of a SPIFFE ID: use letters, digits, '.', '-' and '_', at most 128",
 			       name);
 	return 0;
 }
@@ -53,9 +54,11 @@ static void check_issuer(const struct spire_key_pair *issuer, struct spire_probl
 	X509 *cert = issuer->chain.list[0];
 	if (!spire_cert_is_ca(cert))
 		spire_problem(problems, ERR_CREDENTIAL,
-			      "the issuer's certificate is no CA (basicConstraints CA:TRUE, KeyUsage keyCertSign): was a leaf stored in its place?");
+			      "the issuer's certificate is no CA (basicConstraints CA:TRUE, KeyUsage keyCertSign): was "
+			      "a leaf stored in its place?");
 	if (EVP_PKEY_eq(issuer->key, X509_get0_pubkey(cert)) != 1)
-		spire_problem(problems, ERR_CREDENTIAL, "the issuer's key does not match its certificate, which must come first");
+		spire_problem(problems, ERR_CREDENTIAL,
+			      "the issuer's key does not match its certificate, which must come first");
 	ERR_clear_error();
 }
 
@@ -88,7 +91,8 @@ static bool set_names(X509 *leaf, const X509 *issuer, const struct spire_mint *m
 {
 	X509_NAME *subject = X509_get_subject_name(leaf);
 	return X509_set_issuer_name(leaf, X509_get_subject_name(issuer)) == 1 &&
-	       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)mint->instance, -1, -1, 0) == 1;
+	       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)mint->instance, -1, -1,
+					  0) == 1;
 }
 
 static bool add_extension(X509 *leaf, int nid, const char *value)
@@ -125,9 +129,9 @@ static int make_leaf(const struct spire_key_pair *issuer, EVP_PKEY *key, const s
 {
 	CLEANUP(free_x509) X509 *leaf = X509_new();
 	const X509 *cert = issuer->chain.list[0];
-	if (!leaf || X509_set_version(leaf, X509_VERSION_3) != 1 || X509_set_pubkey(leaf, key) != 1 || !set_serial(leaf) ||
-	    !set_window(leaf, cert, mint) || !set_names(leaf, cert, mint) || !add_extensions(leaf, mint) ||
-	    !sign(leaf, issuer->key))
+	if (!leaf || X509_set_version(leaf, X509_VERSION_3) != 1 || X509_set_pubkey(leaf, key) != 1 ||
+	    !set_serial(leaf) || !set_window(leaf, cert, mint) || !set_names(leaf, cert, mint) ||
+	    !add_extensions(leaf, mint) || !sign(leaf, issuer->key))
 		return openssl_failed("make the leaf certificate", err);
 	return spire_cert_der(leaf, der, err);
 }

@@ -14,7 +14,7 @@
 #include "spire/credential.h"
 
 #define SPIRE_MINT_LIFETIME 86400 /* seconds, at most */
-#define SPIRE_MINT_SKEW 300       /* seconds that the leaf begins in the past, for servers whose clock lags */
+#define SPIRE_MINT_SKEW 300	  /* seconds that the leaf begins in the past, for servers whose clock lags */
 
 /* Letters, digits, '.', '-' and '_', not "." or "..", at most 128: what may stand in a SPIFFE path segment. */
 int spire_mint_name_check(const char *name, struct err *err) WARN_UNUSED;
@@ -29,8 +29,8 @@ struct spire_mint {
 
 /* `issuer` holds the issuer's key and chain (issuer first), or the key alone with the chain in `chain`. The
  * result is checked as spire_credential_check() does, so what SPIRE would refuse is refused here. The caller wipes the
- * issuer's key as soon as this returns. Errors: ERR_CREDENTIAL for an issuer that cannot issue (no CA, key that does not
- * match, about to end), ERR_CLOCK for one that is not yet valid, ERR_CONFIG for names. */
+ * issuer's key as soon as this returns. Errors: ERR_CREDENTIAL for an issuer that cannot issue (no CA, key that does
+ * not match, about to end), ERR_CLOCK for one that is not yet valid, ERR_CONFIG for names. */
 int spire_mint_credential(const struct secret *issuer, struct bytes chain, const struct spire_mint *mint,
 			  struct spire_credential *ret_credential, struct err *err) WARN_UNUSED;
 

@@ -22,20 +22,23 @@ struct spire_pem {
 	unsigned line; /* lines read so far */
 };
 
-#define SPIRE_PEM_WALK(bytes) { .text = (bytes), .at = 0, .line = 0 }
+#define SPIRE_PEM_WALK(bytes)                                                                                          \
+	{                                                                                                              \
+		.text = (bytes), .at = 0, .line = 0                                                                    \
+	}
 
 /* One block, borrowed from the text. */
 struct spire_pem_block {
 	struct bytes label;  /* "CERTIFICATE", "EC PRIVATE KEY", … */
 	struct bytes base64; /* the lines between, without headers */
-	unsigned line;       /* where it begins, from 1 */
-	bool encrypted;      /* has the header "Proc-Type: 4,ENCRYPTED" */
+	unsigned line;	     /* where it begins, from 1 */
+	bool encrypted;	     /* has the header "Proc-Type: 4,ENCRYPTED" */
 };
 
 /* The next block. At the end of the text *ret_found is false. ERR_CREDENTIAL
  * with the line when a block is broken. */
-int spire_pem_next(struct spire_pem *walk, struct spire_pem_block *ret_block, bool *ret_found, struct err *err)
-	WARN_UNUSED;
+int spire_pem_next(struct spire_pem *walk, struct spire_pem_block *ret_block, bool *ret_found,
+		   struct err *err) WARN_UNUSED;
 
 bool spire_pem_is(const struct spire_pem_block *block, const char *label);
 

@@ -15,7 +15,10 @@ struct spire_problems {
 	char text[ERR_MESSAGE_MAX - 128];
 };
 
-#define SPIRE_PROBLEMS_INIT { .count = 0 }
+#define SPIRE_PROBLEMS_INIT                                                                                            \
+	{                                                                                                              \
+		.count = 0                                                                                             \
+	}
 
 /* `code` is ERR_CREDENTIAL or ERR_CLOCK. */
 void spire_problem(struct spire_problems *problems, enum err_code code, const char *format, ...)

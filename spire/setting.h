@@ -50,13 +50,13 @@ struct spire_setting {
  * this version (NULL: unknown, so all supported ones count)? ERR_CONFIG with the
  * key and the reason. Opens nothing: for use while the configuration is read.
  * For a table it answers whether the section may be there. */
-int spire_agent_setting_check(const char *section, const char *name, enum spire_setting_type type,
-			      const char *version, struct err *err) WARN_UNUSED;
+int spire_agent_setting_check(const char *section, const char *name, enum spire_setting_type type, const char *version,
+			      struct err *err) WARN_UNUSED;
 
 /* The same and its value: range, choice, duration, text that SPIRE's parser
  * takes. A table has no value. */
-int spire_agent_setting_check_value(const struct spire_setting *setting, const char *version, struct err *err)
-	WARN_UNUSED;
+int spire_agent_setting_check_value(const struct spire_setting *setting, const char *version,
+				    struct err *err) WARN_UNUSED;
 
 /* The section that the table `name` in `section` opens ("agent", "sds" gives
  * "agent.sds"); NULL if there is none. */

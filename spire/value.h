@@ -41,7 +41,7 @@ int spire_admin_socket_check(const char *admin, const char *public_socket, struc
 /* "1.x.y" of a supported version, as one number that grows with it. */
 int spire_version_parse(const char *text, unsigned *ret_version, struct err *err) WARN_UNUSED;
 
-#define SPIRE_VERSION(minor, patch) (1000000u + (minor) * 1000u + (patch))
+#define SPIRE_VERSION(minor, patch) (1000000u + (minor)*1000u + (patch))
 
 /* "10m", "1h30m", "1.5s" as Go reads them, not negative; in nanoseconds. */
 int spire_duration_parse(const char *text, int64_t *ret_ns, struct err *err) WARN_UNUSED;

@@ -80,7 +80,8 @@ static int sign_and_verify(EVP_PKEY *key, const char *digest)
 static int check_signatures(void)
 {
 	return sign_and_verify(EVP_EC_gen("P-256"), "SHA256") && sign_and_verify(EVP_EC_gen("P-384"), "SHA384") &&
-	       sign_and_verify(EVP_RSA_gen(2048), "SHA256") && sign_and_verify(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), NULL);
+	       sign_and_verify(EVP_RSA_gen(2048), "SHA256") &&
+	       sign_and_verify(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), NULL);
 }
 
 /* A sealed text opens, and does not open with one bit of its tag turned. */
@@ -90,14 +91,18 @@ static int check_aead(const EVP_CIPHER *cipher)
 	int len, ok;
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 
-	ok = EVP_EncryptInit_ex2(ctx, cipher, key, iv, NULL) == 1 && EVP_EncryptUpdate(ctx, sealed, &len, plain, 16) == 1 &&
-	     EVP_EncryptFinal_ex(ctx, sealed, &len) == 1 && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, tag) == 1 &&
-	     EVP_DecryptInit_ex2(ctx, cipher, key, iv, NULL) == 1 && EVP_DecryptUpdate(ctx, opened, &len, sealed, 16) == 1 &&
-	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 16, tag) == 1 && EVP_DecryptFinal_ex(ctx, opened, &len) == 1 &&
-	     memcmp(plain, opened, 16) == 0;
+	ok = EVP_EncryptInit_ex2(ctx, cipher, key, iv, NULL) == 1 &&
+	     EVP_EncryptUpdate(ctx, sealed, &len, plain, 16) == 1 && EVP_EncryptFinal_ex(ctx, sealed, &len) == 1 &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, tag) == 1 &&
+	     EVP_DecryptInit_ex2(ctx, cipher, key, iv, NULL) == 1 &&
+	     EVP_DecryptUpdate(ctx, opened, &len, sealed, 16) == 1 &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 16, tag) == 1 &&
+	     EVP_DecryptFinal_ex(ctx, opened, &len) == 1 && memcmp(plain, opened, 16) == 0;
 	tag[0] ^= 1;
-	ok = ok && EVP_DecryptInit_ex2(ctx, cipher, key, iv, NULL) == 1 && EVP_DecryptUpdate(ctx, opened, &len, sealed, 16) == 1 &&
-	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 16, tag) == 1 && EVP_DecryptFinal_ex(ctx, opened, &len) != 1;
+	ok = ok && EVP_DecryptInit_ex2(ctx, cipher, key, iv, NULL) == 1 &&
+	     EVP_DecryptUpdate(ctx, opened, &len, sealed, 16) == 1 &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 16, tag) == 1 &&
+	     EVP_DecryptFinal_ex(ctx, opened, &len) != 1;
 	EVP_CIPHER_CTX_free(ctx);
 	return ok;
 }
@@ -116,8 +121,9 @@ static int check_chacha(void)
 static int check_key_wrap(void)
 {
 	static const unsigned char expected[40] = {
-		0x28, 0xC9, 0xF4, 0x04, 0xC4, 0xB8, 0x10, 0xF4, 0xCB, 0xCC, 0xB3, 0x5C, 0xFB, 0x87, 0xF8, 0x26, 0x3F, 0x57, 0x86, 0xE2,
-		0xD8, 0x0E, 0xD3, 0x26, 0xCB, 0xC7, 0xF0, 0xE7, 0x1A, 0x99, 0xF4, 0x3B, 0xFB, 0x98, 0x8B, 0x9B, 0x7A, 0x02, 0xDD, 0x21,
+		0x28, 0xC9, 0xF4, 0x04, 0xC4, 0xB8, 0x10, 0xF4, 0xCB, 0xCC, 0xB3, 0x5C, 0xFB, 0x87,
+		0xF8, 0x26, 0x3F, 0x57, 0x86, 0xE2, 0xD8, 0x0E, 0xD3, 0x26, 0xCB, 0xC7, 0xF0, 0xE7,
+		0x1A, 0x99, 0xF4, 0x3B, 0xFB, 0x98, 0x8B, 0x9B, 0x7A, 0x02, 0xDD, 0x21,
 	};
 	unsigned char kek[32], data[32], out[48];
 	int len = 0, ok;
@@ -128,15 +134,16 @@ static int check_key_wrap(void)
 		data[i] = (unsigned char)(i < 16 ? i * 0x11 : i - 16);
 	}
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-	ok = EVP_EncryptInit_ex2(ctx, EVP_aes_256_wrap(), kek, NULL, NULL) == 1 && EVP_EncryptUpdate(ctx, out, &len, data, 32) == 1 &&
-	     len == 40 && memcmp(out, expected, 40) == 0;
+	ok = EVP_EncryptInit_ex2(ctx, EVP_aes_256_wrap(), kek, NULL, NULL) == 1 &&
+	     EVP_EncryptUpdate(ctx, out, &len, data, 32) == 1 && len == 40 && memcmp(out, expected, 40) == 0;
 	EVP_CIPHER_CTX_free(ctx);
 	return ok;
 }
 
 static int oaep_ready(EVP_PKEY_CTX *ctx)
 {
-	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1;
+	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1;
 }
 
 static int check_rsa_oaep(void)
@@ -147,7 +154,8 @@ static int check_rsa_oaep(void)
 	EVP_PKEY *key = EVP_RSA_gen(2048);
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	int ok = ctx && EVP_PKEY_encrypt_init(ctx) == 1 && oaep_ready(ctx) &&
-		 EVP_PKEY_encrypt(ctx, sealed, &sealed_len, text, sizeof(text)) == 1 && EVP_PKEY_decrypt_init(ctx) == 1 && oaep_ready(ctx) &&
+		 EVP_PKEY_encrypt(ctx, sealed, &sealed_len, text, sizeof(text)) == 1 &&
+		 EVP_PKEY_decrypt_init(ctx) == 1 && oaep_ready(ctx) &&
 		 EVP_PKEY_decrypt(ctx, opened, &opened_len, sealed, sealed_len) == 1 && opened_len == sizeof(text) &&
 		 memcmp(text, opened, sizeof(text)) == 0;
 
@@ -165,8 +173,10 @@ static int check_digests(void)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (EVP_Q_digest(NULL, names[i], NULL, "abc", 3, out, &len) != 1)
 			return 0;
-	return out[0] == 0xdd && out[63] == 0x9f && EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, "key", 3, (const unsigned char *)"abc", 3,
-							      out, sizeof(out), &len) != NULL && len == 32;
+	return out[0] == 0xdd && out[63] == 0x9f &&
+	       EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, "key", 3, (const unsigned char *)"abc", 3, out,
+			 sizeof(out), &len) != NULL &&
+	       len == 32;
 }
 
 static X509 *self_signed(EVP_PKEY *key)
@@ -178,7 +188,8 @@ static X509 *self_signed(EVP_PKEY *key)
 	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
 	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"probe", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"probe", -1,
+				   -1, 0);
 	X509_set_issuer_name(cert, X509_get_subject_name(cert));
 	if (X509_sign(cert, key, EVP_sha256()) > 0)
 		return cert;
@@ -192,8 +203,9 @@ static int check_pem(void)
 	EVP_PKEY *key = EVP_EC_gen("P-256"), *key_back = NULL;
 	X509 *cert = self_signed(key), *cert_back = NULL;
 	BIO *bio = BIO_new(BIO_s_mem());
-	int ok = cert && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 && PEM_write_bio_X509(bio, cert) == 1 &&
-		 (key_back = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL)) && (cert_back = PEM_read_bio_X509(bio, NULL, NULL, NULL)) &&
+	int ok = cert && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+		 PEM_write_bio_X509(bio, cert) == 1 && (key_back = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL)) &&
+		 (cert_back = PEM_read_bio_X509(bio, NULL, NULL, NULL)) &&
 		 X509_check_private_key(cert_back, key_back) == 1;
 
 	BIO_free(bio);
@@ -224,9 +236,12 @@ static int handshake(int version)
 	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method()), *server_ctx = SSL_CTX_new(TLS_server_method());
 	BIO *near_end = NULL, *far_end = NULL;
 	SSL *client, *server;
-	int ok = cert && SSL_CTX_use_certificate(server_ctx, cert) == 1 && SSL_CTX_use_PrivateKey(server_ctx, key) == 1 &&
-		 X509_STORE_add_cert(SSL_CTX_get_cert_store(client_ctx), cert) == 1 && SSL_CTX_set_min_proto_version(client_ctx, version) == 1 &&
-		 SSL_CTX_set_max_proto_version(client_ctx, version) == 1 && BIO_new_bio_pair(&near_end, 0, &far_end, 0) == 1;
+	int ok = cert && SSL_CTX_use_certificate(server_ctx, cert) == 1 &&
+		 SSL_CTX_use_PrivateKey(server_ctx, key) == 1 &&
+		 X509_STORE_add_cert(SSL_CTX_get_cert_store(client_ctx), cert) == 1 &&
+		 SSL_CTX_set_min_proto_version(client_ctx, version) == 1 &&
+		 SSL_CTX_set_max_proto_version(client_ctx, version) == 1 &&
+		 BIO_new_bio_pair(&near_end, 0, &far_end, 0) == 1;
 
 	SSL_CTX_set_verify(client_ctx, SSL_VERIFY_PEER, NULL);
 	client = SSL_new(client_ctx);
@@ -235,7 +250,8 @@ static int handshake(int version)
 	SSL_set_accept_state(server);
 	SSL_set_bio(client, near_end, near_end);
 	SSL_set_bio(server, far_end, far_end);
-	ok = ok && shake(client, server) && SSL_version(client) == version && SSL_get_verify_result(client) == X509_V_OK;
+	ok = ok && shake(client, server) && SSL_version(client) == version &&
+	     SSL_get_verify_result(client) == X509_V_OK;
 	SSL_free(client);
 	SSL_free(server);
 	SSL_CTX_free(client_ctx);
@@ -255,15 +271,19 @@ static int check_tls13(void)
 	return handshake(TLS1_3_VERSION);
 }
 
-/* The request itself fails, for nobody listens: what counts is that it fails at the socket, not for lack of a feature. */
+/* The request itself fails, for nobody listens: what counts is that it fails at the socket, not for lack of a feature.
+ */
 static int check_curl(void)
 {
 	const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
 	CURL *curl = curl_easy_init();
-	int wanted = CURL_VERSION_SSL | CURL_VERSION_HTTP2 | CURL_VERSION_IPV6 | CURL_VERSION_UNIX_SOCKETS | CURL_VERSION_ASYNCHDNS | CURL_VERSION_THREADSAFE;
-	int ok = curl && (info->features & wanted) == wanted && curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, "/absent.sock") == CURLE_OK &&
+	int wanted = CURL_VERSION_SSL | CURL_VERSION_HTTP2 | CURL_VERSION_IPV6 | CURL_VERSION_UNIX_SOCKETS |
+		     CURL_VERSION_ASYNCHDNS | CURL_VERSION_THREADSAFE;
+	int ok = curl && (info->features & wanted) == wanted &&
+		 curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, "/absent.sock") == CURLE_OK &&
 		 curl_easy_setopt(curl, CURLOPT_URL, "https://localhost/") == CURLE_OK &&
-		 curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK && curl_easy_perform(curl) == CURLE_COULDNT_CONNECT;
+		 curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
+		 curl_easy_perform(curl) == CURLE_COULDNT_CONNECT;
 
 	curl_easy_cleanup(curl);
 	return ok;
@@ -273,7 +293,8 @@ static int check_curl(void)
 static int check_curl_lacks(void)
 {
 	CURL *curl = curl_easy_init();
-	int ok = curl && curl_easy_setopt(curl, CURLOPT_COOKIEFILE, "") != CURLE_OK && curl_easy_setopt(curl, CURLOPT_PROXY, "http://p") != CURLE_OK &&
+	int ok = curl && curl_easy_setopt(curl, CURLOPT_COOKIEFILE, "") != CURLE_OK &&
+		 curl_easy_setopt(curl, CURLOPT_PROXY, "http://p") != CURLE_OK &&
 		 curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL) != CURLE_OK;
 
 	for (const char *const *p = curl_version_info(CURLVERSION_NOW)->protocols; *p; p++)

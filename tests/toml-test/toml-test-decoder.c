@@ -37,16 +37,11 @@ static void print_float(double value)
 static const char *tag(enum toml_type type)
 {
 	static const char *const tags[] = {
-		[TOML_STRING] = "string",
-		[TOML_INTEGER] = "integer",
-		[TOML_FLOAT] = "float",
-		[TOML_BOOL] = "bool",
-		[TOML_DATETIME] = "datetime",
-		[TOML_DATETIME_LOCAL] = "datetime-local",
-		[TOML_DATE_LOCAL] = "date-local",
-		[TOML_TIME_LOCAL] = "time-local",
-		[TOML_ARRAY] = "array",
-		[TOML_TABLE] = "table",
+		[TOML_STRING] = "string",	  [TOML_INTEGER] = "integer",
+		[TOML_FLOAT] = "float",		  [TOML_BOOL] = "bool",
+		[TOML_DATETIME] = "datetime",	  [TOML_DATETIME_LOCAL] = "datetime-local",
+		[TOML_DATE_LOCAL] = "date-local", [TOML_TIME_LOCAL] = "time-local",
+		[TOML_ARRAY] = "array",		  [TOML_TABLE] = "table",
 	};
 	return tags[type];
 }

@@ -18,7 +18,7 @@
 #define PKI_DAY 86400L
 
 EVP_PKEY *pki_ec_key(const char *curve); /* "P-256", "secp256k1", … */
-EVP_PKEY *pki_ec_key_explicit(void);     /* P-256 with its parameters spelled out */
+EVP_PKEY *pki_ec_key_explicit(void);	 /* P-256 with its parameters spelled out */
 EVP_PKEY *pki_rsa_key(unsigned bits);
 EVP_PKEY *pki_ed25519_key(void);
 EVP_PKEY *pki_rsa_public(unsigned bits); /* a public key of random bits: quick, signs nothing */
@@ -26,14 +26,14 @@ EVP_PKEY *pki_rsa_public(unsigned bits); /* a public key of random bits: quick, 
 /* What a certificate says; zeros mean: nothing of the kind. */
 struct pki_profile {
 	const char *cn;
-	long from;  /* seconds relative to PKI_NOW; both 0: a day ago to 30 days ahead */
+	long from; /* seconds relative to PKI_NOW; both 0: a day ago to 30 days ahead */
 	long until;
 	const char *basic_constraints; /* texts as in OpenSSL's extension syntax */
 	const char *key_usage;
 	const char *san;
 	const char *name_constraints;
 	const char *critical_oid; /* an extension that nobody knows */
-	bool repeat_san; /* the same extension twice */
+	bool repeat_san;	  /* the same extension twice */
 	bool sha1;
 	bool negative_serial;
 };
@@ -45,7 +45,7 @@ struct pki_node {
 
 /* Takes the key over. issuer NULL: self-signed. */
 struct pki_node pki_issue(EVP_PKEY *key, const struct pki_node *issuer, const struct pki_profile *profile);
-struct pki_node pki_ca(const char *cn, const struct pki_node *issuer);   /* P-256 */
+struct pki_node pki_ca(const char *cn, const struct pki_node *issuer);	 /* P-256 */
 struct pki_node pki_leaf(const char *cn, const struct pki_node *issuer); /* P-256, as SPIRE wants it */
 void pki_node_done(struct pki_node *node);
 #define OWNED_NODE CLEANUP(pki_node_done)

@@ -14,11 +14,11 @@
 
 #define MAGIC 0x5EA1
 
-#define MUST(call)                                                              \
-	do {                                                                    \
-		TSS2_RC rc_ = (call);                                           \
-		if (rc_ != TSS2_RC_SUCCESS)                                     \
-			fail_msg("%s:%d: %s: 0x%08x", __FILE__, __LINE__, #call, rc_); \
+#define MUST(call)                                                                                                     \
+	do {                                                                                                           \
+		TSS2_RC rc_ = (call);                                                                                  \
+		if (rc_ != TSS2_RC_SUCCESS)                                                                            \
+			fail_msg("%s:%d: %s: 0x%08x", __FILE__, __LINE__, #call, rc_);                                 \
 	} while (0)
 
 static struct soft_tpm *of(TSS2_TCTI_CONTEXT *context)
@@ -60,8 +60,16 @@ static TSS2_RC spy_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *re
 	}
 	if (!tpm->refuse_with)
 		return Tss2_Tcti_Receive(tpm->inner, size, response, timeout);
-	const uint8_t answer[] = { 0x80, 0x01, 0, 0, 0, 10, (uint8_t)(tpm->refuse_with >> 24), (uint8_t)(tpm->refuse_with >> 16),
-				   (uint8_t)(tpm->refuse_with >> 8), (uint8_t)tpm->refuse_with };
+	const uint8_t answer[] = { 0x80,
+				   0x01,
+				   0,
+				   0,
+				   0,
+				   10,
+				   (uint8_t)(tpm->refuse_with >> 24),
+				   (uint8_t)(tpm->refuse_with >> 16),
+				   (uint8_t)(tpm->refuse_with >> 8),
+				   (uint8_t)tpm->refuse_with };
 	if (response) {
 		memcpy(response, answer, sizeof(answer));
 		tpm->refuse_with = 0;
@@ -87,8 +95,8 @@ static void run_swtpm(const char *dir)
 	/* It says each time that somebody disconnected. */
 	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	(void)dup2(nowhere, STDERR_FILENO);
-	(void)execlp("swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", state, "--server", server, "--ctrl", control, "--flags",
-		     "not-need-init,startup-clear", (char *)NULL);
+	(void)execlp("swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", state, "--server", server, "--ctrl", control,
+		     "--flags", "not-need-init,startup-clear", (char *)NULL);
 	_exit(errno == ENOENT ? CHILD_CANNOT : 1);
 }
 
@@ -123,8 +131,9 @@ static void connect_to(struct soft_tpm *tpm)
 	MUST(Tss2_Tcti_Swtpm_Init(tpm->inner, &size, conf));
 	MUST(Esys_Initialize(&tpm->host, tpm->inner, NULL));
 	TSS2_TCTI_CONTEXT_COMMON_V1 *v1 = &tpm->transport.v1;
-	*v1 = (TSS2_TCTI_CONTEXT_COMMON_V1){ .magic = MAGIC, .version = 1, .transmit = spy_transmit, .receive = spy_receive,
-					     .finalize = spy_finalize };
+	*v1 = (TSS2_TCTI_CONTEXT_COMMON_V1){
+		.magic = MAGIC, .version = 1, .transmit = spy_transmit, .receive = spy_receive, .finalize = spy_finalize
+	};
 }
 
 bool soft_tpm_start(struct soft_tpm *tpm)
@@ -192,12 +201,16 @@ void soft_tpm_make_ak(struct soft_tpm *tpm, struct buf *ret_n)
 	ESYS_TR kept;
 	TPM2B_PUBLIC *public = NULL;
 	struct err err = { 0 };
-	MUST(Esys_CreatePrimary(tpm->host, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive, &template,
-				&outside, &none, &key, &public, NULL, NULL, NULL));
-	MUST(Esys_EvictControl(tpm->host, ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, SOFT_TPM_AK, &kept));
+	MUST(Esys_CreatePrimary(tpm->host, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+				&sensitive, &template, &outside, &none, &key, &public, NULL, NULL, NULL));
+	MUST(Esys_EvictControl(tpm->host, ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+			       SOFT_TPM_AK, &kept));
 	MUST(Esys_FlushContext(tpm->host, key));
 	MUST(Esys_TR_Close(tpm->host, &kept));
-	assert_int_equal(buf_append(ret_n, bytes_of(public->publicArea.unique.rsa.buffer, public->publicArea.unique.rsa.size), &err), 0);
+	assert_int_equal(buf_append(ret_n,
+				    bytes_of(public->publicArea.unique.rsa.buffer, public->publicArea.unique.rsa.size),
+				    &err),
+			 0);
 	Esys_Free(public);
 }
 
@@ -212,25 +225,28 @@ static ESYS_TR define_index(struct soft_tpm *tpm, uint32_t index, size_t size)
 {
 	const TPM2B_AUTH no_password = { .size = 0 };
 	const TPM2B_NV_PUBLIC public = {
-		.nvPublic = { .nvIndex = index, .nameAlg = TPM2_ALG_SHA256, .dataSize = (UINT16)size,
+		.nvPublic = { .nvIndex = index,
+			      .nameAlg = TPM2_ALG_SHA256,
+			      .dataSize = (UINT16)size,
 			      .attributes = TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD },
 	};
 	ESYS_TR handle;
-	MUST(Esys_NV_DefineSpace(tpm->host, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_password, &public,
-				 &handle));
+	MUST(Esys_NV_DefineSpace(tpm->host, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+				 &no_password, &public, &handle));
 	return handle;
 }
 
 void soft_tpm_put(struct soft_tpm *tpm, uint32_t index, struct bytes data, bool whole)
 {
 	ESYS_TR handle;
-	if (Esys_TR_FromTPMPublic(tpm->host, index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &handle) != TSS2_RC_SUCCESS)
+	if (Esys_TR_FromTPMPublic(tpm->host, index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &handle) !=
+	    TSS2_RC_SUCCESS)
 		handle = define_index(tpm, index, whole ? 2048 : data.len);
 	for (size_t at = 0; at < data.len; at += 1024) {
 		TPM2B_MAX_NV_BUFFER piece = { .size = (UINT16)(data.len - at < 1024 ? data.len - at : 1024) };
 		memcpy(piece.buffer, data.data + at, piece.size);
-		MUST(Esys_NV_Write(tpm->host, ESYS_TR_RH_OWNER, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &piece,
-				   (UINT16)at));
+		MUST(Esys_NV_Write(tpm->host, ESYS_TR_RH_OWNER, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+				   &piece, (UINT16)at));
 	}
 	MUST(Esys_TR_Close(tpm->host, &handle));
 }

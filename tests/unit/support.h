@@ -34,13 +34,13 @@
 
 #include "base/err.h"
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			(void)fprintf(stderr, "%s:%d: in the child: not so: %s (errno %d)\n",      \
-				      __FILE__, __LINE__, #condition, errno);                      \
-			_exit(1);                                                                  \
-		}                                                                                  \
+#define CHECK(condition)                                                                                               \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			(void)fprintf(stderr, "%s:%d: in the child: not so: %s (errno %d)\n", __FILE__, __LINE__,      \
+				      #condition, errno);                                                              \
+			_exit(1);                                                                                      \
+		}                                                                                                      \
 	} while (0)
 
 /* Exit status by which a child says that the machine cannot do the test. */

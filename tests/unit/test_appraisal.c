@@ -34,12 +34,13 @@ static void an_appraisal_is_read(void **state)
 {
 	(void)state;
 	struct appraisal appraisal;
-	assert_int_equal(read_claims("{\"iat\":1000,\"exp\":1300,\"submods\":{\"cpu0\":{\"ear.status\":\"contraindicated\","
-			      "\"ear.trustworthiness-vector\":{\"executables\":33,\"hardware\":97,\"configuration\":-1,"
-			      "\"file-system\":400,\"x\":\"y\"},\"ear.appraisal-policy-id\":\"default_cpu\"},"
-			      "\"gpu0\":{},\"odd\":7}}",
-			      &appraisal, NULL),
-			 0);
+	assert_int_equal(
+		read_claims("{\"iat\":1000,\"exp\":1300,\"submods\":{\"cpu0\":{\"ear.status\":\"contraindicated\","
+			    "\"ear.trustworthiness-vector\":{\"executables\":33,\"hardware\":97,\"configuration\":-1,"
+			    "\"file-system\":400,\"x\":\"y\"},\"ear.appraisal-policy-id\":\"default_cpu\"},"
+			    "\"gpu0\":{},\"odd\":7}}",
+			    &appraisal, NULL),
+		0);
 	assert_int_equal(appraisal.issued_at, 1000);
 	assert_int_equal(appraisal.expires_at, 1300);
 	assert_int_equal(appraisal.submod_count, 2);
@@ -61,7 +62,8 @@ static void too_much_is_left_out(void **state)
 	OWNED_BUF struct buf payload = BUF_INIT(65536);
 	assert_int_equal(buf_append_text(&payload, "{\"submods\":{", NULL), 0);
 	for (int i = 0; i < 9; i++)
-		assert_int_equal(buf_printf(&payload, NULL, "%s\"a-name-of-more-than-sixteen-letters-%d\":{\"ear.status\":\"%0100d\"}",
+		assert_int_equal(buf_printf(&payload, NULL,
+					    "%s\"a-name-of-more-than-sixteen-letters-%d\":{\"ear.status\":\"%0100d\"}",
 					    i ? "," : "", i, 7),
 				 0);
 	assert_int_equal(buf_append_text(&payload, "}}", NULL), 0);
@@ -90,9 +92,20 @@ static void values_have_tiers(void **state)
 	static const struct {
 		int value;
 		const char *tier;
-	} rows[] = { { 0, "none" },	  { 1, "none" },     { -1, "none" },	{ 2, "affirming" },  { 31, "affirming" },
-		     { -2, "affirming" }, { -32, "affirming" }, { 32, "warning" }, { 95, "warning" }, { -33, "warning" },
-		     { -96, "warning" },  { 96, "contraindicated" }, { 127, "contraindicated" }, { -97, "contraindicated" } };
+	} rows[] = { { 0, "none" },
+		     { 1, "none" },
+		     { -1, "none" },
+		     { 2, "affirming" },
+		     { 31, "affirming" },
+		     { -2, "affirming" },
+		     { -32, "affirming" },
+		     { 32, "warning" },
+		     { 95, "warning" },
+		     { -33, "warning" },
+		     { -96, "warning" },
+		     { 96, "contraindicated" },
+		     { 127, "contraindicated" },
+		     { -97, "contraindicated" } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(appraisal_tier(rows[i].value), rows[i].tier);
 }
@@ -128,11 +141,12 @@ static void answers_are_kept_while_they_are_the_last(void **state)
 	denied.clock_known = true;
 	denied.clock_behind = 93;
 	fine.status = 200;
-	assert_int_equal(buf_append_text(&denied.body,
-					 "{\"type\":\"https://github.com/confidential-containers/kbs/errors/PolicyDeny\","
-					 "\"detail\":\"no\"}",
-					 NULL),
-			 0);
+	assert_int_equal(
+		buf_append_text(&denied.body,
+				"{\"type\":\"https://github.com/confidential-containers/kbs/errors/PolicyDeny\","
+				"\"detail\":\"no\"}",
+				NULL),
+		0);
 	assert_false(kbs_facts_clock_text(&facts, text, sizeof(text)));
 	kbs_facts_answer(&facts, &denied, "kbs:///a/b/c");
 	assert_int_equal(facts.status, 401);
@@ -159,12 +173,9 @@ int main(void)
 {
 	wipe_install();
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_appraisal_is_read),
-		cmocka_unit_test(too_much_is_left_out),
-		cmocka_unit_test(other_texts_have_none),
-		cmocka_unit_test(values_have_tiers),
-		cmocka_unit_test(a_recorded_token_is_read),
-		cmocka_unit_test(answers_are_kept_while_they_are_the_last),
+		cmocka_unit_test(an_appraisal_is_read),	    cmocka_unit_test(too_much_is_left_out),
+		cmocka_unit_test(other_texts_have_none),    cmocka_unit_test(values_have_tiers),
+		cmocka_unit_test(a_recorded_token_is_read), cmocka_unit_test(answers_are_kept_while_they_are_the_last),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,11 +18,11 @@ static bool there;
 
 /* What the paravisor does when report data are written. */
 static struct paravisor {
-	unsigned lag;       /* readings of the HCL index before the new report is there */
+	unsigned lag; /* readings of the HCL index before the new report is there */
 	bool dead;
-	bool mute;          /* claims without user-data */
-	bool unvouched;     /* the hardware report carries another hash */
-	bool overwritten;   /* another program puts its own report data */
+	bool mute;	  /* claims without user-data */
+	bool unvouched;	  /* the hardware report carries another hash */
+	bool overwritten; /* another program puts its own report data */
 	bool due;
 	unsigned written;
 } paravisor;
@@ -58,7 +58,8 @@ static void claims_for(struct bytes report_data, struct buf *claims)
 	memcpy(padded, report_data.data, report_data.len);
 	must(base64_encode(BASE64URL, buf_bytes(&ak_n), &n, NULL));
 	must(hex_encode(bytes_of(padded, sizeof(padded)), &hex, NULL));
-	must(buf_printf(claims, NULL, "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"%s\"}]", buf_text(&n)));
+	must(buf_printf(claims, NULL, "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"%s\"}]",
+			buf_text(&n)));
 	if (!paravisor.mute)
 		must(buf_printf(claims, NULL, ",\"user-data\":\"%s\"", buf_text(&hex)));
 	must(buf_append_text(claims, "}", NULL));
@@ -106,7 +107,8 @@ static void play(struct soft_tpm *tpm, TPM2_CC code, void *arg)
 	paravisor.due = false;
 	make_hcl(asked_for);
 	if (paravisor.overwritten)
-		soft_tpm_put(&soft, AZ_NV_REPORT_DATA, bytes_of_text("somebody else's report data of 48 bytes........."), false);
+		soft_tpm_put(&soft, AZ_NV_REPORT_DATA,
+			     bytes_of_text("somebody else's report data of 48 bytes........."), false);
 }
 
 static struct tpm *open_soft(struct paravisor how)
@@ -122,7 +124,8 @@ static struct tpm *open_soft(struct paravisor how)
 	return tpm;
 }
 
-static int gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, struct az_gathered *gathered, struct err *err)
+static int gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, struct az_gathered *gathered,
+		  struct err *err)
 {
 	const struct deadline deadline = deadline_in(60000);
 	asked_for = report_data;

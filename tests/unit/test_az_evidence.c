@@ -116,8 +116,8 @@ static void written_as_the_genuine_one(void **state)
 	struct buf after OWNED_BUF = BUF_INIT(VECTOR_MAX);
 	struct err err = { 0 };
 	assert_int_equal(az_evidence_open(json, &evidence, &err), 0);
-	assert_int_equal(az_evidence_build(AZ_SNP, &evidence.quoted, buf_bytes(&evidence.hcl), buf_bytes(&evidence.endorsement),
-					   &written, &err),
+	assert_int_equal(az_evidence_build(AZ_SNP, &evidence.quoted, buf_bytes(&evidence.hcl),
+					   buf_bytes(&evidence.endorsement), &written, &err),
 			 0);
 	assert_int_equal(json_print(json, &before, &err), 0);
 	assert_int_equal(json_print(written, &after, &err), 0);
@@ -134,8 +134,9 @@ static void written_for_tdx(void **state)
 	struct az_evidence two OWNED_AZ_EVIDENCE = AZ_EVIDENCE_INIT;
 	struct err err = { 0 };
 	assert_int_equal(az_evidence_open(json, &one, &err), 0);
-	assert_int_equal(
-		az_evidence_build(AZ_TDX, &one.quoted, buf_bytes(&one.hcl), buf_bytes(&one.endorsement), &written, &err), 0);
+	assert_int_equal(az_evidence_build(AZ_TDX, &one.quoted, buf_bytes(&one.hcl), buf_bytes(&one.endorsement),
+					   &written, &err),
+			 0);
 	assert_int_equal(az_evidence_open(written, &two, &err), 0);
 	assert_int_equal(two.kind, AZ_TDX);
 	assert_int_equal(two.version, 2);
@@ -199,8 +200,8 @@ static void longest(void **state)
 	struct err err = { 0 };
 	static const uint8_t zeros[AZ_ENDORSEMENT_MAX + 1];
 	assert_int_equal(az_evidence_open(json, &evidence, &err), 0);
-	assert_int_equal(az_evidence_build(AZ_SNP, &evidence.quoted, bytes_of(zeros, AZ_HCL_MAX + 1), bytes_of(zeros, 1), &written,
-					   &err),
+	assert_int_equal(az_evidence_build(AZ_SNP, &evidence.quoted, bytes_of(zeros, AZ_HCL_MAX + 1),
+					   bytes_of(zeros, 1), &written, &err),
 			 0);
 	assert_int_equal(az_evidence_open(written, &again, &err), -1);
 	assert_message_has(err, "hcl_report");
@@ -209,12 +210,9 @@ static void longest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(genuine_evidence),
-		cmocka_unit_test(quote_from_a_service),
-		cmocka_unit_test(plain_evidence),
-		cmocka_unit_test(written_as_the_genuine_one),
-		cmocka_unit_test(written_for_tdx),
-		cmocka_unit_test(spoilt),
+		cmocka_unit_test(genuine_evidence), cmocka_unit_test(quote_from_a_service),
+		cmocka_unit_test(plain_evidence),   cmocka_unit_test(written_as_the_genuine_one),
+		cmocka_unit_test(written_for_tdx),  cmocka_unit_test(spoilt),
 		cmocka_unit_test(longest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,9 @@ static void read_hcl(struct az_gathered *gathered)
 /* What stood in genuine evidence of version 2, taken apart. */
 static struct machine genuine(void)
 {
-	struct machine machine = { .gathered = AZ_GATHERED_INIT, .report_data = BUF_INIT(64), .vcek = BUF_INIT(VECTOR_MAX) };
+	struct machine machine = { .gathered = AZ_GATHERED_INIT,
+				   .report_data = BUF_INIT(64),
+				   .vcek = BUF_INIT(VECTOR_MAX) };
 	struct buf text OWNED_BUF = vector_read("azure/snp-evidence-v2.json");
 	struct json *json OWNED_JSON = NULL;
 	struct az_evidence evidence = AZ_EVIDENCE_INIT;
@@ -61,7 +63,8 @@ static void look(const struct machine *machine, const struct digest *init_data, 
 }
 
 /* Exactly these findings, in this order. */
-static void assert_findings(const struct machine *machine, const struct digest *init_data, const char *const *names, size_t count)
+static void assert_findings(const struct machine *machine, const struct digest *init_data, const char *const *names,
+			    size_t count)
 {
 	struct look findings;
 	look(machine, init_data, &findings);
@@ -71,10 +74,10 @@ static void assert_findings(const struct machine *machine, const struct digest *
 	assert_int_equal(findings.count, count);
 }
 
-#define assert_finds(machine, init_data, ...)                                              \
-	do {                                                                               \
-		static const char *const names_[] = { __VA_ARGS__ };                       \
-		assert_findings(machine, init_data, names_, ARRAY_LEN(names_));            \
+#define assert_finds(machine, init_data, ...)                                                                          \
+	do {                                                                                                           \
+		static const char *const names_[] = { __VA_ARGS__ };                                                   \
+		assert_findings(machine, init_data, names_, ARRAY_LEN(names_));                                        \
 	} while (0)
 
 static void nothing_to_find(void **state)
@@ -163,7 +166,9 @@ static void init_data_in_pcr_8(void **state)
 	struct err err = { 0 };
 	struct look findings;
 	struct buf known OWNED_BUF = BUF_INIT(64);
-	assert_int_equal(hex_decode(bytes_of_text("8505e4e25e50a27c5dc8147af88efbece627fbea55291911eff832d9ee127781"), &known, &err), 0);
+	assert_int_equal(hex_decode(bytes_of_text("8505e4e25e50a27c5dc8147af88efbece627fbea55291911eff832d9ee127781"),
+				    &known, &err),
+			 0);
 	digest = (struct digest){ .alg = DIGEST_SHA256, .len = 32 };
 	memcpy(digest.bytes, known.data, 32);
 	assert_int_equal(az_pcr8_of(&digest, &pcr, &err), 0);
@@ -186,8 +191,9 @@ static void secure_boot_off(void **state)
 {
 	(void)state;
 	struct machine machine OWNED_MACHINE = genuine();
-	static const char claims[] = "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"sdf_AQ\"}],"
-				     "\"vm_configuration\":{\"secure_boot\":false}}";
+	static const char claims[] =
+		"{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"sdf_AQ\"}],"
+		"\"vm_configuration\":{\"secure_boot\":false}}";
 	struct err err = { 0 };
 	struct look findings;
 	assert_int_equal(hcl_claims_read(bytes_of_text(claims), &machine.gathered.claims, &err), 0);
@@ -248,14 +254,10 @@ static void signature_of_the_hardware_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_to_find),
-		cmocka_unit_test(broken_links),
-		cmocka_unit_test(forged_claims),
-		cmocka_unit_test(foreign_key),
-		cmocka_unit_test(no_key_at_all),
-		cmocka_unit_test(init_data_in_pcr_8),
-		cmocka_unit_test(secure_boot_off),
-		cmocka_unit_test(signature_of_the_hardware_report),
+		cmocka_unit_test(nothing_to_find), cmocka_unit_test(broken_links),
+		cmocka_unit_test(forged_claims),   cmocka_unit_test(foreign_key),
+		cmocka_unit_test(no_key_at_all),   cmocka_unit_test(init_data_in_pcr_8),
+		cmocka_unit_test(secure_boot_off), cmocka_unit_test(signature_of_the_hardware_report),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,31 +30,34 @@ static void must_show(struct bytes evidence, const char *tee, const char *const 
 	assert_true(json_count(doc) >= 5);
 }
 
-#define MUST_SHOW(file, tee, ...)                                                      \
-	do {                                                                           \
-		static const char *const words_[] = { __VA_ARGS__ };                   \
-		OWNED_BUF struct buf evidence_ = vector_read(file);                    \
-		must_show(buf_bytes(&evidence_), tee, words_, ARRAY_LEN(words_));      \
+#define MUST_SHOW(file, tee, ...)                                                                                      \
+	do {                                                                                                           \
+		static const char *const words_[] = { __VA_ARGS__ };                                                   \
+		OWNED_BUF struct buf evidence_ = vector_read(file);                                                    \
+		must_show(buf_bytes(&evidence_), tee, words_, ARRAY_LEN(words_));                                      \
 	} while (0)
 
 static void snp_evidence_is_shown(void **state)
 {
 	(void)state;
-	MUST_SHOW("snp/genoa-siena-evidence.json", "snp", "MEASUREMENT", "HOST_DATA", "REPORTED_TCB", "boot loader", "VMPL", "POLICY",
-		  "debugging allowed      no");
+	MUST_SHOW("snp/genoa-siena-evidence.json", "snp", "MEASUREMENT", "HOST_DATA", "REPORTED_TCB", "boot loader",
+		  "VMPL", "POLICY", "debugging allowed      no");
 }
 
 static void azure_evidence_is_shown(void **state)
 {
 	(void)state;
-	MUST_SHOW("azure/snp-evidence-v2.json", "az-snp-vtpm", "PCR digest", "PCR 8 (init-data)", "MEASUREMENT", "VMPL");
+	MUST_SHOW("azure/snp-evidence-v2.json", "az-snp-vtpm", "PCR digest", "PCR 8 (init-data)", "MEASUREMENT",
+		  "VMPL");
 	MUST_SHOW("azure/tdx-evidence-v1.json", "az-tdx-vtpm", "PCR digest", "MRTD", "RTMR3", "TEE_TCB_SVN");
 }
 
 static void tdx_evidence_is_shown(void **state)
 {
 	(void)state;
-	static const char *const words[] = { "MRTD", "RTMR0", "RTMR3", "MRCONFIGID", "debugging allowed      yes", "event log sent           no" };
+	static const char *const words[] = {
+		"MRTD", "RTMR0", "RTMR3", "MRCONFIGID", "debugging allowed      yes", "event log sent           no"
+	};
 	OWNED_BUF struct buf raw = vector_read("tdx/v4-debug-td.dat");
 	OWNED_BUF struct buf json = BUF_INIT(1u << 20);
 	OWNED_JSON struct json *evidence = NULL;

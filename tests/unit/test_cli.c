@@ -44,7 +44,8 @@ static void reports_and_the_doctor_have_their_options(void **state)
 	static const char *const reporting[] = { "run", "get", "unseal" };
 	for (size_t i = 0; i < ARRAY_LEN(reporting); i++) {
 		bool get = i == 1;
-		assert_int_equal(parse(reporting[i], ARGS("--report", "r", "--termination-log=t", get ? "kbs:///a/b/c" : NULL),
+		assert_int_equal(parse(reporting[i],
+				       ARGS("--report", "r", "--termination-log=t", get ? "kbs:///a/b/c" : NULL),
 				       &options, NULL),
 				 0);
 		assert_string_equal(options.report, "r");
@@ -81,7 +82,9 @@ static void wrong_lines_are_explained(void **state)
 		const char *reason;
 	} rows[] = {
 		{ "run", { "--config", "kbs:///a/b/c", "--unmeasured-config", "f", NULL }, "exclude each other" },
-		{ "run", { "--config", "/etc/sealpod.toml", NULL }, "option '--config': '/etc/sealpod.toml' is not a KBS resource URI" },
+		{ "run",
+		  { "--config", "/etc/sealpod.toml", NULL },
+		  "option '--config': '/etc/sealpod.toml' is not a KBS resource URI" },
 		{ "run", { "--supervise", "--exec", NULL }, "exclude each other" },
 		{ "get", { "--supervise", "kbs:///a/b/c", NULL }, "knows no option '--supervise'" },
 		{ "health", { "--margin", "0s", NULL }, "option '--margin': '0s' is no duration" },
@@ -92,7 +95,9 @@ static void wrong_lines_are_explained(void **state)
 		{ "run", { "--unmeasured", "f", NULL }, "knows no option '--unmeasured'" },
 		{ "run", { "--unmeasured-config", "f", "x", NULL }, "takes no argument 'x'" },
 		{ "run", { "--unmeasured-config", "f", "--verbose=1", NULL }, "'--verbose' takes no value" },
-		{ "run", { "--unmeasured-config", "f", "--deadline", "soon", NULL }, "option '--deadline': 'soon' is no duration" },
+		{ "run",
+		  { "--unmeasured-config", "f", "--deadline", "soon", NULL },
+		  "option '--deadline': 'soon' is no duration" },
 		{ "get", { "--unmeasured-config", "f", NULL }, "'get' wants a URI" },
 		{ "get", { "--unmeasured-config", "f", "a", "b", NULL }, "takes no argument 'b'" },
 		{ "version", { "-v", NULL }, "knows no option '-v'" },

@@ -37,7 +37,8 @@ static int parse(const char *text, enum config_need need, struct config *config,
 
 #define KBS "[kbs]\nurl = \"http://127.0.0.1:8080\"\nallow_http = true\n"
 #define CREDENTIAL "[credential]\npem = \"kbs:///a/b/c\"\n"
-#define SPIRE "[spire]\ntrust_domain = \"example.test\"\nserver_address = \"127.0.0.1\"\ntrust_bundle = \"kbs:///a/b/d\"\n"
+#define SPIRE                                                                                                          \
+	"[spire]\ntrust_domain = \"example.test\"\nserver_address = \"127.0.0.1\"\ntrust_bundle = \"kbs:///a/b/d\"\n"
 
 static void defaults_are_filled_in(void **state)
 {
@@ -65,15 +66,15 @@ static void everything_can_be_said(void **state)
 	struct config config OWNED_CONFIG = { 0 };
 	struct err err = { 0 };
 	assert_int_equal(parse(KBS "tee_key = \"RSA-OAEP-256\"\n"
-			       "[credential]\nkey = \"kbs:///a/b/k\"\ncertificate = \"kbs:///a/b/c\"\n"
-			       "[spire]\ntrust_domain = \"t\"\nserver_address = \"::1\"\nserver_port = 1\n"
-			       "trust_bundle_pem = \"x\"\n"
-			       "[agent]\npath = \"/a\"\nversion = \"1.15.2\"\nuid = 0\nruntime_dir = \"/r\"\n"
-			       "allow_disk = true\nsocket_path = \"/s/p/api\"\nadmin_socket_path = \"/s/a/admin\"\n"
-			       "[agent.settings]\nlog_level = \"DEBUG\"\n"
-			       "[agent.settings.experimental]\nsync_interval = \"1s\"\n"
-			       "[agent.health_checks]\nlistener_enabled = true\n"
-			       "[run]\ndeadline = \"1h\"\nmode = \"supervise\"\n",
+				   "[credential]\nkey = \"kbs:///a/b/k\"\ncertificate = \"kbs:///a/b/c\"\n"
+				   "[spire]\ntrust_domain = \"t\"\nserver_address = \"::1\"\nserver_port = 1\n"
+				   "trust_bundle_pem = \"x\"\n"
+				   "[agent]\npath = \"/a\"\nversion = \"1.15.2\"\nuid = 0\nruntime_dir = \"/r\"\n"
+				   "allow_disk = true\nsocket_path = \"/s/p/api\"\nadmin_socket_path = \"/s/a/admin\"\n"
+				   "[agent.settings]\nlog_level = \"DEBUG\"\n"
+				   "[agent.settings.experimental]\nsync_interval = \"1s\"\n"
+				   "[agent.health_checks]\nlistener_enabled = true\n"
+				   "[run]\ndeadline = \"1h\"\nmode = \"supervise\"\n",
 			       CONFIG_ALL, &config, &err),
 			 0);
 	assert_string_equal(log_text, "");
@@ -108,9 +109,12 @@ static void pinned_ca_is_checked(void **state)
 	static const char *const rows[][2] = {
 		{ "[kbs]\nurl = \"https://h\"\n", "f.toml:1: key 'kbs.ca': is missing" },
 		{ "[kbs]\nurl = \"https://h\"\nca = \"x\"\n", "f.toml:3: key 'kbs.ca': " },
-		{ "[kbs]\nurl = \"https://h\"\nca_file = \"/nonexistent\"\n", "f.toml:3: key 'kbs.ca_file': cannot open '/nonexistent'" },
-		{ "[kbs]\nurl = \"https://h\"\nca_file = \"/dev/null\"\n", "f.toml:3: key 'kbs.ca_file': '/dev/null' is not a regular file" },
-		{ "[kbs]\nurl = \"https://h\"\nca = \"x\"\nca_file = \"/x\"\n", "and 'kbs.ca_file' are given: use one of them" },
+		{ "[kbs]\nurl = \"https://h\"\nca_file = \"/nonexistent\"\n",
+		  "f.toml:3: key 'kbs.ca_file': cannot open '/nonexistent'" },
+		{ "[kbs]\nurl = \"https://h\"\nca_file = \"/dev/null\"\n",
+		  "f.toml:3: key 'kbs.ca_file': '/dev/null' is not a regular file" },
+		{ "[kbs]\nurl = \"https://h\"\nca = \"x\"\nca_file = \"/x\"\n",
+		  "and 'kbs.ca_file' are given: use one of them" },
 		{ "[kbs]\nurl = \"http://h\"\n", "f.toml:2: key 'kbs.url': is plain http" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -126,30 +130,30 @@ static void each_problem_has_its_line_and_key(void **state)
 	(void)state;
 	struct config config OWNED_CONFIG = { 0 };
 	struct err err = { 0 };
-	assert_int_equal(parse("x = 1\n"                            /* 1 */
-			       "[kbs]\n"                            /* 2 */
-			       "url = \"ftp://h\"\n"                /* 3 */
-			       "tee_key = \"P-384\"\n"              /* 4 */
-			       "uri = 1\n"                          /* 5 */
-			       "[credential]\n"                     /* 6 */
-			       "key = \"default/x/y\"\n"            /* 7 */
-			       "[spire]\n"                          /* 8 */
-			       "server_port = 65536\n"              /* 9 */
-			       "trust_domain = \"UPPER\"\n"         /* 10 */
-			       "server_address = 1\n"               /* 11 */
-			       "[agent]\n"                          /* 12 */
-			       "path = \"relative\"\n"              /* 13 */
-			       "uid = -1\n"                         /* 14 */
-			       "allow_disk = \"yes\"\n"             /* 15 */
-			       "version = \"2.0\"\n"                /* 16 */
-			       "socket_path = \"\"\n"               /* 17 */
-			       "[agent.settings]\n"                 /* 18 */
-			       "data_dir = \"/d\"\n"                /* 19 */
-			       "unknown_key = 1\n"                  /* 20 */
-			       "log_level = 3\n"                    /* 21 */
-			       "[run]\n"                            /* 22 */
-			       "deadline = \"5\"\n"                 /* 23 */
-			       "[[more]]\n",                        /* 24 */
+	assert_int_equal(parse("x = 1\n"		    /* 1 */
+			       "[kbs]\n"		    /* 2 */
+			       "url = \"ftp://h\"\n"	    /* 3 */
+			       "tee_key = \"P-384\"\n"	    /* 4 */
+			       "uri = 1\n"		    /* 5 */
+			       "[credential]\n"		    /* 6 */
+			       "key = \"default/x/y\"\n"    /* 7 */
+			       "[spire]\n"		    /* 8 */
+			       "server_port = 65536\n"	    /* 9 */
+			       "trust_domain = \"UPPER\"\n" /* 10 */
+			       "server_address = 1\n"	    /* 11 */
+			       "[agent]\n"		    /* 12 */
+			       "path = \"relative\"\n"	    /* 13 */
+			       "uid = -1\n"		    /* 14 */
+			       "allow_disk = \"yes\"\n"	    /* 15 */
+			       "version = \"2.0\"\n"	    /* 16 */
+			       "socket_path = \"\"\n"	    /* 17 */
+			       "[agent.settings]\n"	    /* 18 */
+			       "data_dir = \"/d\"\n"	    /* 19 */
+			       "unknown_key = 1\n"	    /* 20 */
+			       "log_level = 3\n"	    /* 21 */
+			       "[run]\n"		    /* 22 */
+			       "deadline = \"5\"\n"	    /* 23 */
+			       "[[more]]\n",		    /* 24 */
 			       CONFIG_ALL, &config, &err),
 			 -1);
 	static const char *const expected[] = {
@@ -186,12 +190,16 @@ static void keys_that_exclude_each_other_are_named(void **state)
 	struct config config OWNED_CONFIG = { 0 };
 	struct err err = { 0 };
 	static const char *const rows[][2] = {
-		{ "[credential]\npem = \"kbs:///a/b/c\"\nkey = \"kbs:///a/b/c\"\n", "stands beside 'key' or 'certificate'" },
+		{ "[credential]\npem = \"kbs:///a/b/c\"\nkey = \"kbs:///a/b/c\"\n",
+		  "stands beside 'key' or 'certificate'" },
 		{ "[credential]\n", "key 'credential.pem': is missing" },
-		{ "[credential]\ncertificate = \"kbs:///a/b/c\"\n", "key 'credential.key': is missing beside 'certificate'" },
-		{ "[spire]\ntrust_bundle = \"kbs:///a/b/c\"\ntrust_bundle_pem = \"x\"\n", "and 'spire.trust_bundle_pem' are given" },
+		{ "[credential]\ncertificate = \"kbs:///a/b/c\"\n",
+		  "key 'credential.key': is missing beside 'certificate'" },
+		{ "[spire]\ntrust_bundle = \"kbs:///a/b/c\"\ntrust_bundle_pem = \"x\"\n",
+		  "and 'spire.trust_bundle_pem' are given" },
 		{ "[agent]\ngid = 1\n", "key 'agent.gid': needs 'uid' beside it" },
-		{ "[agent]\nsocket_path = \"/s/api\"\nadmin_socket_path = \"/s/admin\"\n", "key 'agent.admin_socket_path': " },
+		{ "[agent]\nsocket_path = \"/s/api\"\nadmin_socket_path = \"/s/admin\"\n",
+		  "key 'agent.admin_socket_path': " },
 		{ "[agent]\nsettings = 1\n", "key 'agent.settings': is of type integer, not table" },
 		{ "[run]\nmode = \"daemon\"\n", "key 'run.mode': 'daemon' is unknown; use 'exec' or 'supervise'" },
 		{ "kbs = 1\n", "key 'kbs': is of type integer, not table" },
@@ -232,7 +240,8 @@ static void durations_are_strict(void **state)
 		const char *text;
 		int64_t ms;
 	} good[] = { { "1s", 1000 }, { "90s", 90000 }, { "5m", 300000 }, { "24h", 86400000 }, { "86400s", 86400000 } };
-	static const char *const bad[] = { "", "5", "s", "0s", "25h", "86401s", "1000000s", "5 m", "5M", "-5m", "1h30m", "5ms", "1.5h" };
+	static const char *const bad[] = { "",	  "5",	"s",   "0s",	"25h", "86401s", "1000000s",
+					   "5 m", "5M", "-5m", "1h30m", "5ms", "1.5h" };
 	int64_t ms = 7;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		assert_int_equal(config_parse_duration(bytes_of_text(good[i].text), &ms, NULL), 0);

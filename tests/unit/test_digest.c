@@ -89,9 +89,9 @@ static void other_names_are_refused_and_nothing_is_touched(void **state)
 		const char *text;
 		size_t len;
 	} others[] = {
-		{ "", 0 },	  { "sha", 3 },	    { "sha25", 5 },    { "sha2566", 7 },   { "sha-256", 7 },
-		{ " sha256", 7 }, { "sha256 ", 7 }, { "sha256\0", 7 }, { "sha\0\0\0", 6 }, { "md5", 3 },
-		{ "sha224", 6 },  { "sha3-256", 8 },
+		{ "", 0 },	    { "sha", 3 },     { "sha25", 5 },	{ "sha2566", 7 },
+		{ "sha-256", 7 },   { " sha256", 7 }, { "sha256 ", 7 }, { "sha256\0", 7 },
+		{ "sha\0\0\0", 6 }, { "md5", 3 },     { "sha224", 6 },	{ "sha3-256", 8 },
 	};
 	enum digest_alg alg = DIGEST_SHA384;
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)

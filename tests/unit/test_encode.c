@@ -89,7 +89,8 @@ static void assert_refused(enum base64_kind kind, struct bytes text)
 static void vectors_of_rfc_4648(void **state)
 {
 	(void)state;
-	static const char *const vectors[][3] = { /* section 10; third: without padding */
+	static const char *const vectors[][3] = {
+		/* section 10; third: without padding */
 		{ "", "", "" },
 		{ "f", "Zg==", "Zg" },
 		{ "fo", "Zm8=", "Zm8" },
@@ -129,10 +130,9 @@ static void alphabets_do_not_mix(void **state)
 static void padding_must_be_right(void **state)
 {
 	(void)state;
-	static const char *const wrong[] = { "Zg",     "Zg=",	    "Zg===",    "Zg====", "Zm8",   "Zm8==",
-					     "Zm9v=",  "Zm9v====",  "=",	"==",	  "====",  "Z===",
-					     "Zg==Zg", "Zg==Zg==", "=Zg=",	"Zg=g",	  "Z",	   "Zm9vY",
-					     "Zg= =",  "Zg=\n=" };
+	static const char *const wrong[] = { "Zg",	 "Zg=",	 "Zg===", "Zg====", "Zm8",   "Zm8==",  "Zm9v=",
+					     "Zm9v====", "=",	 "==",	  "====",   "Z===",  "Zg==Zg", "Zg==Zg==",
+					     "=Zg=",	 "Zg=g", "Z",	  "Zm9vY",  "Zg= =", "Zg=\n=" };
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		assert_refused(BASE64, bytes_of_text(wrong[i]));
 		assert_refused(BASE64URL_PADDED, bytes_of_text(wrong[i]));
@@ -265,8 +265,8 @@ static void hex_takes_digits_only(void **state)
 static void bad_hex_leaves_the_buffer(void **state)
 {
 	(void)state;
-	static const char *const wrong[] = { "a",    "abc",   "0x12",	"ab cd ", "ab:cd:", "ab\n", " ab ",
-					     "abcg", "ab-d", "\xef\xbc\x91\x31" };
+	static const char *const wrong[] = { "a",    "abc",  "0x12", "ab cd ", "ab:cd:",
+					     "ab\n", " ab ", "abcg", "ab-d",   "\xef\xbc\x91\x31" };
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		struct err err = { 0 };
 		struct buf out OWNED_BUF = BUF_INIT(100);

@@ -738,7 +738,7 @@ static void remove_without_descriptors(void)
 {
 	struct err err = { 0 };
 	(void)close(root_fd + 1);
-	child_limit(RLIMIT_NOFILE, (rlim_t)root_fd + 2); /* one is free */
+	child_limit(RLIMIT_NOFILE, (rlim_t)root_fd + 2);   /* one is free */
 	CHECK(file_remove_tree(root_fd, "d", &err) == -1); /* opens it, cannot list it */
 	CHECK(err.code == ERR_SYSTEM && err.sys_errno == EMFILE);
 }

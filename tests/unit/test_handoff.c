@@ -216,7 +216,10 @@ static void unsealed_and_oversized_files_are_refused(void **state)
 	const struct {
 		int fd;
 		const char *reason;
-	} rows[] = { { unsealed, "not sealed" }, { pipes[0], "not sealed" }, { large, "impossible size" }, { empty, "impossible size" } };
+	} rows[] = { { unsealed, "not sealed" },
+		     { pipes[0], "not sealed" },
+		     { large, "impossible size" },
+		     { empty, "impossible size" } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		for (unsigned place = 0; place < 3; place++) {
 			int fds[] = { good, good, good };
@@ -271,7 +274,7 @@ static int wait_for(int (*work)(int, void *, struct err *), int64_t ms, struct e
 	int number = 0;
 	(void)sigemptyset(&none);
 	int signals OWNED_FD = signalfd(-1, &none, SFD_CLOEXEC);
-	assert_int_equal(worker_start(work, (void *)(uintptr_t)"clock", &worker, err), 0);
+	assert_int_equal(worker_start(work, (void *)(uintptr_t) "clock", &worker, err), 0);
 	pid_t pid = worker.pid;
 	int rc = worker_wait(&worker, signals, &limit, &message, &files, &number, err);
 	worker_end(&worker, rc == 0);

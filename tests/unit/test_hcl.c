@@ -244,8 +244,10 @@ static void spellings(void **state)
 	(void)state;
 	static const char *const texts[] = {
 		"{\"keys\":[" KEY "],\"vm-configuration\":{\"secure-boot\":true},\"user-data\":\"" HEX_32 HEX_32 "\"}",
-		"{\"keys\":[" KEY "],\"vm_configuration\":{\"secure_boot\":true},\"user_data\":\"" UPPER_32 UPPER_32 "\"}",
-		"{\"user-data\":\"" UPPER_32 HEX_32 "\",\"vm_configuration\":{\"x\":1},\"keys\":[{\"kid\":\"other\"}," KEY "]}",
+		"{\"keys\":[" KEY "],\"vm_configuration\":{\"secure_boot\":true},\"user_data\":\"" UPPER_32 UPPER_32
+		"\"}",
+		"{\"user-data\":\"" UPPER_32 HEX_32
+		"\",\"vm_configuration\":{\"x\":1},\"keys\":[{\"kid\":\"other\"}," KEY "]}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct hcl_claims claims OWNED_CLAIMS = HCL_CLAIMS_INIT;
@@ -275,11 +277,13 @@ static void bad_claims(void **state)
 		{ "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\"}]}", "'n'" },
 		{ "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\"," N "}]}", "'e'" },
 		{ "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"sdf/AQ\"}]}", "'n'" },
-		{ "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"AAEB\"}]}", "leading zeros" },
+		{ "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"AAEB\"}]}",
+		  "leading zeros" },
 		{ "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"\"," N "}]}", "empty" },
 		{ "{\"keys\":[" KEY "],\"user-data\":\"00\"}", "128 hexadecimal" },
 		{ "{\"keys\":[" KEY "],\"user-data\":7}", "128 hexadecimal" },
-		{ "{\"keys\":[" KEY "],\"user-data\":\"" HEX_32 HEX_8 HEX_8 HEX_8 "0123456789abcdeg\"}", "128 hexadecimal" },
+		{ "{\"keys\":[" KEY "],\"user-data\":\"" HEX_32 HEX_8 HEX_8 HEX_8 "0123456789abcdeg\"}",
+		  "128 hexadecimal" },
 		{ "{\"keys\":[" KEY "],\"user-data\":\"\",\"user_data\":\"\"}", "both" },
 		{ "{\"keys\":[" KEY "],\"keys\":[]}", "runtime claims" },
 		{ "{\"keys\":[" KEY "]} ", NULL },

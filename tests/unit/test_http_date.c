@@ -73,7 +73,7 @@ static void serve_dates(struct peer_conn *conn)
 			(void)strftime(date, sizeof(date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
 		const char *line = strcmp(request.path, "/none") == 0  ? ""
 				   : strcmp(request.path, "/odd") == 0 ? "Date: tomorrow\r\n"
-									: date;
+								       : date;
 		(void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n%sContent-Length: 0\r\n\r\n", line);
 		if (!peer_say(conn, head))
 			return;
@@ -92,7 +92,9 @@ static void an_answer_tells_how_far_the_clock_is_off(void **state)
 {
 	(void)state;
 	struct peer peer = peer_start(&(struct peer_setup){ .serve = serve_dates });
-	const struct http_options options = { .base_url = peer.url, .user_agent = "test/1", .request_timeout_ms = 20000 };
+	const struct http_options options = { .base_url = peer.url,
+					      .user_agent = "test/1",
+					      .request_timeout_ms = 20000 };
 	OWNED_HTTP struct http_client *client = NULL;
 	OWNED_RESPONSE struct http_response response = HTTP_RESPONSE_INIT(100);
 	assert_int_equal(http_client_new(&options, &client, NULL), 0);

@@ -120,7 +120,8 @@ static void refusals_are_told_apart(void **state)
 	(void)state;
 	must_refuse(peer_certificate("old", NAMES, &lab.ca, -2 * PKI_DAY, -PKI_DAY), ERR_CLOCK, "'/CN=old'");
 	must_refuse(peer_certificate("early", NAMES, &lab.ca, PKI_DAY, 2 * PKI_DAY), ERR_CLOCK, "clock here says 20");
-	must_refuse(peer_certificate("early", NAMES, &lab.ca, PKI_DAY, 2 * PKI_DAY), ERR_CLOCK, "at least that far behind");
+	must_refuse(peer_certificate("early", NAMES, &lab.ca, PKI_DAY, 2 * PKI_DAY), ERR_CLOCK,
+		    "at least that far behind");
 	must_refuse(peer_certificate("old", NAMES, &lab.ca, -2 * PKI_DAY, -PKI_DAY), ERR_CLOCK, "8640");
 	must_refuse(peer_certificate("strange", NAMES, &lab.other_ca, -60, PKI_DAY), ERR_TLS, "'/CN=strange'");
 	must_refuse(peer_certificate("self", NAMES, NULL, -60, PKI_DAY), ERR_TLS, "'/CN=self'");

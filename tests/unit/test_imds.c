@@ -55,8 +55,9 @@ static int stop(void **state)
 static void will_answer(const char *status, const char *type, const char *body)
 {
 	memset(service, 0, sizeof(*service));
-	(void)snprintf(service->answer, sizeof(service->answer), "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
-		       status, type, strlen(body), body);
+	(void)snprintf(service->answer, sizeof(service->answer),
+		       "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s", status, type, strlen(body),
+		       body);
 }
 
 static struct http_client *client_of(const char *url)
@@ -168,7 +169,8 @@ static void failures_that_pass(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(passing); i++) {
 		will_answer_pem("azure/vcek-azure.pem");
 		service->failures = 1;
-		(void)snprintf(service->failing, sizeof(service->failing), "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", passing[i]);
+		(void)snprintf(service->failing, sizeof(service->failing), "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n",
+			       passing[i]);
 		if (get_vcek(&der, &err) < 0)
 			fail_msg("%s", err.message);
 		assert_int_equal(service->requests, 2);
@@ -232,12 +234,9 @@ static void quotes_that_are_none(void **state)
 		const char *body;
 		const char *part;
 	} bad[] = {
-		{ "{\"quote\":\"\"}", "quote" },
-		{ "{\"quote\":\"AAAA\"}", "quote" },
-		{ "{\"quote\":\"A===\"}", "quote" },
-		{ "{\"quote\":\"AA AA\"}", "quote" },
-		{ "{\"quote\":17}", "quote" },
-		{ "{\"error\":\"x\"}", "quote" },
+		{ "{\"quote\":\"\"}", "quote" },     { "{\"quote\":\"AAAA\"}", "quote" },
+		{ "{\"quote\":\"A===\"}", "quote" }, { "{\"quote\":\"AA AA\"}", "quote" },
+		{ "{\"quote\":17}", "quote" },	     { "{\"error\":\"x\"}", "quote" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct buf quote OWNED_BUF = BUF_INIT(IMDS_QUOTE_MAX);

@@ -187,7 +187,8 @@ static void many_members_are_no_burden(void **state)
 	struct err err = { 0 };
 	OWNED_BUF struct buf text = BUF_INIT(MAX_LEN);
 	for (unsigned i = 0; i < 300000; i++)
-		assert_int_equal(buf_printf(&text, &err, "%c\"member-%06u\":%u", i ? ',' : '{', i * 7919 % 300007, i), 0);
+		assert_int_equal(buf_printf(&text, &err, "%c\"member-%06u\":%u", i ? ',' : '{', i * 7919 % 300007, i),
+				 0);
 	assert_int_equal(buf_append_text(&text, "}", &err), 0);
 	OWNED_JSON struct json *doc = must_parse(buf_bytes(&text));
 	assert_int_equal(json_count(doc), 300000);
@@ -266,11 +267,12 @@ static void builds_and_prints(void **state)
 	struct json *more = NULL;
 	assert_int_equal(json_new_array(&more, &err), 0);
 	assert_int_equal(json_add(doc, "b", more, &err), 0);
-	assert_printed(doc,
-		       "{\"z\":\"a/\\\"\\\\\\u0001\x7f\\n\xe2\x82\xac\",\"list\":[1000000000000000,9007199254740991,true,"
-		       "false,null],\"a\":{\"\":\"\"},\"b\":[]}",
-		       "{\"a\":{\"\":\"\"},\"b\":[],\"list\":[1000000000000000,9007199254740991,true,false,null],"
-		       "\"z\":\"a/\\\"\\\\\\u0001\x7f\\n\xe2\x82\xac\"}");
+	assert_printed(
+		doc,
+		"{\"z\":\"a/\\\"\\\\\\u0001\x7f\\n\xe2\x82\xac\",\"list\":[1000000000000000,9007199254740991,true,"
+		"false,null],\"a\":{\"\":\"\"},\"b\":[]}",
+		"{\"a\":{\"\":\"\"},\"b\":[],\"list\":[1000000000000000,9007199254740991,true,false,null],"
+		"\"z\":\"a/\\\"\\\\\\u0001\x7f\\n\xe2\x82\xac\"}");
 }
 
 static void building_refuses(void **state)

@@ -64,11 +64,11 @@ static int load(void **state)
 	assert_int_equal(file_read(AT_FDCWD, RECORDED "/success-p256.jsonl", &text, NULL), 0);
 	recorded.attest = find_line(buf_text(&text), "/attest");
 	recorded.get = find_line(buf_text(&text), "/key");
-	assert_int_equal(tee_key_from_pem(bytes_of_text(member_text(recorded.get, "tee_private_key_pem")), &recorded.key,
-					  NULL),
-			 0);
-	assert_int_equal(json_parse(bytes_of_text(member_text(recorded.get, "resp_body")), 1 << 20, &recorded.jwe, NULL),
-			 0);
+	assert_int_equal(
+		tee_key_from_pem(bytes_of_text(member_text(recorded.get, "tee_private_key_pem")), &recorded.key, NULL),
+		0);
+	assert_int_equal(
+		json_parse(bytes_of_text(member_text(recorded.get, "resp_body")), 1 << 20, &recorded.jwe, NULL), 0);
 	return 0;
 }
 
@@ -106,7 +106,8 @@ static void recorded_runtime_digest_is_ours(void **state)
 	const struct json *runtime, *both, *evidence, *pubkey;
 	struct rcar_challenge challenge = { .hash = DIGEST_SHA384 };
 	struct digest digest;
-	assert_int_equal(json_parse(bytes_of_text(member_text(recorded.attest, "req_body")), 1 << 16, &request, NULL), 0);
+	assert_int_equal(json_parse(bytes_of_text(member_text(recorded.attest, "req_body")), 1 << 16, &request, NULL),
+			 0);
 	assert_int_equal(json_get_object(request, "runtime-data", &runtime, NULL), 0);
 	assert_int_equal(json_get_object(runtime, "tee-pubkey", &pubkey, NULL), 0);
 	assert_int_equal(json_get_object(request, "tee-evidence", &both, NULL), 0);
@@ -215,8 +216,7 @@ static void wrong_lengths_are_refused(void **state)
 #define X_GOOD "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
 #define Y_GOOD "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
 #define HEADER(epk) "{\"alg\":\"ECDH-ES+A256KW\",\"enc\":\"A256GCM\"" epk "}"
-#define EPK(kty, crv, x, y) \
-	",\"epk\":{\"kty\":\"" kty "\",\"crv\":\"" crv "\",\"x\":\"" x "\",\"y\":\"" y "\"}"
+#define EPK(kty, crv, x, y) ",\"epk\":{\"kty\":\"" kty "\",\"crv\":\"" crv "\",\"x\":\"" x "\",\"y\":\"" y "\"}"
 
 static void foreign_headers_are_refused(void **state)
 {
@@ -265,7 +265,9 @@ static void another_key_opens_nothing(void **state)
 		struct secret plain OWNED_SECRET = SECRET_INIT;
 		struct err err = { 0 };
 		assert_int_equal(tee_key_new(rows[i].kind, &key, NULL), 0);
-		assert_int_equal(jwe_decrypt(bytes_of_text(member_text(recorded.get, "resp_body")), key, MAX_PLAIN, &plain, &err), -1);
+		assert_int_equal(jwe_decrypt(bytes_of_text(member_text(recorded.get, "resp_body")), key, MAX_PLAIN,
+					     &plain, &err),
+				 -1);
 		if (!strstr(err.message, rows[i].reason))
 			fail_msg("expected '%s' in '%s'", rows[i].reason, err.message);
 	}
@@ -302,8 +304,10 @@ static void bad_key_texts_are_refused(void **state)
 {
 	(void)state;
 	static const char *const rows[] = { "", "x", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-		/* an Ed25519 key (RFC 8410 section 10.3) */
-		"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n" };
+					    /* an Ed25519 key (RFC 8410 section 10.3) */
+					    "-----BEGIN PRIVATE "
+					    "KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/"
+					    "HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n" };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct tee_key *key = NULL;
 		struct err err = { 0 };

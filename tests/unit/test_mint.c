@@ -52,7 +52,8 @@ static void leaf_is_what_spire_takes(void **state)
 	expect_good(&t);
 	assert_string_equal(t.got.key_type, "EC P-256");
 	assert_string_equal(t.got.subject, "CN=i-1");
-	assert_string_equal(t.got.sans, "URI:x509pop://example.test/class/alpha, URI:x509pop://example.test/instance/i-1");
+	assert_string_equal(t.got.sans,
+			    "URI:x509pop://example.test/class/alpha, URI:x509pop://example.test/instance/i-1");
 	assert_int_equal(t.got.not_before, PKI_NOW - SPIRE_MINT_SKEW);
 	assert_int_equal(t.got.not_after, PKI_NOW + SPIRE_MINT_LIFETIME);
 	assert_int_equal(t.got.intermediates, 1);
@@ -149,10 +150,26 @@ static void issuers_that_cannot_issue_are_named(void **state)
 		enum err_code code;
 		const char *part;
 	} rows[] = {
-		{ { .cn = "x", .basic_constraints = "CA:FALSE", .key_usage = "digitalSignature" }, ERR_CREDENTIAL, "was a leaf stored in its place?" },
-		{ { .cn = "x", .basic_constraints = "CA:TRUE", .key_usage = "digitalSignature" }, ERR_CREDENTIAL, "is no CA" },
-		{ { .cn = "x", .from = -PKI_DAY, .until = 1800, .basic_constraints = "CA:TRUE", .key_usage = "keyCertSign" }, ERR_CREDENTIAL, "less than an hour is left" },
-		{ { .cn = "x", .from = -2 * PKI_DAY, .until = -PKI_DAY, .basic_constraints = "CA:TRUE", .key_usage = "keyCertSign" }, ERR_CREDENTIAL, "expired" },
+		{ { .cn = "x", .basic_constraints = "CA:FALSE", .key_usage = "digitalSignature" },
+		  ERR_CREDENTIAL,
+		  "was a leaf stored in its place?" },
+		{ { .cn = "x", .basic_constraints = "CA:TRUE", .key_usage = "digitalSignature" },
+		  ERR_CREDENTIAL,
+		  "is no CA" },
+		{ { .cn = "x",
+		    .from = -PKI_DAY,
+		    .until = 1800,
+		    .basic_constraints = "CA:TRUE",
+		    .key_usage = "keyCertSign" },
+		  ERR_CREDENTIAL,
+		  "less than an hour is left" },
+		{ { .cn = "x",
+		    .from = -2 * PKI_DAY,
+		    .until = -PKI_DAY,
+		    .basic_constraints = "CA:TRUE",
+		    .key_usage = "keyCertSign" },
+		  ERR_CREDENTIAL,
+		  "expired" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct trial t OWNED_TRIAL = TRIAL_INIT;
@@ -192,7 +209,8 @@ static void chain_may_come_apart_from_the_key(void **state)
 static void names_cannot_be_more_than_names(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", ".", "..", "a/b", "a,URI:x509pop://example.test/class/beta", "a b", "a:b", "\xc3\xa4", "a\n" };
+	static const char *const bad[] = { "",	  ".",	 "..",	     "a/b", "a,URI:x509pop://example.test/class/beta",
+					   "a b", "a:b", "\xc3\xa4", "a\n" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct trial t OWNED_TRIAL = TRIAL_INIT;
 		struct spire_mint order = good_mint();

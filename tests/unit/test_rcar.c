@@ -53,7 +53,14 @@ static void bad_challenges_are_refused(void **state)
 {
 	(void)state;
 	static const char *const rows[] = {
-		"", "null", "[]", "{}", "{\"nonce\":1}", "{\"nonce\":\"\"}", "{\"nonce\":\"a\",\"nonce\":\"b\"}", "{\"nonce\":\"a\"}x",
+		"",
+		"null",
+		"[]",
+		"{}",
+		"{\"nonce\":1}",
+		"{\"nonce\":\"\"}",
+		"{\"nonce\":\"a\",\"nonce\":\"b\"}",
+		"{\"nonce\":\"a\"}x",
 	};
 	struct rcar_challenge challenge;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -76,7 +83,8 @@ static struct json *key_of(const char *text)
 	return key;
 }
 
-#define CHECK_KEY "{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ECDH-ES+A256KW\"," \
+#define CHECK_KEY                                                                                                      \
+	"{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ECDH-ES+A256KW\","                                                \
 	"\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}"
 
 static void runtime_digest_matches_the_check_vector(void **state)
@@ -130,11 +138,19 @@ static void cookie_is_taken_by_its_name_and_letters(void **state)
 	(void)state;
 	char value[RCAR_COOKIE_MAX];
 	struct err err = { 0 };
-	assert_int_equal(rcar_parse_cookie("kbs-session-id=84286fa266f4427ca85f388543f114ab; Expires=Tue, 24 Nov 2026", value, &err), 0);
+	assert_int_equal(rcar_parse_cookie("kbs-session-id=84286fa266f4427ca85f388543f114ab; Expires=Tue, 24 Nov 2026",
+					   value, &err),
+			 0);
 	assert_string_equal(value, "84286fa266f4427ca85f388543f114ab");
 	assert_int_equal(rcar_parse_cookie("kbs-session-id=x", value, &err), 0);
-	static const char *const rows[] = { "", "other=1", "kbs-session-id=", "kbs-session-id=; a", "kbs-session-id=a b",
-					    "kbs-session-id=a\"", "KBS-SESSION-ID=a", "kbs-session-id=a,b" };
+	static const char *const rows[] = { "",
+					    "other=1",
+					    "kbs-session-id=",
+					    "kbs-session-id=; a",
+					    "kbs-session-id=a b",
+					    "kbs-session-id=a\"",
+					    "KBS-SESSION-ID=a",
+					    "kbs-session-id=a,b" };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_int_equal(rcar_parse_cookie(rows[i], value, &err), -1);
 	char text[200] = "kbs-session-id=";
@@ -147,12 +163,14 @@ static void problem_documents_are_read(void **state)
 	(void)state;
 	struct rcar_problem problem;
 	struct err err = { 0 };
-	const char *good = "{\"type\":\"https://github.com/confidential-containers/kbs/errors/PolicyDeny\",\"detail\":\"no\"}";
+	const char *good =
+		"{\"type\":\"https://github.com/confidential-containers/kbs/errors/PolicyDeny\",\"detail\":\"no\"}";
 	assert_int_equal(rcar_parse_problem(bytes_of_text(good), &problem, &err), 0);
 	assert_string_equal(problem.type, "PolicyDeny");
 	assert_string_equal(problem.detail, "no");
 	assert_int_equal(rcar_parse_problem(bytes_of_text("<html>"), &problem, &err), -1);
-	assert_int_equal(rcar_parse_problem(bytes_of_text("{\"type\":\"about:blank\",\"detail\":\"\"}"), &problem, &err), -1);
+	assert_int_equal(
+		rcar_parse_problem(bytes_of_text("{\"type\":\"about:blank\",\"detail\":\"\"}"), &problem, &err), -1);
 	assert_non_null(strstr(err.message, "about:blank"));
 	assert_int_equal(rcar_parse_problem(bytes_of_text("{\"type\":\"x\"}"), &problem, &err), -1);
 }
@@ -161,9 +179,11 @@ static void version_mismatch_tells_the_wanted_version(void **state)
 {
 	(void)state;
 	char version[32];
-	struct rcar_problem problem = { .type = "AttestationError",
-					.detail = "Attestation error: RCAR handshake Auth failed: KBS Client Protocol Version "
-						  "Mismatch: expect =0.2.0 while the request is 0.4.0" };
+	struct rcar_problem problem = {
+		.type = "AttestationError",
+		.detail = "Attestation error: RCAR handshake Auth failed: KBS Client Protocol Version "
+			  "Mismatch: expect =0.2.0 while the request is 0.4.0"
+	};
 	assert_true(rcar_wanted_version(&problem, version));
 	assert_string_equal(version, "0.2.0");
 	(void)strcpy(problem.detail, "Attestation error: RCAR handshake Attest failed");

@@ -132,7 +132,8 @@ static unsigned write_unasked(const char *content, size_t size, bool seal)
 		for (size_t at = 0; at < size; at += strlen(content))
 			assert_int_equal(file_write_fd(fd, bytes_of_text(content), NULL), 0);
 		if (seal)
-			assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL), 0);
+			assert_int_equal(
+				fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL), 0);
 	}
 	(void)closedir(all);
 	return found;

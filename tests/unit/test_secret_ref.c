@@ -30,8 +30,8 @@ static void both_forms_are_read(void **state)
 static void others_are_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "/etc/key", "file:", "file://host/x", "file:///", "file://", "file:///a/../b",
-					   "FILE:///a", "http://x/y", "kbs:///a/b" };
+	static const char *const bad[] = { "",	      "/etc/key",	"file:",     "file://host/x", "file:///",
+					   "file://", "file:///a/../b", "FILE:///a", "http://x/y",    "kbs:///a/b" };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct secret_ref ref = { .text = "untouched" };
 		struct err err = { 0 };

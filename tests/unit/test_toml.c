@@ -70,13 +70,13 @@ static void assert_text(const struct toml_value *value, const char *text, size_t
 static void reads_strings(void **state)
 {
 	(void)state;
-	OWNED_TOML struct toml_doc *doc = must_parse_text(
-		"a = \"x\\b\\t\\n\\f\\r\\\"\\\\\\u20ac\\U0001F600\\u0000y\" # comment\n"
-		"b = 'C:\\n'\n"
-		"c = \"\"\"\r\none\r\n two \\  \n\n\t three\"\"\"\"\"\n"
-		"d = '''\n''q''''\n"
-		"e = ''\n"
-		"f = \"\"\"a\"b\"\"c\"\"\"\n");
+	OWNED_TOML struct toml_doc *doc =
+		must_parse_text("a = \"x\\b\\t\\n\\f\\r\\\"\\\\\\u20ac\\U0001F600\\u0000y\" # comment\n"
+				"b = 'C:\\n'\n"
+				"c = \"\"\"\r\none\r\n two \\  \n\n\t three\"\"\"\"\"\n"
+				"d = '''\n''q''''\n"
+				"e = ''\n"
+				"f = \"\"\"a\"b\"\"c\"\"\"\n");
 	ASSERT_TEXT(doc, "a", "x\b\t\n\f\r\"\\\xe2\x82\xac\xf0\x9f\x98\x80\0y");
 	ASSERT_TEXT(doc, "b", "C:\\n");
 	ASSERT_TEXT(doc, "c", "one\n two three\"\"");
@@ -92,9 +92,16 @@ static void reads_integers(void **state)
 		const char *text;
 		int64_t value;
 	} cases[] = {
-		{ "0", 0 }, { "-0", 0 }, { "+99", 99 }, { "1_000_0", 10000 }, { "0xDEAD_beef", 0xdeadbeef },
-		{ "0o0755", 0755 }, { "0b0_1", 1 }, { "9223372036854775807", INT64_MAX },
-		{ "-9223372036854775808", INT64_MIN }, { "0x7fffffffffffffff", INT64_MAX },
+		{ "0", 0 },
+		{ "-0", 0 },
+		{ "+99", 99 },
+		{ "1_000_0", 10000 },
+		{ "0xDEAD_beef", 0xdeadbeef },
+		{ "0o0755", 0755 },
+		{ "0b0_1", 1 },
+		{ "9223372036854775807", INT64_MAX },
+		{ "-9223372036854775808", INT64_MIN },
+		{ "0x7fffffffffffffff", INT64_MAX },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char text[64];
@@ -107,7 +114,8 @@ static void reads_integers(void **state)
 static void reads_floats_and_booleans(void **state)
 {
 	(void)state;
-	OWNED_TOML struct toml_doc *doc = must_parse_text("a=[1.5,-0.0,1e06,6.6_2e-3_4,+inf,-inf,1E+2]\nb=-nan\nc=true\nd=false");
+	OWNED_TOML struct toml_doc *doc =
+		must_parse_text("a=[1.5,-0.0,1e06,6.6_2e-3_4,+inf,-inf,1E+2]\nb=-nan\nc=true\nd=false");
 	static const double want[] = { 1.5, -0.0, 1e6, 6.62e-34, HUGE_VAL, -HUGE_VAL, 100 };
 	size_t i = 0;
 	for (const struct toml_value *v = toml_first(get(doc, "a")); v; v = toml_next(v), i++) {
@@ -140,21 +148,21 @@ static void reads_dates_and_times(void **state)
 static void tables_come_from_headers_dots_and_braces(void **state)
 {
 	(void)state;
-	OWNED_TOML struct toml_doc *doc = must_parse_text(
-		"\xef\xbb\xbfroot.x = 1\n"
-		"[a.b.c] # implies a, a.b\n"
-		"x = 2\n"
-		"[ a . \"b\" ]\n"
-		"y.z = 3\n"
-		"[a]\n"
-		"w = { p.q = 4, p.r = { } , s = [ # lines may break here\n 5\n , ] }\n"
-		"[root.sub]\n"
-		"[[list]]\n"
-		"n = 6\n"
-		"[list.of]\n"
-		"[[list]]\n"
-		"[list.of]\n"
-		"m = 7\n");
+	OWNED_TOML struct toml_doc *doc =
+		must_parse_text("\xef\xbb\xbfroot.x = 1\n"
+				"[a.b.c] # implies a, a.b\n"
+				"x = 2\n"
+				"[ a . \"b\" ]\n"
+				"y.z = 3\n"
+				"[a]\n"
+				"w = { p.q = 4, p.r = { } , s = [ # lines may break here\n 5\n , ] }\n"
+				"[root.sub]\n"
+				"[[list]]\n"
+				"n = 6\n"
+				"[list.of]\n"
+				"[[list]]\n"
+				"[list.of]\n"
+				"m = 7\n");
 	assert_int_equal(toml_integer(get(doc, "root.x")), 1);
 	assert_int_equal(toml_integer(get(doc, "a.b.c.x")), 2);
 	assert_int_equal(toml_integer(get(doc, "a.b.y.z")), 3);
@@ -174,7 +182,8 @@ static void tables_come_from_headers_dots_and_braces(void **state)
 static void lines_and_order_are_kept(void **state)
 {
 	(void)state;
-	OWNED_TOML struct toml_doc *doc = must_parse_text("b=1\r\na=[\n1,\n\n2]\n\n[t]\nc='''\n\n'''\nd=1\n[x.y]\n[x]\n");
+	OWNED_TOML struct toml_doc *doc =
+		must_parse_text("b=1\r\na=[\n1,\n\n2]\n\n[t]\nc='''\n\n'''\nd=1\n[x.y]\n[x]\n");
 	static const struct {
 		const char *path;
 		unsigned line;
@@ -194,10 +203,12 @@ static void lines_and_order_are_kept(void **state)
 static void types_have_names(void **state)
 {
 	(void)state;
-	OWNED_TOML struct toml_doc *doc = must_parse_text(
-		"v=['',1,1.0,true,1979-05-27T07:32:00Z,1979-05-27T07:32:00,1979-05-27,07:32:00,[],{}]");
-	static const char *const names[] = { "string",          "integer",    "float",      "boolean", "offset date-time",
-					     "local date-time", "local date", "local time", "array",   "table" };
+	OWNED_TOML struct toml_doc *doc =
+		must_parse_text("v=['',1,1.0,true,1979-05-27T07:32:00Z,1979-05-27T07:32:00,1979-05-27,07:32:00,[],{}]");
+	static const char *const names[] = { "string",	   "integer",	       "float",
+					     "boolean",	   "offset date-time", "local date-time",
+					     "local date", "local time",       "array",
+					     "table" };
 	size_t i = 0;
 	for (const struct toml_value *v = toml_first(get(doc, "v")); v; v = toml_next(v), i++)
 		assert_string_equal(toml_type_name(toml_type(v)), names[i]);
@@ -228,9 +239,11 @@ static const struct {
 	{ "a=1\n'a'=2", "line 2: key 'a': it is defined in line 1 already as an integer; define it once" },
 	{ "[t.u]\n[t.u]", "line 2: key 't.u': it is defined in line 1 already as a table; define it once" },
 	{ "[t]\na.b=1\n[t.a]", "line 3: key 't.a': it is defined in line 2 already as a table; define it once" },
-	{ "[t.a.c]\n[t]\na.b=1\n[t.a]", "line 4: key 't.a': it is defined in line 1 already as a table; define it once" },
+	{ "[t.a.c]\n[t]\na.b=1\n[t.a]",
+	  "line 4: key 't.a': it is defined in line 1 already as a table; define it once" },
 	{ "a='x'\n[a]", "line 2: key 'a': it is defined in line 1 already as a string; define it once" },
-	{ "a={}\n[a.b]", "line 2: key 'a': it is defined in line 1 already as an inline table; a header cannot add to it" },
+	{ "a={}\n[a.b]",
+	  "line 2: key 'a': it is defined in line 1 already as an inline table; a header cannot add to it" },
 	{ "a=[{}]\n[a.b]", "line 2: key 'a': it is defined in line 1 already as an array; a header cannot add to it" },
 	{ "[[a]]\n[a]", "line 2: key 'a': it is defined in line 1 already as an array; write [[...]] to append to it" },
 	{ "a=[]\n[[a]]", "line 2: key 'a': it is defined in line 1 already as an array; [[...]] cannot append to it" },
@@ -329,7 +342,8 @@ static void refuses_with_line_key_and_advice(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
 		assert_refused(bytes_of_text(refused[i].text), refused[i].message);
-	assert_refused(bytes_of("a=1\0", 4), "line 1: key 'a': '1?' is neither a number nor a date: put text in quotes");
+	assert_refused(bytes_of("a=1\0", 4),
+		       "line 1: key 'a': '1?' is neither a number nor a date: put text in quotes");
 	assert_refused(bytes_of("a='\0'", 5),
 		       "line 1: key 'a': a control character (0x00) stands in a string: write '\\u0000' in \"...\"");
 }

@@ -47,10 +47,10 @@ static struct tpm *open_soft(void)
 
 static struct err why;
 
-#define OK(call)                                      \
-	do {                                          \
-		if ((call) < 0)                       \
-			fail_msg("%s", why.message);  \
+#define OK(call)                                                                                                       \
+	do {                                                                                                           \
+		if ((call) < 0)                                                                                        \
+			fail_msg("%s", why.message);                                                                   \
 	} while (0)
 
 static void absent_things(void **state)
@@ -131,7 +131,8 @@ static void pcrs(void **state)
 	OK(tpm_pcr_read(tpm, &before, &why));
 	assert_hex_padded(before.values[0], TPM_PCR_LEN, "");
 	for (size_t i = 17; i <= 22; i++)
-		assert_hex_padded(before.values[i], TPM_PCR_LEN, "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff");
+		assert_hex_padded(before.values[i], TPM_PCR_LEN,
+				  "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff");
 	memcpy(both, before.values[14], 32);
 	memset(both + 32, 0x42, 32);
 	OK(tpm_pcr_extend(tpm, 14, bytes_of(both + 32, 32), &why));
@@ -154,7 +155,8 @@ static void assert_signed(const struct tpm_quoted *quoted, struct bytes extra_da
 	gathered.report.hardware = bytes_of(hardware, sizeof(hardware));
 	assert_int_equal(buf_append(&gathered.claims.ak_e, bytes_of("\x01\x00\x01", 3), &err), 0);
 	look_at_az(&gathered, extra_data, NULL, &findings);
-	static const char *const names[] = { "ak", "quote", "quote-signature", "extra-data", "pcr-selection", "pcr-digest" };
+	static const char *const names[] = { "ak",	   "quote",	    "quote-signature",
+					     "extra-data", "pcr-selection", "pcr-digest" };
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (look_find(&findings, names[i]))
 			fail_msg("%s", look_find(&findings, names[i])->text);

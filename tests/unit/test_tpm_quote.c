@@ -91,10 +91,8 @@ static void bad_heads(void **state)
 		uint8_t value;
 		const char *part;
 	} bad[] = {
-		{ 0, 0xFE, "no TPM made this" },
-		{ 5, 0x17, "no quote" },
-		{ NAME_LEN_AT + 1, 69, "at most 68" },
-		{ EXTRA_LEN_AT + 1, 67, "at most 66" },
+		{ 0, 0xFE, "no TPM made this" },       { 5, 0x17, "no quote" },
+		{ NAME_LEN_AT + 1, 69, "at most 68" }, { EXTRA_LEN_AT + 1, 67, "at most 66" },
 		{ EXTRA_LEN_AT, 1, "at most 66" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -122,13 +120,47 @@ static void selections(void **state)
 		size_t count;
 		bool all;
 	} taken[] = {
-		{ "00000001" "000b" "03" "ffffff", 1, true },
-		{ "00000001" "000b" "03" "fffeff", 1, false },
-		{ "00000001" "0004" "03" "ffffff", 1, false },
-		{ "00000001" "000b" "04" "ffffff00", 1, false },
-		{ "00000001" "000b" "04" "ffffff01", 1, false },
-		{ "00000002" "000b" "03" "ffffff" "0004" "03" "ffffff", 2, false },
-		{ "00000002" "000b" "03" "ffffff" "000b" "03" "000000", 2, false },
+		{ "00000001"
+		  "000b"
+		  "03"
+		  "ffffff",
+		  1, true },
+		{ "00000001"
+		  "000b"
+		  "03"
+		  "fffeff",
+		  1, false },
+		{ "00000001"
+		  "0004"
+		  "03"
+		  "ffffff",
+		  1, false },
+		{ "00000001"
+		  "000b"
+		  "04"
+		  "ffffff00",
+		  1, false },
+		{ "00000001"
+		  "000b"
+		  "04"
+		  "ffffff01",
+		  1, false },
+		{ "00000002"
+		  "000b"
+		  "03"
+		  "ffffff"
+		  "0004"
+		  "03"
+		  "ffffff",
+		  2, false },
+		{ "00000002"
+		  "000b"
+		  "03"
+		  "ffffff"
+		  "000b"
+		  "03"
+		  "000000",
+		  2, false },
 		{ "00000000", 0, false },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
@@ -143,8 +175,15 @@ static void selections(void **state)
 		const char *hex;
 		const char *part;
 	} refused[] = {
-		{ "00000001" "000b" "00", "the size of a selection" },
-		{ "00000001" "000b" "05" "ffffffffff", "the size of a selection" },
+		{ "00000001"
+		  "000b"
+		  "00",
+		  "the size of a selection" },
+		{ "00000001"
+		  "000b"
+		  "05"
+		  "ffffffffff",
+		  "the size of a selection" },
 		{ "00000011", "17 selections" },
 		{ "ffffffff", "selections" },
 	};
@@ -174,14 +213,42 @@ static void signatures(void **state)
 		const char *hex;
 		const char *part; /* NULL: taken */
 	} cases[] = {
-		{ "0014" "000b" "0003" "aabbcc", NULL },
-		{ "0014" "000b" "0003" "aabb", "the signature" },
-		{ "0014" "000b" "0003" "aabbccdd", "1 bytes lie behind it" },
-		{ "0016" "000b" "0003" "aabbcc", "scheme 0x0016" },
-		{ "0014" "000c" "0003" "aabbcc", "hash 0x000c" },
-		{ "0014" "000b" "0401", "at most 1024" },
-		{ "0014" "000b" "0000", "it is empty" },
-		{ "0014" "00", "the hash" },
+		{ "0014"
+		  "000b"
+		  "0003"
+		  "aabbcc",
+		  NULL },
+		{ "0014"
+		  "000b"
+		  "0003"
+		  "aabb",
+		  "the signature" },
+		{ "0014"
+		  "000b"
+		  "0003"
+		  "aabbccdd",
+		  "1 bytes lie behind it" },
+		{ "0016"
+		  "000b"
+		  "0003"
+		  "aabbcc",
+		  "scheme 0x0016" },
+		{ "0014"
+		  "000c"
+		  "0003"
+		  "aabbcc",
+		  "hash 0x000c" },
+		{ "0014"
+		  "000b"
+		  "0401",
+		  "at most 1024" },
+		{ "0014"
+		  "000b"
+		  "0000",
+		  "it is empty" },
+		{ "0014"
+		  "00",
+		  "the hash" },
 		{ "", "the scheme" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -202,12 +269,8 @@ static void signatures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(genuine),
-		cmocka_unit_test(fixed_fields),
-		cmocka_unit_test(truncations_and_more),
-		cmocka_unit_test(bad_heads),
-		cmocka_unit_test(selections),
-		cmocka_unit_test(digest_of_pcrs),
+		cmocka_unit_test(genuine),    cmocka_unit_test(fixed_fields), cmocka_unit_test(truncations_and_more),
+		cmocka_unit_test(bad_heads),  cmocka_unit_test(selections),   cmocka_unit_test(digest_of_pcrs),
 		cmocka_unit_test(signatures),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,10 +22,10 @@
 
 #define PATTERN 0xa5
 
-static bool watching;     /* blocks that come by are judged */
-static size_t freed;      /* blocks seen */
-static size_t dirty;      /* of these with a byte that is not zero */
-static const void *last;  /* the last one */
+static bool watching;	 /* blocks that come by are judged */
+static size_t freed;	 /* blocks seen */
+static size_t dirty;	 /* of these with a byte that is not zero */
+static const void *last; /* the last one */
 static bool malloc_fails;
 
 void *__real_malloc(size_t size);
@@ -124,10 +124,10 @@ static void calloc_is_zero(void **state)
 static void realloc_moves_the_content_and_wipes_the_old(void **state)
 {
 	(void)state;
-	static const size_t sizes[][2] = { { 10, 5000 },   { 5000, 10 },      { 100, 200 },
-					   { 200, 100 },   { 64, 1 },	      { 1, 64 },
-					   { 100, 100 },   { 300000, 299000 }, { 300000, 3 },
-					   { 3, 300000 } };
+	static const size_t sizes[][2] = {
+		{ 10, 5000 }, { 5000, 10 }, { 100, 200 },	{ 200, 100 },  { 64, 1 },
+		{ 1, 64 },    { 100, 100 }, { 300000, 299000 }, { 300000, 3 }, { 3, 300000 }
+	};
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		freed = 0;
 		size_t from = sizes[i][0], to = sizes[i][1];

@@ -30,7 +30,10 @@ struct trial {
 	int rc;
 };
 
-#define TRIAL_INIT { .key = BUF_INIT(1 << 20), .chain = BUF_INIT(1 << 20), .rc = 1 }
+#define TRIAL_INIT                                                                                                     \
+	{                                                                                                              \
+		.key = BUF_INIT(1 << 20), .chain = BUF_INIT(1 << 20), .rc = 1                                          \
+	}
 
 static inline void trial_done(struct trial *trial)
 {
