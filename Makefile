@@ -6,7 +6,7 @@ FUZZ_TIME ?= 60
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build static static-sample test test-unit test-e2e test-sanitize test-valgrind test-long fuzz demo bench size \
+.PHONY: help build static static-sample test test-unit test-e2e test-sanitize test-valgrind test-long fuzz demo bench bench-svid size \
 	lint format clean install
 
 help: ## print this list
@@ -47,6 +47,9 @@ demo: ## show the way from attestation to an SVID, with real SPIRE and an emulat
 
 bench: ## measure `sealpod run` up to the start of the agent: time, memory, system calls
 	@bench/start.py
+
+bench-svid: ## measure `sealpod svid` and the real spiffe-helper side by side (bench/svid.py --long: 1,000 rotations)
+	@bench/svid.py
 
 size: ## print the size of the static binary and what each library costs in it
 	@bench/size.py
