@@ -17,7 +17,7 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parent.parent
 # Our own folders, then the libraries by the names of their archives.
 NAMES = {'libcrypto': 'OpenSSL libcrypto', 'libssl': 'OpenSSL libssl', 'libcurl': 'curl', 'libnghttp2': 'nghttp2',
-         'libsodium': 'libsodium', 'libcjson': 'cJSON', 'libprotobuf-c': 'protobuf-c', 'libc': 'musl', 'libgcc': 'libgcc'}
+         'libsodium': 'libsodium', 'libcjson': 'cJSON', 'libprotobuf-c': 'protobuf-c', 'libz': 'zlib', 'libc': 'musl', 'libgcc': 'libgcc'}
 CONTRIBUTION = re.compile(r'^ (?:\S+)?\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$')
 OUTPUT_SECTION = re.compile(r'^(\.\S+|[A-Z]\S*)')
 # What is in the file. The rest of the sections take no place there, or are stripped.
@@ -30,6 +30,8 @@ def owner(path):
     name = os.path.basename(archive).removesuffix('.a')
     if name in NAMES:
         return NAMES[name]
+    if name.startswith('libtss2'):
+        return 'tpm2-tss'
     return 'sealpod itself' if not os.path.isabs(archive) else 'start-up code'
 
 
