@@ -15,8 +15,8 @@ help: ## print this list
 build: ## build sealpod for work, on the distribution's shared libraries: build/debug
 	@tools/build.sh debug
 
-static: ## build the release, musl and static-pie: build/sealpod
-	@tools/build.sh static >/dev/null && ls -l build/sealpod
+static: ## build the release, musl and static-pie: build/sealpod, build/sealpodctl
+	@tools/build.sh static >/dev/null && ls -l build/sealpod build/sealpodctl
 
 static-sample: ## build the release with the sample attester, for tests only: build/static-sample
 	@tools/build.sh static-sample
@@ -37,7 +37,7 @@ test-valgrind: ## run unit and end-to-end tests under valgrind
 	@tools/need-packages.sh test && tests/run.py valgrind e2e-valgrind
 
 test-long: ## run everything, in the long forms
-	@tools/need-packages.sh test && tests/run.py lint unit sanitize toml kbs e2e-long e2e-sanitize valgrind e2e-valgrind
+	@tools/need-packages.sh test && tests/run.py lint unit sanitize toml kbs guest differential tee azure e2e-long e2e-sanitize valgrind e2e-valgrind
 
 fuzz: ## run each fuzz target for FUZZ_TIME seconds (60)
 	@tools/fuzz.sh $(FUZZ_TIME)
@@ -62,6 +62,8 @@ format: ## format C and Go sources
 
 install: static ## install the release and its manual pages under PREFIX (/usr/local) and DESTDIR
 	install -D -m 0755 build/sealpod "$(DESTDIR)$(PREFIX)/sbin/sealpod"
+	install -D -m 0755 build/sealpodctl "$(DESTDIR)$(PREFIX)/bin/sealpodctl"
+	install -D -m 0644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" $(wildcard */*.1)
 	install -D -m 0644 -t "$(DESTDIR)$(PREFIX)/share/man/man5" $(wildcard */*.5)
 	install -D -m 0644 -t "$(DESTDIR)$(PREFIX)/share/man/man8" $(wildcard */*.8)
 

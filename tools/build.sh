@@ -15,7 +15,7 @@ usage: $here NAME
   test            the same with tests and the sample attester; warnings are errors
   sanitize        'test' under AddressSanitizer and UndefinedBehaviorSanitizer
   fuzz            libFuzzer targets, by clang, under both sanitizers
-  static          the release: musl, static-pie; build/sealpod is its stripped copy
+  static          the release: musl, static-pie; build/sealpod and build/sealpodctl are its stripped copies
   static-sample   the release with the sample attester, for tests and demo only
 END
 	exit 100
@@ -92,7 +92,10 @@ dir=$top/build/$1
 set_up "$dir" "${options[@]}"
 compile "$dir"
 # Only a new program gets a new copy, or make would think it changed.
-if [ "$1" = static ] && [ "$dir/agent/sealpod" -nt "$top/build/sealpod" ]; then
-	strip -o "$top/build/sealpod" "$dir/agent/sealpod"
+if [ "$1" = static ]; then
+	for program in agent/sealpod ctl/sealpodctl; do
+		copy=$top/build/${program#*/}
+		[ "$dir/$program" -nt "$copy" ] && strip -o "$copy" "$dir/$program"
+	done
 fi
 echo "$dir"
