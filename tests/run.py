@@ -230,6 +230,7 @@ def end_to_end(sealpod, release='static', prefix=(), **more):
         'SEALPOD': build(sealpod) / 'agent' / 'sealpod', 'SEALPOD_RELEASE': build(release) / 'agent' / 'sealpod',
         'SPIRE_SERVER': spire() / 'spire-server', 'SPIRE_AGENT': spire() / 'spire-agent',
     }
+    make('spiffe-helper', [TESTS / 'spiffe-helper' / 'build.sh'], env=environment())
     module = TESTS / 'e2e'
     make('e2e-vet', ['go', 'vet', './...'], cwd=module, env=environment())
     binary = TOP / 'build' / 'e2e.test'
