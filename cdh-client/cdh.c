@@ -88,9 +88,10 @@ int cdh_get(struct cdh *cdh, const struct kbs_uri *uri, const struct deadline *d
 	    struct err *err)
 {
 	struct secret secret OWNED_SECRET = SECRET_INIT;
-	if (get(cdh, uri, deadline, &secret, err) < 0 ||
-	    sealed_check_plain(secret_bytes(&secret), "the answer of the data hub", err) < 0)
+	if (get(cdh, uri, deadline, &secret, err) < 0)
 		return err_wrap(err, "resource '%s'", uri->text);
+	if (secret.len == 0)
+		return err_set(err, ERR_CREDENTIAL, "resource '%s': the answer of the data hub is empty", uri->text);
 	secret_move(ret_secret, &secret);
 	return 0;
 }

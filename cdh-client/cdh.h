@@ -24,7 +24,8 @@ void cdh_cleanup(struct cdh **cdh);
 
 /* Errors: those of ttrpc_call(), ERR_TIMEOUT (the hub's own), ERR_MISSING (the hub failed; the message
  * says that it hides why and where to look), ERR_PROTOCOL (no such call), ERR_CREDENTIAL (what
- * came is empty, or still sealed text). ERR_MISSING may heal, but each try costs the host's
+ * came is empty; of cdh_unseal() also what is still sealed). What cdh_get() gives may be sealed
+ * text, which is no secret yet: ask sealed_is(). ERR_MISSING may heal, but each try costs the host's
  * TEE several reports: try again rarely. */
 int cdh_get(struct cdh *cdh, const struct kbs_uri *uri, const struct deadline *deadline, struct secret *ret_secret,
 	    struct err *err) WARN_UNUSED;

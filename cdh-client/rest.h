@@ -26,7 +26,7 @@ void rest_cleanup(struct rest **rest);
 /* Errors of all: ERR_NETWORK, ERR_TIMEOUT, ERR_PROTOCOL as http_perform(); ERR_CONFIG (404: this
  * half of the server is switched off; 403: not from here); ERR_MISSING (500 for a resource)
  * and ERR_SERVER (500 for a token): the server hides why, the message says where to look.
- * ERR_CREDENTIAL: a resource that is empty or still sealed text. Each call attests anew. */
+ * ERR_CREDENTIAL: a resource that is empty. It may be sealed text: ask sealed_is(). Each call attests anew. */
 int rest_get(struct rest *rest, const struct kbs_uri *uri, const struct deadline *deadline, struct secret *ret_secret,
 	     struct err *err) WARN_UNUSED;
 int rest_get_token(struct rest *rest, const struct deadline *deadline, struct aa_token *ret_token,

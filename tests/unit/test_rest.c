@@ -115,7 +115,6 @@ static const struct {
 	{ 301, "", ERR_PROTOCOL, "answered 301" },
 	{ 204, "", ERR_PROTOCOL, "answered 204" },
 	{ 200, "", ERR_CREDENTIAL, "is empty" },
-	{ 200, "sealed.a.b.c", ERR_CREDENTIAL, "is a sealed secret that nobody has unsealed" },
 };
 
 static void refusals_are_explained(void **state)
