@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -100,4 +102,15 @@ const char *harden_inherited_variable(const char *name)
 		if (strncmp(*at, name, len) == 0 && (*at)[len] == '=')
 			return *at + len + 1;
 	return NULL;
+}
+
+void harden_reset_signals(void)
+{
+	/* The kernel's struct sigaction, all zero: SIG_DFL, no flags, an empty mask. */
+	static const uint64_t fresh[4];
+	sigset_t none;
+	for (int i = 1; i <= 64; i++)
+		(void)syscall(SYS_rt_sigaction, i, fresh, NULL, sizeof(uint64_t)); /* refused for SIGKILL and SIGSTOP */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

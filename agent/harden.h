@@ -21,4 +21,9 @@ mode_t harden_inherited_umask(void);
 /* One variable of it, NULL if it is not set. */
 const char *harden_inherited_variable(const char *name);
 
+/* All signals as a fresh program expects them: default disposition, none blocked. For what is about to be executed.
+ * Goes past the C library, which hides the signals that it keeps for itself: a parent may have left even those ignored.
+ */
+void harden_reset_signals(void);
+
 #endif

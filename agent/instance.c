@@ -18,7 +18,6 @@
 #include "base/random.h"
 #include "spire/mint.h"
 
-#define FILE_NAME "instance"
 #define RANDOM_DIGITS 33 /* with the NUL */
 
 static int by_report(const struct buf *raw, char *ret_name, struct err *err)
@@ -36,7 +35,7 @@ static int by_report(const struct buf *raw, char *ret_name, struct err *err)
 static bool read_kept(int dir, char *ret_name)
 {
 	struct buf text OWNED_BUF = BUF_INIT(INSTANCE_NAME_MAX - 1);
-	if (file_read(dir, FILE_NAME, &text, NULL) < 0 || spire_mint_name_check(buf_text(&text), NULL) < 0)
+	if (file_read(dir, INSTANCE_FILE, &text, NULL) < 0 || spire_mint_name_check(buf_text(&text), NULL) < 0)
 		return false;
 	memcpy(ret_name, buf_text(&text), strlen(buf_text(&text)) + 1);
 	return true;
@@ -51,7 +50,7 @@ static int kept(const char *runtime_dir, char *ret_name, struct err *err)
 	if (read_kept(dir, ret_name))
 		return 0;
 	random_name(ret_name, RANDOM_DIGITS);
-	return file_replace(dir, FILE_NAME, bytes_of_text(ret_name), 0600, self, err);
+	return file_replace(dir, INSTANCE_FILE, bytes_of_text(ret_name), 0600, self, err);
 }
 
 int instance_name(const struct buf *report, const char *tee, const char *runtime_dir,

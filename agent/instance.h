@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #define INSTANCE_NAME_MAX 72
+#define INSTANCE_FILE "instance" /* in runtime_dir */
 
 /* The report's REPORT_ID in hexadecimal for an SNP report, else a random name that is kept in
  * <runtime_dir>/instance. */

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/harden.h"
 #include "agent/place.h"
 #include "base/log.h"
 
@@ -83,15 +84,6 @@ static int drop_privileges(const struct handoff_plan *plan, struct err *err)
 	return 0;
 }
 
-static void reset_signals(void)
-{
-	sigset_t none;
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL); /* a parent may have left us with ignored ones */
-}
-
 /* Returns on failure only. */
 static int execute(const struct handoff_plan *plan, struct err *err)
 {
@@ -100,7 +92,7 @@ static int execute(const struct handoff_plan *plan, struct err *err)
 	char *const argv[] = { (char *)(uintptr_t) "spire-agent", (char *)(uintptr_t) "run",
 			       (char *)(uintptr_t) "-config", config, NULL };
 	(void)umask(022);
-	reset_signals();
+	harden_reset_signals();
 	(void)execv(plan->agent_path, argv);
 	return not_executable(plan->agent_path, errno, err);
 }

@@ -98,10 +98,14 @@ static int ask_hub(struct source *source, const struct kbs_uri *uri, struct secr
 	return rest_get(source->rest, uri, &source->deadline, ret_secret, err);
 }
 
-/* A hub that is not there yet is asked again soon; one that failed, rarely. */
-static int64_t next_pause(struct backoff *soon, struct backoff *rarely, const struct err *why)
+/* A hub that is not there yet is asked again soon; one that failed, rarely, and not once more at the end:
+ * each of its failures costs reports. */
+static bool pause_for_hub(struct backoff *soon, struct backoff *rarely, const struct err *why,
+			  const struct deadline *deadline)
 {
-	return why->code == ERR_MISSING ? HUB_PAUSE_MS + backoff_next(rarely) : backoff_next(soon);
+	if (why->code == ERR_MISSING)
+		return clock_pause(HUB_PAUSE_MS + backoff_next(rarely), deadline);
+	return clock_pause_for_try(backoff_next(soon), deadline);
 }
 
 static int get_hub(struct source *source, const struct kbs_uri *uri, struct secret *ret_secret, struct err *err)
@@ -110,8 +114,7 @@ static int get_hub(struct source *source, const struct kbs_uri *uri, struct secr
 	struct backoff rarely = { .base_ms = HUB_PAUSE_MS, .cap_ms = HUB_PAUSE_MOST_MS };
 	struct err why = { 0 };
 	for (unsigned times = 1; ask_hub(source, uri, ret_secret, &why) < 0; times++) {
-		bool again =
-			err_may_retry(&why) && clock_pause_for_try(next_pause(&soon, &rarely, &why), &source->deadline);
+		bool again = err_may_retry(&why) && pause_for_hub(&soon, &rarely, &why, &source->deadline);
 		if (!again) {
 			*err = why;
 			return err_wrap(err, "resource '%s' (asked %u times)", uri->text, times);

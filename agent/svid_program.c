@@ -28,15 +28,6 @@ static void close_others(void)
 		(void)close(fd);
 }
 
-static void reset_signals(void)
-{
-	sigset_t none;
-	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static _Noreturn void become(char *const *argv, bool terminal)
 {
 	(void)setpgid(0, 0);
@@ -49,7 +40,7 @@ static _Noreturn void become(char *const *argv, bool terminal)
 	}
 	(void)umask(harden_inherited_umask());
 	close_others();
-	reset_signals();
+	harden_reset_signals();
 	environ = (char **)(uintptr_t)harden_inherited_environment();
 	(void)execvp(argv[0], argv);
 	int why = errno;

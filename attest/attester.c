@@ -108,7 +108,7 @@ int attester_collect(const struct attester *attester, const struct attester_requ
 	struct err why = { 0 };
 	while (attester->collect(request, ret_evidence, &why) < 0) {
 		int64_t pause = RETRY_MS + backoff_next(&backoff);
-		bool again = err_may_retry(&why) && clock_pause_for_try(pause, &request->deadline);
+		bool again = err_may_retry(&why) && clock_pause(pause, &request->deadline);
 		if (!again) {
 			*err = why;
 			if (err_may_retry(&why))

@@ -214,7 +214,7 @@ func TestSealedSecretIsRefused(t *testing.T) {
 					check(g.verb(t, "get", uri))
 					g.Config.Combined = uri
 					p := g.verb(t, "run")
-					check(p, strings.HasPrefix(uri, "kbs:"))
+					check(p)
 					g.CheckNothingLeft(t, p)
 				}
 				if seen := g.KBS.Counters(); seen.Resources[lab.PathCombined] != 0 {
@@ -249,6 +249,7 @@ func TestEnvelope(t *testing.T) {
 			}
 			p := g.verb(t, "get", "kbs:///"+pathSealed)
 			lab.CheckFailure(t, p, status, words...)
+			unsealed = g.components.Counts().Unsealed
 			// One with a signature that is not by the configured key does not even reach the hub.
 			lab.WriteFile(t, file, []byte(newSealer(t).envelope(t)), 0o644)
 			lab.CheckFailure(t, g.verb(t, "unseal", file), 103, "not by the configured key")

@@ -341,3 +341,18 @@ func checkProfile(t *testing.T, leaf *x509.Certificate, issuer *lab.Authority) {
 		t.Errorf("the serial number has %d bits", bits)
 	}
 }
+
+// A refused mint leaves no name for the instance behind in a directory that sealpod made.
+func TestRefusedMintLeavesNoName(t *testing.T) {
+	t.Parallel()
+	f := lab.NewFixture(t, withIssuer(t, []byte("no PEM\n"), lab.FixtureOptions{}))
+	mintFor(f, "alpha")
+	made := filepath.Join(f.RuntimeDir, "made")
+	f.Config.RuntimeDir = filepath.Join(made, "by sealpod")
+	p := f.Start(t)
+	p.Wait(t, waitLimit)
+	lab.CheckFailure(t, p, 103, "no private key")
+	if _, err := os.Stat(made); !os.IsNotExist(err) {
+		t.Errorf("'%s' is left behind (%v)", made, err)
+	}
+}
