@@ -166,9 +166,9 @@ enum doctor_result doctor_init_data(struct doctor *doctor, struct err *err)
 	if (!where)
 		return doctor_result_of(
 			err_set(err, ERR_BINDING, "TEE '%s' binds no init-data", doctor->order->report->tee));
-	doctor_say(doctor, "%s %s, to be found in %s (seen in evidence only: '--attest')", digest_alg_name(digest->alg),
-		   buf_text(&hex), where);
-	return DOCTOR_OK;
+	doctor_say(doctor, "%s %s must be in %s, which is seen in evidence only ('--attest')",
+		   digest_alg_name(digest->alg), buf_text(&hex), where);
+	return DOCTOR_SKIPPED;
 }
 
 static const char *const rest_opens[] = { "", "resources", "tokens, which open resources", "resources and tokens" };
@@ -184,8 +184,14 @@ enum doctor_result doctor_rest(struct doctor *doctor, struct err *err)
 	if (rest_open(url, &rest, err) < 0)
 		return DOCTOR_FAILED;
 	if (rest_get_info(rest, &soon, &info, &why) < 0) {
-		doctor_say(doctor, "no api-server-rest answers at %s", url ? url : REST_URL);
-		return DOCTOR_OK;
+		bool nothing = why.code == ERR_NETWORK && strstr(why.message, "refused");
+		doctor_say(doctor,
+			   nothing ? "no api-server-rest answers at %s"
+				   : "something listens at %s but does not say what it serves: any container of this "
+				     "pod may "
+				     "be able to fetch what the KBS gives to this VM",
+			   url ? url : REST_URL);
+		return nothing ? DOCTOR_OK : DOCTOR_WARNING;
 	}
 	unsigned open = (info.resources ? 1u : 0) | (info.attestation ? 2u : 0);
 	doctor_say(doctor,

@@ -236,7 +236,7 @@ void place_undo(const struct handoff_plan *plan, struct place *place)
 	if ((place->placed && !restored && file_remove_tree(place->runtime_fd, PLACE_DIR, &err) < 0) ||
 	    (place->locked && file_remove_tree(place->runtime_fd, SPARE_DIR, &err) < 0))
 		log_warning("cannot clean up in '%s': %s", plan->runtime_dir, err.message);
-	if (place->made_runtime > 0) /* then so is the name that a minted credential kept */
+	if (place->made_runtime > 0 && !place->placed) /* then so is the name that a minted credential kept */
 		(void)unlinkat(place->runtime_fd, INSTANCE_FILE, 0);
 	cleanup_fd(&place->runtime_fd);
 	remove_made(plan->runtime_dir, place->made_runtime);
