@@ -36,11 +36,11 @@ void attester_evidence_done(struct attester_evidence *evidence)
 	buf_done(&evidence->certs);
 }
 
-static struct attester_signs look_around(const char *instance, struct err *why_no_tsm)
+static struct attester_signs look_around(const char *instance, struct err *why_no_tsm, struct err *tpm_trouble)
 {
 	struct attester_signs signs = { .sev_guest = sev_guest_present(),
 					.tdx_guest = access("/dev/tdx_guest", F_OK) == 0,
-					.hcl_type = az_probe() };
+					.hcl_type = az_probe(tpm_trouble) };
 	if (tsm_probe(instance, signs.tsm_provider, why_no_tsm) < 0)
 		signs.tsm_provider[0] = 0;
 	signs.foreign_provider = signs.tsm_provider[0] && strcmp(signs.tsm_provider, "sev_guest") != 0 &&
@@ -83,7 +83,8 @@ static int take_forced(const char *name, const struct attester_signs *signs, con
 int attester_detect(const char *instance, const char *forced, const struct attester **ret_attester, struct err *err)
 {
 	struct err why_no_tsm = { .message = "absent" };
-	struct attester_signs signs = look_around(instance, &why_no_tsm);
+	struct err tpm_trouble = { 0 };
+	struct attester_signs signs = look_around(instance, &why_no_tsm, &tpm_trouble);
 	const struct attester *found = NULL;
 	if (forced)
 		return take_forced(forced, &signs, &why_no_tsm, ret_attester, err);
@@ -94,6 +95,10 @@ int attester_detect(const char *instance, const char *forced, const struct attes
 		if (found)
 			return no_tee(&signs, "more than one TEE is there: say which with '--tee'", &why_no_tsm, err);
 		found = attester;
+	}
+	if (!found && tpm_trouble.code != ERR_NONE) {
+		*err = tpm_trouble;
+		return err_wrap(err, "whether this is a confidential VM of Azure's cannot be told, for its vTPM fails");
 	}
 	if (!found)
 		return no_tee(&signs, "no TEE that this build of sealpod can attest", &why_no_tsm, err);

@@ -15,7 +15,7 @@
 #define POLL_FIRST_MS 50
 #define POLL_MOST_MS 500
 
-uint32_t az_probe(void)
+uint32_t az_probe(struct err *ret_trouble)
 {
 	struct tpm *tpm OWNED_TPM = NULL;
 	struct buf head OWNED_BUF = BUF_INIT(HCL_HEAD_LEN);
@@ -29,6 +29,8 @@ uint32_t az_probe(void)
 	    (there && (tpm_nv_read(tpm, AZ_NV_HCL, HCL_HEAD_LEN, &head, &why) < 0 ||
 		       hcl_type_of(buf_bytes(&head), &type, &why) < 0)))
 		log_info("no HCL report in '" TPM_DEVICE "': %s", why.message);
+	if (why.code == ERR_DEVICE || why.code == ERR_SYSTEM)
+		*ret_trouble = why; /* of the TPM itself: it may hold one all the same */
 	return type;
 }
 
@@ -84,7 +86,7 @@ static int read_fresh(struct tpm *tpm, struct bytes report_data, struct az_gathe
 }
 
 /* Why does no HCL report carry it? Perhaps another program of this guest wanted one, too. */
-static int explain(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, struct err *err)
+static int explain(struct tpm *tpm, struct bytes report_data, int64_t began_ms, struct err *err)
 {
 	struct buf now OWNED_BUF = BUF_INIT(TPM_NV_MAX);
 	struct err ignored = { 0 };
@@ -93,20 +95,21 @@ static int explain(struct tpm *tpm, struct bytes report_data, int64_t patience_m
 		return err_set(err, ERR_DEVICE,
 			       "another program of this VM has put other report data into NV index 0x%08x",
 			       AZ_NV_REPORT_DATA);
-	return err_wrap(err, "after %lld s of waiting", (long long)(patience_ms / 1000));
+	return err_wrap(err, "after %lld s of waiting", (long long)((clock_now_ms() - began_ms) / 1000));
 }
 
 static int await_hcl(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, const struct deadline *deadline,
 		     struct az_gathered *gathered, struct err *err)
 {
 	int64_t left = deadline_left(deadline);
+	int64_t began = clock_now_ms();
 	const struct deadline until = deadline_in(left < patience_ms ? left : patience_ms);
 	int64_t pause = POLL_FIRST_MS;
 	struct err why = { 0 };
 	while (read_fresh(tpm, report_data, gathered, &why) < 0) {
 		if (why.code == ERR_SYSTEM || !clock_pause(pause, &until)) {
 			*err = why;
-			return explain(tpm, report_data, patience_ms, err);
+			return explain(tpm, report_data, began, err);
 		}
 		pause = pause * 2 < POLL_MOST_MS ? pause * 2 : POLL_MOST_MS;
 	}

@@ -26,7 +26,8 @@
 
 /* The type of the HCL report in this machine's TPM; HCL_NONE where there is no TPM or no HCL report in it. A TPM
  * alone is no sign of Azure. */
-uint32_t az_probe(void);
+/* *ret_trouble is filled if the TPM failed, so that the answer is no answer. */
+uint32_t az_probe(struct err *ret_trouble);
 
 /* All that the guest can gather by itself. struct bytes members of `report` point into `hcl`. */
 struct az_gathered {

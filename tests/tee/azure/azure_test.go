@@ -282,6 +282,7 @@ func TestFaults(t *testing.T) {
 		{azure.Options{Kind: azure.KindSNP}, "bad-hash", "3s", 101, "does not carry the hash", 0},
 		{azure.Options{Kind: azure.KindSNP}, "pcr-race", "3s", 111, "something extends them all the time", 0},
 		{azure.Options{Kind: azure.KindTDX}, "pcr-race", "3s", 111, "something extends them all the time", 0},
+		{azure.Options{Kind: azure.KindSNP}, "tpm-error=0x903", "3s", 111, "cannot be told, for its vTPM fails", 0},
 		{azure.Options{Kind: azure.KindSNP}, "vmpl=2", "30s", 101, "VMPL 2", 2},
 		{azure.Options{Kind: azure.KindSNP}, "debug", "30s", 101, "debug", 2},
 		{azure.Options{Kind: azure.KindTDX}, "debug", "30s", 101, "debug", 2},
