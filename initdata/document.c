@@ -108,7 +108,7 @@ static int check_data(struct initdata *doc, struct err *err)
 
 static int read_document(struct initdata *doc, struct err *err)
 {
-	enum digest_alg alg;
+	enum digest_alg alg = DIGEST_SHA256; /* overwritten, or an error */
 	if (toml_parse(buf_bytes(&doc->text), &doc->toml, err) < 0 || check_version(doc, err) < 0 ||
 	    read_algorithm(doc, &alg, err) < 0 || check_data(doc, err) < 0)
 		return -1;
