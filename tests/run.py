@@ -24,7 +24,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 TESTS = TOP / 'tests'
 DEFAULT = ['lint', 'unit', 'sanitize', 'toml', 'kbs', 'guest', 'differential', 'tee', 'azure', 'e2e']
 # "Possibly lost" is what belongs to a thread that still runs when the program ends.
-VALGRIND = ['valgrind', '-q', '--error-exitcode=99', '--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite']
+VALGRIND = ['valgrind', '-q', '--vgdb=no', '--error-exitcode=99', '--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite']
 
 
 class Failed(Exception):

@@ -4,6 +4,6 @@
 # are the errors of our programs, not those of the shell.
 set -eu
 case $(head -c 4 "$1" | tr -d '\0\177') in
-ELF) exec valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite "$@" ;;
+ELF) exec valgrind -q --vgdb=no --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite "$@" ;;
 *) exec "$@" ;;
 esac
