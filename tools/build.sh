@@ -34,13 +34,12 @@ plan() {
 		export CC=clang
 		options=(-Dfuzzers=true '-Db_sanitize=address,undefined' -Db_lundef=false -Dc_args=-fno-sanitize-recover=all)
 		;;
-	# No werror: macros of musl convert signs where those of glibc do not.
 	static | static-sample)
 		local prefix
 		groups=(static)
 		need
 		prefix=$(static_prefix)
-		options=(--cross-file "$prefix/meson-static.ini" -Doptimization=s -Ddebug=false -Dstatic=true -Dtests=false)
+		options=(--cross-file "$prefix/meson-static.ini" -Doptimization=s -Ddebug=false -Dstatic=true -Dtests=false -Dwerror=true)
 		[ "$1" = static ] || options+=(-Dsample_attester=true)
 		;;
 	*) usage ;;
