@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // shell runs a script on a machine.
@@ -75,7 +76,13 @@ func TestEnvironmentAndSignalsPassThrough(t *testing.T) {
 	lines := bufio.NewScanner(stdout)
 	lines.Scan() // the trap is set by now
 	said := lines.Text()
-	if c, err := NewControl(address).Counters(); err != nil || c.CommandPID == 0 {
+	// The command may speak before its starter has noted its number.
+	c, err := NewControl(address).Counters()
+	for limit := time.Now().Add(10 * time.Second); err == nil && c.CommandPID == 0 && time.Now().Before(limit); {
+		time.Sleep(5 * time.Millisecond)
+		c, err = NewControl(address).Counters()
+	}
+	if err != nil || c.CommandPID == 0 {
 		t.Errorf("%v, counters %+v", err, c)
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
