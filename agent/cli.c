@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/config_fields.h"
+#include "config/config_fields.h"
 #include "base/cleanup.h"
 
 const struct cli_verb cli_verbs[] = {

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "agent/report_out.h"
-#include "agent/config.h"
+#include "config/config.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/random.h"

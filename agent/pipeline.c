@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/config.h"
+#include "config/config.h"
 #include "agent/handoff.h"
 #include "agent/instance.h"
 #include "agent/launch.h"

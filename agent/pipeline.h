@@ -6,7 +6,7 @@
 #ifndef SEALPOD_AGENT_PIPELINE_H
 #define SEALPOD_AGENT_PIPELINE_H
 
-#include "agent/config.h"
+#include "config/config.h"
 #include "agent/overseer.h"
 
 /* For overseer_start(); `order` is a struct order. */

@@ -10,7 +10,7 @@
 #ifndef SEALPOD_AGENT_REPORT_H
 #define SEALPOD_AGENT_REPORT_H
 
-#include "agent/config.h"
+#include "config/config.h"
 #include "base/digest.h"
 #include "cdh-client/kbs_facts.h"
 

@@ -10,7 +10,7 @@
 #ifndef SEALPOD_AGENT_SOURCE_H
 #define SEALPOD_AGENT_SOURCE_H
 
-#include "agent/config.h"
+#include "config/config.h"
 #include "agent/overseer.h"
 #include "attest/attester.h"
 #include "base/clock.h"

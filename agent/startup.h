@@ -10,7 +10,7 @@
 #ifndef SEALPOD_AGENT_STARTUP_H
 #define SEALPOD_AGENT_STARTUP_H
 
-#include "agent/config.h"
+#include "config/config.h"
 #include "agent/overseer.h"
 #include "agent/source.h"
 

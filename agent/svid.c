@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "agent/cli.h"
-#include "agent/config_fields.h"
+#include "config/config_fields.h"
 #include "agent/harden.h"
 #include "agent/source.h"
 #include "agent/svid_check.h"

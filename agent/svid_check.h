@@ -6,7 +6,7 @@
 #ifndef SEALPOD_AGENT_SVID_CHECK_H
 #define SEALPOD_AGENT_SVID_CHECK_H
 
-#include "agent/svid_settings.h"
+#include "config/svid_settings.h"
 
 /* ERR_MISSING: a file is not there; ERR_CREDENTIAL: it does not fit; ERR_CLOCK: it has expired or will
  * within the margin. */

@@ -14,7 +14,7 @@
 #ifndef SEALPOD_AGENT_SVID_PLACE_H
 #define SEALPOD_AGENT_SVID_PLACE_H
 
-#include "agent/svid_settings.h"
+#include "config/svid_settings.h"
 #include "base/clock.h"
 
 struct svid_file {

@@ -7,7 +7,7 @@
 #ifndef SEALPOD_AGENT_SVID_TELL_H
 #define SEALPOD_AGENT_SVID_TELL_H
 
-#include "agent/svid_settings.h"
+#include "config/svid_settings.h"
 #include "base/clock.h"
 
 struct svid_tell {

@@ -7,7 +7,7 @@
 #ifndef SEALPOD_AGENT_SVID_WATCH_H
 #define SEALPOD_AGENT_SVID_WATCH_H
 
-#include "agent/svid_settings.h"
+#include "config/svid_settings.h"
 #include "spire/workload.h"
 
 enum svid_source { SVID_X509, SVID_JWKS, SVID_TOKEN };

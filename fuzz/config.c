@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "agent/config.h"
+#include "config/config.h"
 #include "base/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

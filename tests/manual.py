@@ -46,7 +46,7 @@ def main():
     bad = 0
     for name, a, b in (
         ("exit statuses", rows_of_program(sealpod), rows_of_page((top / "agent/sealpod.8").read_text())),
-        ("configuration keys", keys_of_program((top / "agent/config_fields.c").read_text()),
+        ("configuration keys", keys_of_program((top / "config/config_fields.c").read_text()),
          keys_of_page((top / "agent/sealpod.toml.5").read_text())),
     ):
         only_program, only_page = sorted(set(a) - set(b)), sorted(set(b) - set(a))

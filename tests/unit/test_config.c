@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/config.h"
+#include "config/config.h"
 #include "base/wipe.h"
 
 static char log_text[65536];

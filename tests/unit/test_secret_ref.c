@@ -9,7 +9,7 @@
 /* cmocka wants the four above */
 #include <cmocka.h>
 
-#include "agent/secret_ref.h"
+#include "config/secret_ref.h"
 #include "base/cleanup.h"
 
 static void both_forms_are_read(void **state)

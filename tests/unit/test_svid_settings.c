@@ -4,7 +4,7 @@
  */
 #include "support.h"
 
-#include "agent/config.h"
+#include "config/config.h"
 #include "base/cleanup.h"
 
 static int read_text(const char *file, const char *flags, struct config *config, struct err *err)

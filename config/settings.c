@@ -6,7 +6,7 @@
  * spire/'s knowledge; here values only change their form. Must never pass on a
  * value that was not checked.
  */
-#include "agent/settings.h"
+#include "config/settings.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,12 +3,12 @@
  * The keys of sealpod.toml as one table: name, kind of value, place in struct
  * config, default. config.c walks it; the manual page is checked against it.
  */
-#ifndef SEALPOD_AGENT_CONFIG_FIELDS_H
-#define SEALPOD_AGENT_CONFIG_FIELDS_H
+#ifndef SEALPOD_CONFIG_FIELDS_H
+#define SEALPOD_CONFIG_FIELDS_H
 
 #include <stddef.h>
 
-#include "agent/config.h"
+#include "config/config.h"
 
 struct config_field {
 	const char *table; /* "kbs", "agent", … */

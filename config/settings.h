@@ -4,10 +4,10 @@
  * [agent.health_checks] and [agent.unix], checked against SPIRE's own keys and
  * flattened into the list that spire/ renders.
  */
-#ifndef SEALPOD_AGENT_SETTINGS_H
-#define SEALPOD_AGENT_SETTINGS_H
+#ifndef SEALPOD_CONFIG_SETTINGS_H
+#define SEALPOD_CONFIG_SETTINGS_H
 
-#include "agent/problems.h"
+#include "config/problems.h"
 #include "base/toml.h"
 #include "spire/setting.h"
 

@@ -3,14 +3,14 @@
  * What `sealpod svid` is told to do: the table [svid] of sealpod.toml, whose keys
  * are options on the command line too.
  */
-#ifndef SEALPOD_AGENT_SVID_SETTINGS_H
-#define SEALPOD_AGENT_SVID_SETTINGS_H
+#ifndef SEALPOD_CONFIG_SVID_SETTINGS_H
+#define SEALPOD_CONFIG_SVID_SETTINGS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/problems.h"
+#include "config/problems.h"
 #include "base/file.h"
 #include "base/toml.h"
 #include "spire/workload_proto.h"

@@ -5,7 +5,7 @@
  * The file is the operator's when measured, the host's when not: every value is
  * checked by itself here; what values mean together is config.c's business.
  */
-#include "agent/config_fields.h"
+#include "config/config_fields.h"
 
 #include <string.h>
 

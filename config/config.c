@@ -6,14 +6,14 @@
  * host may have. Must find every problem before anything is sent, and must not
  * stop at the first.
  */
-#include "agent/config.h"
+#include "config/config.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/config_fields.h"
-#include "agent/problems.h"
+#include "config/config_fields.h"
+#include "config/problems.h"
 #include "base/file.h"
 #include "base/http.h"
 #include "spire/value.h"

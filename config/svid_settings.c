@@ -6,7 +6,7 @@
  * pod. Must never let a private key be readable by everybody, nor a file name
  * lead out of the directory.
  */
-#include "agent/svid_settings.h"
+#include "config/svid_settings.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Problems of a configuration file. The file may be the host's; the log replaces
  * its control bytes. The number of lines is capped, the count is not.
  */
-#include "agent/problems.h"
+#include "config/problems.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * The problems of one configuration file, reported as they are found and
  * counted, so that one run names them all.
  */
-#ifndef SEALPOD_AGENT_PROBLEMS_H
-#define SEALPOD_AGENT_PROBLEMS_H
+#ifndef SEALPOD_CONFIG_PROBLEMS_H
+#define SEALPOD_CONFIG_PROBLEMS_H
 
 #include "base/err.h"
 

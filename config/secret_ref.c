@@ -3,7 +3,7 @@
  * References to secrets. They come from the configuration; a path is opened as it
  * is, so it must be absolute and hold nothing that walks elsewhere.
  */
-#include "agent/secret_ref.h"
+#include "config/secret_ref.h"
 
 #include <string.h>
 

@@ -6,16 +6,16 @@
  * unknown keys. All problems of a file are reported in one run, each with file,
  * line and key.
  */
-#ifndef SEALPOD_AGENT_CONFIG_H
-#define SEALPOD_AGENT_CONFIG_H
+#ifndef SEALPOD_CONFIG_H
+#define SEALPOD_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/secret_ref.h"
-#include "agent/settings.h"
-#include "agent/svid_settings.h"
+#include "config/secret_ref.h"
+#include "config/settings.h"
+#include "config/svid_settings.h"
 #include "base/toml.h"
 #include "cdh-client/tee_key.h"
 

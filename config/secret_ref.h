@@ -3,8 +3,8 @@
  * Where one secret is to be had: "kbs:///<repository>/<type>/<tag>", or "file:///<path>" for what
  * kata has unsealed into a mount already.
  */
-#ifndef SEALPOD_AGENT_SECRET_REF_H
-#define SEALPOD_AGENT_SECRET_REF_H
+#ifndef SEALPOD_CONFIG_SECRET_REF_H
+#define SEALPOD_CONFIG_SECRET_REF_H
 
 #include <stdbool.h>
 
