@@ -99,10 +99,13 @@ static void failed(struct renewal *renewal, const struct err *why)
 	renewal->backoff.base_ms = temporary ? TEMPORARY_BASE_MS : FINAL_BASE_MS;
 	renewal->backoff.cap_ms = temporary ? TEMPORARY_CAP_MS : FINAL_CAP_MS;
 	int64_t pause = 1 + backoff_next(&renewal->backoff) / 1000;
+	bool known = temporary && why->code == renewal->trouble;
 	renewal->due = now + pause;
 	renewal->trouble = why->code;
 	log_warning("the credential, which ends in %lld minutes, is not renewed; next try in %lld s: %s",
 		    (long long)(renewal->credential.ends - now) / 60, (long long)pause, why->message);
+	/* A KBS that is away is asked each minute; one screen of that will do. */
+	report_renewal(renewal->options, why, !known);
 }
 
 static void start(struct renewal *renewal)
@@ -180,6 +183,7 @@ static int take_files(struct renewal *renewal, const struct handoff_credential *
 	log_info(same ? "the KBS has no newer credential; the trust bundle is renewed"
 		      : "the credential is renewed: the agent reads it at its next attestation");
 	plan_next(renewal);
+	report_renewal(renewal->options, NULL, false);
 	return 0;
 }
 

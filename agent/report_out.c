@@ -30,12 +30,17 @@ enum { TEXT, FACTS, FILES };
 
 static int files[FILES] = { -1, -1 };
 
+static void forget(void)
+{
+	for (size_t i = 0; i < FILES; i++)
+		cleanup_fd(&files[i]);
+}
+
 void report_prepare(void)
 {
-	for (size_t i = 0; i < FILES; i++) {
-		cleanup_fd(&files[i]);
+	forget();
+	for (size_t i = 0; i < FILES; i++)
 		files[i] = memfd_create("sealpod-report", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	}
 }
 
 static void fill(int fd, const struct report *report, bool for_machines)
@@ -80,13 +85,22 @@ static void print_screen(void)
 	(void)ignored; /* there is nowhere left to say so */
 }
 
-static int write_envelope(const struct cli_verb *verb, const struct err *failure, struct buf *out, struct err *err)
+/* What there is to tell. */
+struct outcome {
+	const struct cli_verb *verb;
+	const struct err *failure; /* NULL: success */
+	bool renewal;		   /* of a credential, by a process that goes on whatever came of it */
+};
+
+static int write_envelope(const struct outcome *outcome, struct buf *out, struct err *err)
 {
+	const struct err *failure = outcome->failure;
 	const struct err_info *info = failure ? err_info(failure->code) : NULL;
 	struct sheet sheet CLEANUP(sheet_done) = { 0 };
 	sheet_start(&sheet, true);
 	sheet_text(&sheet, "program", NULL, "sealpod " SEALPOD_VERSION);
-	sheet_text(&sheet, "verb", NULL, "%s", verb->name);
+	sheet_text(&sheet, "verb", NULL, "%s", outcome->verb->name);
+	sheet_bool(&sheet, "renewal", NULL, outcome->renewal);
 	sheet_text(&sheet, "status", NULL, "%s", failure ? "failed" : "ok");
 	sheet_number(&sheet, "exit_status", NULL, info ? (uint64_t)info->exit_status : 0);
 	if (info) {
@@ -98,12 +112,12 @@ static int write_envelope(const struct cli_verb *verb, const struct err *failure
 }
 
 /* The envelope with the worker's object as its last member. */
-static int write_document(const struct cli_verb *verb, const struct err *failure, struct buf *out, struct err *err)
+static int write_document(const struct outcome *outcome, struct buf *out, struct err *err)
 {
 	struct buf facts OWNED_BUF = BUF_INIT(REPORT_JSON_MAX);
 	struct buf envelope OWNED_BUF = BUF_INIT(ENVELOPE_MAX);
 	take(files[FACTS], REPORT_JSON_MAX, &facts);
-	if (write_envelope(verb, failure, &envelope, err) < 0)
+	if (write_envelope(outcome, &envelope, err) < 0)
 		return -1;
 	struct bytes head = bytes_of(envelope.data, envelope.len - strlen("}\n"));
 	if (buf_append(out, head, err) < 0 || buf_append_text(out, ",\"facts\":", err) < 0 ||
@@ -112,7 +126,7 @@ static int write_document(const struct cli_verb *verb, const struct err *failure
 	return buf_append_text(out, "}\n", err);
 }
 
-static int write_file(const char *path, const struct cli_verb *verb, const struct err *failure, struct err *err)
+static int write_file(const char *path, const struct outcome *outcome, struct err *err)
 {
 	struct buf document OWNED_BUF = BUF_INIT(REPORT_JSON_MAX + ENVELOPE_MAX + 64);
 	struct file_owner self = { .uid = geteuid(), .gid = getegid() };
@@ -123,40 +137,67 @@ static int write_file(const char *path, const struct cli_verb *verb, const struc
 	int dir OWNED_FD = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_set_errno(err, ERR_CONFIG, errno, "cannot open directory '%s'", parent);
-	if (write_document(verb, failure, &document, err) < 0)
+	if (write_document(outcome, &document, err) < 0)
 		return -1;
 	return file_replace(dir, slash ? slash + 1 : path, buf_bytes(&document), 0600, self, err);
 }
 
 /* Written in place, as the kubelet mounts the file alone. One that does not exist is not made: outside of a pod there
  * is none. */
-static int tell_kubelet(const char *path, const char *verb, const struct err *failure, struct err *err)
+static int write_log(const char *path, const char *line, struct err *err)
 {
-	const struct err_info *info = err_info(failure->code);
-	char line[256];
 	struct stat st;
 	int fd OWNED_FD = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open '%s'", path);
 	if (!S_ISREG(st.st_mode) || ftruncate(fd, 0) < 0)
 		return err_set(err, ERR_SYSTEM, "'%s' is no file to write to", path);
-	(void)snprintf(line, sizeof(line), "sealpod %s: exit status %d, %s: %s\n", verb, info->exit_status, info->name,
-		       info->text);
 	return file_write_fd(fd, bytes_of_text(line), err);
+}
+
+static void tell_kubelet(const struct cli_options *options, const char *line)
+{
+	struct err why = { 0 };
+	const char *path = options->termination_log ? options->termination_log : REPORT_TERMINATION_LOG;
+	if (write_log(path, line, &why) < 0 && options->termination_log)
+		log_warning("the termination log: %s", why.message);
+}
+
+static void put_file(const struct cli_options *options, const struct outcome *outcome)
+{
+	struct err why = { 0 };
+	if (options->report && write_file(options->report, outcome, &why) < 0)
+		log_warning("the report '%s' could not be written: %s", options->report, why.message);
 }
 
 void report_finish(const struct cli_verb *verb, const struct cli_options *options, const struct err *failure)
 {
-	struct err why = { 0 };
+	char line[256];
 	if (!verb || !(verb->options & CLI_REPORT))
 		return;
 	if (failure)
 		print_screen();
-	if (options->report && write_file(options->report, verb, failure, &why) < 0)
-		log_warning("the report '%s' could not be written: %s", options->report, why.message);
+	put_file(options, &(const struct outcome){ .verb = verb, .failure = failure });
 	if (!failure)
 		return;
-	const char *log = options->termination_log ? options->termination_log : REPORT_TERMINATION_LOG;
-	if (tell_kubelet(log, verb->name, failure, &why) < 0 && options->termination_log)
-		log_warning("the termination log: %s", why.message);
+	const struct err_info *info = err_info(failure->code);
+	(void)snprintf(line, sizeof(line), "sealpod %s: exit status %d, %s: %s\n", verb->name, info->exit_status,
+		       info->name, info->text);
+	tell_kubelet(options, line);
+}
+
+void report_renewal(const struct cli_options *options, const struct err *failure, bool screen)
+{
+	static bool told;
+	char line[256] = "";
+	if (failure && screen)
+		print_screen();
+	put_file(options, &(const struct outcome){ cli_find_verb("run"), failure, true });
+	if (failure)
+		(void)snprintf(line, sizeof(line), "sealpod run: the credential is not renewed, %s: %s\n",
+			       err_info(failure->code)->name, err_info(failure->code)->text);
+	if (failure || told) /* what was said of a failure is not true any more after a success */
+		tell_kubelet(options, line);
+	told = failure != NULL;
+	forget();
 }

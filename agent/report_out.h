@@ -25,4 +25,9 @@ void report_hand_over(const struct report *report, const struct cli_options *opt
  */
 void report_finish(const struct cli_verb *verb, const struct cli_options *options, const struct err *failure);
 
+/* In the parent, after each renewal of a credential; the process goes on. NULL: success, which takes back what was said
+ * of a failure. `screen`: print it, behind the renewal's own line. The termination log says then why a container
+ * may end later on: a probe that sees the credential run out has it killed. */
+void report_renewal(const struct cli_options *options, const struct err *failure, bool screen);
+
 #endif

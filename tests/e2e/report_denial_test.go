@@ -20,6 +20,7 @@ import (
 type report struct {
 	Program    string `json:"program"`
 	Verb       string `json:"verb"`
+	Renewal    bool   `json:"renewal"`
 	Status     string `json:"status"`
 	ExitStatus int    `json:"exit_status"`
 	Error      string `json:"error"`

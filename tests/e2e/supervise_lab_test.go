@@ -26,7 +26,13 @@ type supervised struct {
 // supervise starts it; the prefix are words before the command line.
 func supervise(t *testing.T, f *lab.Fixture, prefix ...string) *supervised {
 	t.Helper()
-	argv := append(prefix, lab.Sealpod, "run", "--supervise", "--unmeasured-config", f.ConfigPath(t))
+	return superviseWith(t, f, prefix)
+}
+
+// superviseWith starts it with further options.
+func superviseWith(t *testing.T, f *lab.Fixture, prefix []string, args ...string) *supervised {
+	t.Helper()
+	argv := append(append(prefix, lab.Sealpod, "run", "--supervise", "--unmeasured-config", f.ConfigPath(t)), args...)
 	return &supervised{t, f, lab.Start(t, f.RunAs, f.Dir, argv...)}
 }
 

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha1"
@@ -16,14 +15,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/spiffe/go-spiffe/v2/workloadapi"
-
 	"sealpod.test/e2e/lab"
+	"sealpod.test/kbs"
 )
 
 const pathIssuer = "default/x509pop/issuer"
@@ -156,129 +153,128 @@ func checkBundle(t *testing.T, f *lab.Fixture, want []byte) {
 	}
 }
 
-// poller asks the Workload API every 50 ms and counts the answers without an SVID.
-type poller struct {
-	good, bad atomic.Int64
-	last      atomic.Value
-	done      chan struct{}
-}
-
-func poll50(t *testing.T, socket string) (*poller, func()) {
-	t.Helper()
-	p := &poller{done: make(chan struct{})}
-	ctx, cancel := context.WithCancel(t.Context())
-	client, err := workloadapi.New(ctx, workloadapi.WithAddr("unix://"+socket))
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(p.done)
-		for ticks := time.NewTicker(50 * time.Millisecond); ctx.Err() == nil; <-ticks.C {
-			call, end := context.WithTimeout(ctx, 5*time.Second)
-			_, err := client.FetchX509SVID(call)
-			end()
-			switch {
-			case err == nil:
-				p.good.Add(1)
-			case ctx.Err() == nil:
-				p.bad.Add(1)
-				p.last.Store(err.Error())
-			}
-		}
-	}()
-	return p, func() {
-		cancel()
-		<-p.done
-		client.Close()
-	}
-}
-
 // A minted credential is renewed for the same instance, so the agent keeps its ID
-// and a client that polls sees no gap, over the agent's lifetimes and renewals.
+// and a client that polls sees no gap, over the agent's lifetimes and renewals: three and
+// two here, ten and five in the long form.
 func TestMintedCredentialIsRenewedWithoutAGap(t *testing.T) {
 	t.Parallel()
-	lifetimes, renewals := 3, 1
+	lifetimes, renewals := 3, 2
 	if lab.Long {
 		lifetimes, renewals = 10, 5
 	}
-	server := lab.TemplateServerWithTTL(t, "20s")
-	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, Server: server})
-	mintLines(&f.Config)
-	name := "issuer-of-renewals"
-	ca := newIssuer(t, server.CA, name, soon(25*time.Second))
-	put(t, f, pathIssuer, ca.combined())
-	s := supervise(t, f)
-	s.awaitReady()
-	instance := s.leaf().Subject.CommonName
-	agentID := "spiffe://" + lab.TrustDomain + "/spire/agent/x509pop/" + name + "/" + instance
-	server.Entry(t, agentID, "/w/minted", 0)
-	lab.FetchID(t, f.Socket, 0, "spiffe://"+lab.TrustDomain+"/w/minted", 20*time.Second)
-	polls, end := poll50(t, f.Socket)
+	m := startMinted(t, "issuer-of-renewals", 15*time.Second)
 	for i := range renewals {
-		before := s.leaf()
+		before := m.leaf()
 		next := 48 * time.Hour
 		if i+1 < renewals {
-			next = time.Hour + 25*time.Second
+			next = time.Hour + 15*time.Second
 		}
-		put(t, f, pathIssuer, ca.renewed(t, server.CA, name, time.Now().Add(next)).combined())
-		s.awaitRenewals(i + 1)
-		after := s.leaf()
-		if after.Subject.CommonName != instance || fingerprint(before) == fingerprint(after) {
-			t.Errorf("renewed '%s' as '%s'", instance, after.Subject.CommonName)
-		}
-		if before.PublicKey.(*ecdsa.PublicKey).Equal(after.PublicKey) {
-			t.Error("the key is not a fresh one")
-		}
+		m.renewIssuer(next)
+		m.awaitRenewals(i + 1)
+		m.checkRenewed(before)
 	}
-	for i := range lifetimes {
-		before := server.AgentSerial(agentID)
-		lab.Eventually(t, 60*time.Second, fmt.Sprintf("attestation %d", i), func() (bool, string) {
-			now := server.AgentSerial(agentID)
-			return now != "" && now != before, s.p.Stderr.String()
-		})
-	}
-	end()
-	if polls.bad.Load() != 0 || polls.good.Load() < 20 {
-		t.Errorf("%d answers with an SVID, %d without; the last: %v", polls.good.Load(), polls.bad.Load(), polls.last.Load())
-	}
-	if status, _ := s.status(); status.Restarts != 0 || status.Renewals != renewals {
+	lab.Eventually(t, 300*time.Second, fmt.Sprintf("%d lifetimes of the agent", lifetimes), func() (bool, string) {
+		return m.polls.lifetimes.Load() >= int64(lifetimes), fmt.Sprintf("%d so far\n%s", m.polls.lifetimes.Load(), m.p.Stderr.String())
+	})
+	m.polls.end()
+	if status, _ := m.status(); status.Restarts != 0 || status.Renewals != renewals {
 		t.Errorf("want %d renewals and no restart: %+v", renewals, status)
 	}
-	s.p.Signal(syscall.SIGTERM)
-	s.p.Wait(t, 20*time.Second)
-	if kept, err := os.ReadFile(filepath.Join(f.Config.RuntimeDir, "instance")); s.p.Status() != 0 || err != nil || string(kept) != instance {
-		t.Errorf("ended with %d; the instance is '%s' (%v), want '%s'", s.p.Status(), kept, err, instance)
+	m.p.Signal(syscall.SIGTERM)
+	m.p.Wait(t, 20*time.Second)
+	if kept, err := os.ReadFile(filepath.Join(m.f.Config.RuntimeDir, "instance")); m.p.Status() != 0 || err != nil || string(kept) != m.instance {
+		t.Errorf("ended with %d; the instance is '%s' (%v), want '%s'", m.p.Status(), kept, err, m.instance)
 	}
 }
 
 // The KBS is away for longer than one renewal: it is tried until it succeeds, and
-// the agent serves all the time.
+// meanwhile the agent attests with what it has, so that a client that polls sees no gap.
+// The file and the termination log tell of the failure until it is mended.
 func TestBrokerAwayOverARenewal(t *testing.T) {
 	t.Parallel()
-	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, Leaf: lab.LeafOptions{NotAfter: soon(12 * time.Second)}})
-	f.Config.Deadline = 3 * time.Second
-	d := newDoor(t, f)
-	s, id := startSupervised(t, f)
+	var d *door
+	path, log := filepath.Join(lab.DiskDir(t), "report.json"), filepath.Join(lab.DiskDir(t), "termination-log")
+	lab.WriteFile(t, log, nil, 0o644)
+	m := startMinted(t, "issuer-of-an-absence", 15*time.Second, func(f *lab.Fixture) []string {
+		f.Config.Deadline = 3 * time.Second
+		d = newDoor(t, f)
+		return []string{"--report", path, "--termination-log", log}
+	})
+	before := m.leaf()
 	d.lock()
-	renewed := f.Spire.CA.Issue(t, lab.LeafOptions{})
-	put(t, f, lab.PathCombined, renewed.Combined())
-	said := func(n int) func() (bool, string) {
-		return func() (bool, string) {
-			text := s.p.Stderr.String()
-			return strings.Count(text, "is not renewed; next try in") >= n, text
-		}
+	m.renewIssuer(48 * time.Hour)
+	lab.Eventually(t, 60*time.Second, "a second renewal fails", func() (bool, string) {
+		text := m.p.Stderr.String()
+		return strings.Count(text, "is not renewed; next try in") >= 2, text
+	})
+	m.await(5*time.Second, "the trouble is said", func(st supervisorStatus) bool { return st.Trouble == "network" || st.Trouble == "timeout" })
+	if r := readReport(t, path); r.Status != "failed" || !r.Renewal || r.ExitStatus != 111 {
+		t.Errorf("the report says %+v", r)
 	}
-	lab.Eventually(t, 60*time.Second, "a second renewal fails", said(2))
-	s.await(5*time.Second, "the trouble is said", func(st supervisorStatus) bool { return st.Trouble == "network" || st.Trouble == "timeout" })
-	lab.FetchID(t, f.Socket, workloadUID, id, 15*time.Second)
-	s.wantHealth(0, "")
-	s.wantHealth(111, "within the margin of 7200 s", "--margin=2h")
+	if line, err := os.ReadFile(log); err != nil || !strings.HasPrefix(string(line), "sealpod run: the credential is not renewed, ") {
+		t.Errorf("the termination log says '%s' (%v)", line, err)
+	}
+	lived := m.polls.lifetimes.Load()
+	lab.Eventually(t, 60*time.Second, "the agent attests without the broker", func() (bool, string) {
+		return m.polls.lifetimes.Load() > lived, m.p.Stderr.String()
+	})
+	m.wantHealth(0, "")
+	m.wantHealth(111, "within the margin of 7200 s", "--margin=2h")
 	d.unlock(t)
-	last := s.awaitRenewals(1)
-	if fingerprint(s.leaf()) != fingerprint(renewed.Leaf) || last.Restarts != 0 || last.Trouble != "" {
+	last := m.awaitRenewals(1)
+	m.checkRenewed(before)
+	if last.Restarts != 0 || last.Trouble != "" {
 		t.Errorf("after the broker came back: %+v", last)
 	}
-	s.stop(syscall.SIGTERM, 0)
+	lab.Eventually(t, 5*time.Second, "the failure is taken back", func() (bool, string) {
+		line, err := os.ReadFile(log)
+		r := readReport(t, path)
+		return err == nil && len(line) == 0 && r.Status == "ok" && r.Renewal, fmt.Sprintf("'%s' (%v), %+v", line, err, r)
+	})
+	lived = m.polls.lifetimes.Load()
+	lab.Eventually(t, 60*time.Second, "the agent attests with the renewed credential", func() (bool, string) {
+		return m.polls.lifetimes.Load() > lived, m.p.Stderr.String()
+	})
+	m.polls.end()
+}
+
+// A renewal that the KBS denies is reported as a start is: the screen behind its line,
+// the file, and the redacted line for whoever finds the container ended. The agent goes on.
+func TestDeniedRenewalIsReported(t *testing.T) {
+	t.Parallel()
+	f := lab.NewFixture(t, lab.FixtureOptions{Leaf: lab.LeafOptions{NotAfter: soon(12 * time.Second)}})
+	agentScript(t, f, "exec sleep 600\n")
+	path, log := filepath.Join(f.Dir, "report.json"), filepath.Join(f.Dir, "termination-log")
+	lab.WriteFile(t, log, nil, 0o644)
+	s := superviseWith(t, f, nil, "--report", path, "--termination-log", log)
+	s.await(20*time.Second, "the agent", func(st supervisorStatus) bool { return st.AgentPID > 0 })
+	if r := readReport(t, path); r.Status != "ok" || r.Renewal || strings.Contains(s.p.Stderr.String(), "appraisal") {
+		t.Errorf("the report of the start says %+v", r)
+	}
+	lab.AddFault(t, f.KBS, kbs.Fault{Kind: "problem", Step: "resource", Type: "PolicyDeny", Detail: "not any more"})
+	s.await(40*time.Second, "the renewal is refused", func(st supervisorStatus) bool { return st.Trouble == "denied" })
+	_, screen, _ := strings.Cut(s.p.Stderr.String(), "is not renewed; next try in")
+	for _, word := range []string{"PolicyDeny: not any more", "sent as TEE              sample", "init-data                none",
+		"this guest's clock agrees with the KBS's", "appraisal", "unmeasured file"} {
+		if !strings.Contains(screen, word) {
+			t.Errorf("the screen does not say '%s':\n%s", word, screen)
+		}
+	}
+	r := readReport(t, path)
+	if !r.Renewal || r.Status != "failed" || r.ExitStatus != 102 || r.Error != "denied" || r.Facts == nil || r.Facts.KBS.Type != "PolicyDeny" ||
+		len(r.Facts.Appraisal.Submods) == 0 {
+		t.Errorf("the report says %+v", r)
+	}
+	line, err := os.ReadFile(log)
+	if want := "sealpod run: the credential is not renewed, denied: the KBS or its policy said no\n"; err != nil || string(line) != want {
+		t.Errorf("the termination log says '%s' (%v), want '%s'", line, err, want)
+	}
+	text, _ := os.ReadFile(path)
+	checkNoTrace(t, f, "the report", string(text)+s.p.Stderr.String())
+	if status, _ := s.status(); status.AgentPID == 0 || status.Restarts != 0 {
+		t.Errorf("the agent was touched: %+v", status)
+	}
+	s.stop(syscall.SIGTERM, 143)
 }
 
 // The server goes away and comes back with another CA, which the agent's bundle does

@@ -167,6 +167,61 @@ static void other_verbs_have_none(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void read_back(const char *from, struct buf *text)
+{
+	struct err err = { 0 };
+	buf_done(text);
+	if (file_read(AT_FDCWD, from, text, &err) < 0)
+		fail_msg("%s", err.message);
+}
+
+static void expect_report(const char *status, bool renewal)
+{
+	OWNED_BUF struct buf text = BUF_INIT(1u << 20);
+	OWNED_JSON struct json *doc = NULL;
+	const char *found;
+	bool of_renewal;
+	read_back(path, &text);
+	assert_int_equal(json_parse(buf_bytes(&text), 1u << 20, &doc, NULL), 0);
+	assert_int_equal(json_get_string(doc, "status", &found, NULL), 0);
+	assert_string_equal(found, status);
+	assert_int_equal(json_get_bool(doc, "renewal", &of_renewal, NULL), 0);
+	assert_int_equal(of_renewal, renewal);
+}
+
+static void expect_log(const char *log, const char *content)
+{
+	OWNED_BUF struct buf text = BUF_INIT(1024);
+	read_back(log, &text);
+	assert_string_equal(buf_text(&text), content);
+}
+
+/* What is said of a renewal that failed is taken back when one succeeds; what others wrote is left alone. */
+static void the_last_renewal_counts(void **state)
+{
+	(void)state;
+	char log[128];
+	struct cli_options given = options();
+	struct err err = { 0 };
+	(void)snprintf(log, sizeof(log), "%s/log", dir);
+	given.termination_log = log;
+	int fd = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && write(fd, "others'", 7) == 7 && close(fd) == 0);
+	(void)err_set(&err, ERR_DENIED, "with words of the KBS");
+	report_finish(cli_find_verb("run"), &given, NULL);
+	expect_report("ok", false);
+	report_renewal(&given, NULL, false);
+	expect_report("ok", true);
+	expect_log(log, "others'");
+	report_renewal(&given, &err, true);
+	expect_report("failed", true);
+	expect_log(log, "sealpod run: the credential is not renewed, denied: the KBS or its policy said no\n");
+	report_renewal(&given, NULL, false);
+	expect_report("ok", true);
+	expect_log(log, "");
+	assert_int_equal(unlink(log), 0);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -192,6 +247,7 @@ int main(void)
 		cmocka_unit_test(without_a_worker_there_are_no_facts),
 		cmocka_unit_test(what_can_change_or_is_too_large_is_not_taken),
 		cmocka_unit_test(other_verbs_have_none),
+		cmocka_unit_test(the_last_renewal_counts),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
