@@ -5,50 +5,22 @@
  */
 #include "ctl/cli.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "ctl/verbs.h"
 
-const struct cli_verb cli_verbs[] = {
-	{ { "evidence", "show" },
-	  "[--json] FILE",
-	  "print what stands in a report, quote, certificate table, event log or evidence",
-	  CLI_JSON,
-	  "FILE",
-	  false,
-	  verb_evidence_show },
-	{ { "version", NULL }, "", "print the version", 0, NULL, false, verb_version },
-	{ { "help", NULL }, "[exit-codes]", "print help, or the table of exit statuses", 0, "TOPIC", true, verb_help },
+const struct cli_verb *const cli_verbs[] = {
+	&verb_evidence_show,
+	&verb_version,
+	&verb_help,
+	NULL,
 };
 
-const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
-
-static int take_json(struct cli_options *options, const char *value, struct err *err)
+struct cli_name cli_verb_name(const struct cli_verb *verb)
 {
-	(void)value;
-	(void)err;
-	options->json = true;
-	return 0;
-}
-
-static const struct option {
-	const char *name;
-	unsigned bit;
-	const char *value; /* what it takes, NULL for nothing */
-	int (*take)(struct cli_options *options, const char *value, struct err *err);
-	const char *text;
-} options_table[] = {
-	{ "--json", CLI_JSON, NULL, take_json, "print one JSON object, with every field whole" },
-};
-
-struct verb_name {
-	char text[64];
-};
-
-static struct verb_name name_of(const struct cli_verb *verb)
-{
-	struct verb_name name;
+	struct cli_name name;
 	(void)snprintf(name.text, sizeof(name.text), "%s%s%s", verb->words[0], verb->words[1] ? " " : "",
 		       verb->words[1] ? verb->words[1] : "");
 	return name;
@@ -72,12 +44,12 @@ static bool begins_with(const struct cli_verb *verb, int argc, char **argv)
 
 static int no_verb(int argc, char **argv, struct err *err)
 {
-	for (size_t i = 0; i < cli_verb_count; i++) {
-		if (!cli_verbs[i].words[1] || strcmp(cli_verbs[i].words[0], argv[0]) != 0)
+	for (size_t i = 0; cli_verbs[i]; i++) {
+		if (!cli_verbs[i]->words[1] || strcmp(cli_verbs[i]->words[0], argv[0]) != 0)
 			continue;
 		if (argc == 1)
 			return err_set(err, ERR_USAGE, "'%s' wants one more word, '%s' for one; see 'sealpodctl help'",
-				       argv[0], cli_verbs[i].words[1]);
+				       argv[0], cli_verbs[i]->words[1]);
 		return err_set(err, ERR_USAGE, "no verb '%s %s'; see 'sealpodctl help'", argv[0], argv[1]);
 	}
 	return err_set(err, ERR_USAGE, "no verb '%s'; see 'sealpodctl help'", argv[0]);
@@ -87,79 +59,109 @@ int cli_find_verb(int argc, char **argv, const struct cli_verb **ret_verb, int *
 {
 	if (argc < 1)
 		return err_set(err, ERR_USAGE, "no verb; see 'sealpodctl help'");
-	for (size_t i = 0; i < cli_verb_count; i++) {
-		if (!begins_with(&cli_verbs[i], argc, argv))
+	for (size_t i = 0; cli_verbs[i]; i++) {
+		if (!begins_with(cli_verbs[i], argc, argv))
 			continue;
-		*ret_verb = &cli_verbs[i];
-		*ret_words = cli_verbs[i].words[1] ? 2 : 1;
+		*ret_verb = cli_verbs[i];
+		*ret_words = cli_verbs[i]->words[1] ? 2 : 1;
 		return 0;
 	}
 	return no_verb(argc, argv, err);
 }
 
-/* "--name" and "--name=value"; *ret_value is NULL where no '=' stands. */
-static const struct option *find_option(const struct cli_verb *verb, const char *arg, const char **ret_value)
+static const struct cli_option *option_of(const struct cli_verb *verb, const char *name, size_t len)
 {
-	const char *equals = strchr(arg, '=');
-	size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
-	*ret_value = equals ? equals + 1 : NULL;
-	for (size_t i = 0; i < ARRAY_LEN(options_table); i++)
-		if ((verb->options & options_table[i].bit) && strlen(options_table[i].name) == len &&
-		    strncmp(options_table[i].name, arg, len) == 0)
-			return &options_table[i];
+	for (const struct cli_option *option = verb->options; option && option->name; option++)
+		if (strlen(option->name) == len && strncmp(option->name, name, len) == 0)
+			return option;
 	return NULL;
 }
 
-static int take_option(const struct cli_verb *verb, int argc, char **argv, int *at, struct cli_options *options,
-		       struct err *err)
+static int keep(const struct cli_option *option, const char *value, struct cli_args *args, struct err *err)
 {
-	const char *value;
-	const struct option *option = find_option(verb, argv[*at], &value);
+	if (!option->repeats && cli_given(args, option->name))
+		return err_set(err, ERR_USAGE, "option '%s' is given twice", option->name);
+	if (args->given_count == CLI_GIVEN_MAX)
+		return err_set(err, ERR_USAGE, "more than %d options", CLI_GIVEN_MAX);
+	args->given[args->given_count].option = option;
+	args->given[args->given_count].value = value;
+	args->given_count++;
+	return 0;
+}
+
+/* "--name", "--name value" and "--name=value" */
+static int take_option(int argc, char **argv, int *at, struct cli_args *args, struct err *err)
+{
+	const char *arg = argv[*at];
+	const char *equals = strchr(arg, '=');
+	const char *value = equals ? equals + 1 : NULL;
+	const struct cli_option *option = option_of(args->verb, arg, equals ? (size_t)(equals - arg) : strlen(arg));
 	if (!option)
-		return err_set(err, ERR_USAGE, "'%s' knows no option '%s'; see 'sealpodctl help'", name_of(verb).text,
-			       argv[*at]);
+		return err_set(err, ERR_USAGE, "'%s' knows no option '%s'; see 'sealpodctl %s --help'",
+			       cli_verb_name(args->verb).text, arg, cli_verb_name(args->verb).text);
 	if (!option->value && value)
 		return err_set(err, ERR_USAGE, "option '%s' takes no value", option->name);
 	if (option->value && !value && ++*at < argc)
 		value = argv[*at];
 	if (option->value && (!value || !*value))
 		return err_set(err, ERR_USAGE, "option '%s' wants a %s", option->name, option->value);
-	if (option->take(options, value, err) < 0)
-		return err_wrap(err, "option '%s'", option->name);
+	return keep(option, value, args, err);
+}
+
+static int take_operand(const char *arg, struct cli_args *args, struct err *err)
+{
+	assert(args->verb->max_operands <= CLI_OPERANDS_MAX);
+	if (args->operand_count == args->verb->max_operands)
+		return err_set(err, ERR_USAGE, "'%s' takes no argument '%s'; see 'sealpodctl help'",
+			       cli_verb_name(args->verb).text, arg);
+	args->operands[args->operand_count++] = arg;
 	return 0;
 }
 
-static int take_operand(const struct cli_verb *verb, const char *arg, struct cli_options *options, struct err *err)
+int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_args *ret_args, struct err *err)
 {
-	if (!verb->operand || options->operand)
-		return err_set(err, ERR_USAGE, "'%s' takes no argument '%s'; see 'sealpodctl help'", name_of(verb).text,
-			       arg);
-	options->operand = arg;
-	return 0;
-}
-
-int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_options *ret_options, struct err *err)
-{
-	struct cli_options options = { 0 };
+	struct cli_args args = { .verb = verb };
 	bool only_operands = false;
 	for (int i = 0; i < argc; i++) {
 		bool is_option = !only_operands && argv[i][0] == '-' && argv[i][1] != 0;
 		if (is_option && strcmp(argv[i], "--") == 0)
 			only_operands = true;
-		else if (is_option ? take_option(verb, argc, argv, &i, &options, err) < 0
-				   : take_operand(verb, argv[i], &options, err) < 0)
+		else if (is_option ? take_option(argc, argv, &i, &args, err) < 0
+				   : take_operand(argv[i], &args, err) < 0)
 			return -1;
 	}
-	if (verb->operand && !verb->operand_optional && !options.operand)
-		return err_set(err, ERR_USAGE, "'%s' wants a %s; see 'sealpodctl help'", name_of(verb).text,
-			       verb->operand);
-	*ret_options = options;
+	if (args.operand_count < verb->min_operands)
+		return err_set(err, ERR_USAGE, "'%s' wants %s; see 'sealpodctl help'", cli_verb_name(verb).text,
+			       verb->operands);
+	*ret_args = args;
 	return 0;
 }
 
-void cli_print_options(void)
+const char *cli_value_at(const struct cli_args *args, const char *name, size_t i)
 {
-	for (size_t i = 0; i < ARRAY_LEN(options_table); i++)
-		(void)printf("  %-8s %-9s %s\n", options_table[i].name,
-			     options_table[i].value ? options_table[i].value : "", options_table[i].text);
+	assert(option_of(args->verb, name, strlen(name)));
+	for (size_t k = 0; k < args->given_count; k++)
+		if (strcmp(args->given[k].option->name, name) == 0 && i-- == 0)
+			return args->given[k].value;
+	return NULL;
+}
+
+bool cli_given(const struct cli_args *args, const char *name)
+{
+	assert(option_of(args->verb, name, strlen(name)));
+	for (size_t i = 0; i < args->given_count; i++)
+		if (strcmp(args->given[i].option->name, name) == 0)
+			return true;
+	return false;
+}
+
+const char *cli_value(const struct cli_args *args, const char *name, const char *fallback)
+{
+	const char *value = cli_value_at(args, name, 0);
+	return value ? value : fallback;
+}
+
+const char *cli_operand(const struct cli_args *args, size_t i)
+{
+	return i < args->operand_count ? args->operands[i] : NULL;
 }

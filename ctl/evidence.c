@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "ctl/cli.h"
+#include "ctl/verbs.h"
 #include "attest/show.h"
 
 #define INPUT_MAX (8u << 20)
@@ -55,22 +55,38 @@ static int unreadable(const char *path, const struct show_kind *kind, struct err
 	return err_wrap(err, "'%s', which looks like %s", path, kind->heading);
 }
 
-int verb_evidence_show(const struct cli_options *options, struct err *err)
+static int show_evidence(const struct cli_args *args, struct err *err)
 {
+	const char *path = cli_operand(args, 0);
 	OWNED_BUF struct buf content = BUF_INIT(INPUT_MAX);
 	struct sheet sheet CLEANUP(sheet_done) = { 0 };
-	if (read_input(options->operand, &content, err) < 0) {
+	if (read_input(path, &content, err) < 0) {
 		if (err && err->code == ERR_PROTOCOL)
 			err->code = ERR_CONFIG;
 		return -1;
 	}
 	const struct show_kind *kind = show_find(buf_bytes(&content));
 	if (!kind)
-		return unknown_kind(options->operand, buf_bytes(&content), err);
-	sheet_start(&sheet, options->json);
+		return unknown_kind(path, buf_bytes(&content), err);
+	sheet_start(&sheet, cli_given(args, "--json"));
 	sheet_text(&sheet, "kind", NULL, "%s", kind->name);
 	sheet_text(&sheet, NULL, "kind", "%s", kind->heading);
 	if (kind->show(buf_bytes(&content), &sheet, err) < 0)
-		return unreadable(options->operand, kind, err);
+		return unreadable(path, kind, err);
 	return sheet_print(&sheet, err);
 }
+
+static const struct cli_option show_options[] = {
+	{ .name = "--json", .text = "print one JSON object, with every field whole" },
+	{ .name = NULL },
+};
+
+const struct cli_verb verb_evidence_show = {
+	.words = { "evidence", "show" },
+	.operands = "FILE",
+	.min_operands = 1,
+	.max_operands = 1,
+	.text = "print what stands in a report, quote, certificate table, event log or evidence",
+	.options = show_options,
+	.run = show_evidence,
+};

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `sealpodctl help` and `sealpodctl version`: printed from the tables that the program itself
- * works by.
+ * `sealpodctl help`, `sealpodctl VERB --help` and `sealpodctl version`: printed from the tables that
+ * the program itself works by.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/cli.h"
+#include "ctl/verbs.h"
 
 static int print_exit_codes(void)
 {
@@ -17,35 +17,82 @@ static int print_exit_codes(void)
 	return 0;
 }
 
+static void print_synopsis(const struct cli_verb *verb)
+{
+	(void)printf("sealpodctl %s%s%s%s\n", cli_verb_name(verb).text, verb->options ? " [options]" : "",
+		     verb->operands ? " " : "", verb->operands ? verb->operands : "");
+}
+
 static int print_help(void)
 {
-	(void)printf("usage: sealpodctl VERB ...\n\n"
-		     "The operator's side of sealpod: looks at evidence.\n\n");
-	for (size_t i = 0; i < cli_verb_count; i++) {
-		const struct cli_verb *verb = &cli_verbs[i];
-		(void)printf("  sealpodctl %s%s%s%s%s\n      %s\n", verb->words[0], verb->words[1] ? " " : "",
-			     verb->words[1] ? verb->words[1] : "", *verb->synopsis ? " " : "", verb->synopsis,
-			     verb->text);
+	(void)printf("usage: sealpodctl VERB ...\n\nThe operator's side of sealpod.\n\n");
+	for (size_t i = 0; cli_verbs[i]; i++) {
+		(void)printf("  ");
+		print_synopsis(cli_verbs[i]);
+		(void)printf("      %s\n", cli_verbs[i]->text);
 	}
-	(void)printf("\noptions:\n");
-	cli_print_options();
-	(void)printf("\nSee sealpodctl(1).\n");
+	(void)printf("\n'sealpodctl VERB --help' lists the options of a verb. See sealpodctl(1).\n");
 	return 0;
 }
 
-int verb_help(const struct cli_options *options, struct err *err)
+void help_print_verb(const struct cli_verb *verb)
 {
-	if (!options->operand)
-		return print_help();
-	if (strcmp(options->operand, "exit-codes") == 0)
-		return print_exit_codes();
-	return err_set(err, ERR_USAGE, "no help on '%s'; there is 'sealpodctl help exit-codes'", options->operand);
+	(void)printf("usage: ");
+	print_synopsis(verb);
+	(void)printf("\n%s\n", verb->text);
+	if (verb->options)
+		(void)printf("\noptions:\n");
+	for (const struct cli_option *option = verb->options; option && option->name; option++)
+		(void)printf("  %s%s%s%s\n      %s\n", option->name, option->value ? " " : "",
+			     option->value ? option->value : "", option->repeats ? " ..." : "", option->text);
 }
 
-int verb_version(const struct cli_options *options, struct err *err)
+static int help_on_words(const struct cli_args *args, struct err *err)
 {
-	(void)options;
+	const char *first = cli_operand(args, 0);
+	const char *second = cli_operand(args, 1);
+	size_t found = 0;
+	for (size_t i = 0; cli_verbs[i]; i++) {
+		const char *const *words = cli_verbs[i]->words;
+		if (strcmp(words[0], first) != 0 || (second && (!words[1] || strcmp(words[1], second) != 0)))
+			continue;
+		if (found++)
+			(void)printf("\n");
+		help_print_verb(cli_verbs[i]);
+	}
+	if (found)
+		return 0;
+	return err_set(err, ERR_USAGE, "no help on '%s%s%s'; there is 'sealpodctl help exit-codes'", first,
+		       second ? " " : "", second ? second : "");
+}
+
+static int run_help(const struct cli_args *args, struct err *err)
+{
+	if (args->operand_count == 0)
+		return print_help();
+	if (args->operand_count == 1 && strcmp(cli_operand(args, 0), "exit-codes") == 0)
+		return print_exit_codes();
+	return help_on_words(args, err);
+}
+
+static int run_version(const struct cli_args *args, struct err *err)
+{
+	(void)args;
 	(void)err;
 	(void)printf("sealpodctl " SEALPOD_VERSION "\n");
 	return 0;
 }
+
+const struct cli_verb verb_version = {
+	.words = { "version" },
+	.text = "print the version",
+	.run = run_version,
+};
+
+const struct cli_verb verb_help = {
+	.words = { "help" },
+	.operands = "[VERB|exit-codes]",
+	.max_operands = 2,
+	.text = "print help, or the table of exit statuses",
+	.run = run_help,
+};

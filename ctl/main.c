@@ -4,20 +4,26 @@
  * may be. It runs on a machine that its user trusts; what it reads is another matter.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/wipe.h"
-#include "ctl/cli.h"
+#include "ctl/verbs.h"
 
 static int run_verb(int argc, char **argv, struct err *err)
 {
 	const struct cli_verb *verb;
-	struct cli_options options;
+	struct cli_args args;
 	int words;
-	if (cli_find_verb(argc - 1, argv + 1, &verb, &words, err) < 0 ||
-	    cli_parse(verb, argc - 1 - words, argv + 1 + words, &options, err) < 0)
+	if (cli_find_verb(argc - 1, argv + 1, &verb, &words, err) < 0)
 		return -1;
-	return verb->run(&options, err);
+	if (argc == words + 2 && strcmp(argv[argc - 1], "--help") == 0) {
+		help_print_verb(verb);
+		return 0;
+	}
+	if (cli_parse(verb, argc - 1 - words, argv + 1 + words, &args, err) < 0)
+		return -1;
+	return verb->run(&args, err);
 }
 
 static int fail(const struct err *err)
