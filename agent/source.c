@@ -54,14 +54,15 @@ static bool socket_there(const char *configured, const char *usual)
 	return access(configured ? configured : usual, F_OK) == 0;
 }
 
-/* The order of the header; the attester's reasons are kept for the message. */
+/* The order of the header; the attester's reasons are kept for the message. A TEE that fails is not one that is absent:
+ * it never leads to another way. */
 static int choose(struct source *source, struct err *err)
 {
 	struct err no_tee = { 0 };
 	const struct config *config = source->config;
 	bool found =
 		attester_detect(source->order->instance, source->order->options->tee, &source->attester, &no_tee) == 0;
-	if (!found && source->order->options->tee) {
+	if (!found && (source->order->options->tee || no_tee.code != ERR_NO_TEE)) {
 		*err = no_tee;
 		return -1;
 	}

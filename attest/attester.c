@@ -36,26 +36,47 @@ void attester_evidence_done(struct attester_evidence *evidence)
 	buf_done(&evidence->certs);
 }
 
-static struct attester_signs look_around(const char *instance, struct err *why_no_tsm, struct err *tpm_trouble)
+/* What was seen, and why not more. */
+struct surroundings {
+	struct attester_signs signs;
+	struct err why_no_tsm;	/* ERR_NO_TEE: there is none; another code: there is one, and it fails */
+	struct err tpm_trouble; /* ERR_NONE: none */
+};
+
+static void look_around(const char *instance, struct surroundings *ret_seen)
 {
-	struct attester_signs signs = { .sev_guest = sev_guest_present(),
-					.tdx_guest = access("/dev/tdx_guest", F_OK) == 0,
-					.hcl_type = az_probe(tpm_trouble) };
-	if (tsm_probe(instance, signs.tsm_provider, why_no_tsm) < 0)
-		signs.tsm_provider[0] = 0;
-	signs.foreign_provider = signs.tsm_provider[0] && strcmp(signs.tsm_provider, "sev_guest") != 0 &&
-				 strcmp(signs.tsm_provider, "tdx_guest") != 0;
-	return signs;
+	struct surroundings seen = { .signs = { .sev_guest = sev_guest_present(),
+						.tdx_guest = access("/dev/tdx_guest", F_OK) == 0 } };
+	struct attester_signs *signs = &seen.signs;
+	signs->hcl_type = az_probe(&seen.tpm_trouble);
+	if (tsm_probe(instance, signs->tsm_provider, &seen.why_no_tsm) < 0)
+		signs->tsm_provider[0] = 0;
+	signs->foreign_provider = signs->tsm_provider[0] && strcmp(signs->tsm_provider, "sev_guest") != 0 &&
+				  strcmp(signs->tsm_provider, "tdx_guest") != 0;
+	*ret_seen = seen;
 }
 
-static int no_tee(const struct attester_signs *signs, const char *what, const struct err *why_no_tsm, struct err *err)
+static int no_tee(const struct surroundings *seen, const char *what, struct err *err)
 {
+	const struct attester_signs *signs = &seen->signs;
 	return err_set(err, ERR_NO_TEE,
 		       "%s; looked for configfs-tsm (%s), '/dev/sev-guest' (%s), '/dev/tdx_guest' (%s), '" TPM_DEVICE
 		       "' (%s, HCL report: %s)",
-		       what, signs->tsm_provider[0] ? signs->tsm_provider : why_no_tsm->message,
+		       what, signs->tsm_provider[0] ? signs->tsm_provider : seen->why_no_tsm.message,
 		       signs->sev_guest ? "there" : "absent", signs->tdx_guest ? "there" : "absent",
 		       tpm_present() ? "there" : "absent", signs->hcl_type ? hcl_type_name(signs->hcl_type) : "none");
+}
+
+static bool tsm_fails(const struct surroundings *seen)
+{
+	return seen->why_no_tsm.code != ERR_NONE && seen->why_no_tsm.code != ERR_NO_TEE;
+}
+
+/* Something that fails is not something that is absent: what it would say is unknown. */
+static int cannot_tell(const struct err *trouble, const char *what, const char *failing, struct err *err)
+{
+	*err = *trouble;
+	return err_wrap(err, "whether this is %s cannot be told, for its %s fails", what, failing);
 }
 
 static const struct attester *by_name(const char *name)
@@ -66,42 +87,58 @@ static const struct attester *by_name(const char *name)
 	return NULL;
 }
 
-static int take_forced(const char *name, const struct attester_signs *signs, const struct err *why_no_tsm,
-		       const struct attester **ret_attester, struct err *err)
+static int take_forced(const char *name, const struct surroundings *seen, const struct attester **ret_attester,
+		       struct err *err)
 {
 	char what[128];
 	const struct attester *attester = by_name(name);
 	if (!attester)
 		return err_set(err, ERR_USAGE, "this build of sealpod knows no TEE '%s'", name);
+	if (attester->probe(&seen->signs)) {
+		*ret_attester = attester;
+		return 0;
+	}
+	(void)snprintf(what, sizeof(what), "a TEE '%s'", attester->tee);
+	if (attester->found_by == ATTESTER_BY_CONFIGFS && tsm_fails(seen))
+		return cannot_tell(&seen->why_no_tsm, what, "configfs-tsm", err);
+	if (attester->found_by == ATTESTER_BY_VTPM && seen->tpm_trouble.code != ERR_NONE)
+		return cannot_tell(&seen->tpm_trouble, what, "vTPM", err);
 	(void)snprintf(what, sizeof(what), "this is no TEE '%s'", attester->tee);
-	if (!attester->probe(signs))
-		return no_tee(signs, what, why_no_tsm, err);
-	*ret_attester = attester;
+	return no_tee(seen, what, err);
+}
+
+/* The one that is there; NULL if none is. The sample attester counts only where nothing else does. */
+static int find_one(const struct surroundings *seen, const struct attester **ret_found, struct err *err)
+{
+	const struct attester *found = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(attesters); i++) {
+		const struct attester *attester = attesters[i];
+		if (!attester->probe(&seen->signs) || (found && attester->warning))
+			continue;
+		if (found)
+			return no_tee(seen, "more than one TEE is there: say which with '--tee'", err);
+		found = attester;
+	}
+	*ret_found = found;
 	return 0;
 }
 
 int attester_detect(const char *instance, const char *forced, const struct attester **ret_attester, struct err *err)
 {
-	struct err why_no_tsm = { .message = "absent" };
-	struct err tpm_trouble = { 0 };
-	struct attester_signs signs = look_around(instance, &why_no_tsm, &tpm_trouble);
-	const struct attester *found = NULL;
+	struct surroundings seen;
+	const struct attester *found;
+	look_around(instance, &seen);
 	if (forced)
-		return take_forced(forced, &signs, &why_no_tsm, ret_attester, err);
-	for (size_t i = 0; i < ARRAY_LEN(attesters); i++) {
-		const struct attester *attester = attesters[i];
-		if (!attester->probe(&signs) || (found && attester->warning))
-			continue;
-		if (found)
-			return no_tee(&signs, "more than one TEE is there: say which with '--tee'", &why_no_tsm, err);
-		found = attester;
-	}
-	if (!found && tpm_trouble.code != ERR_NONE) {
-		*err = tpm_trouble;
-		return err_wrap(err, "whether this is a confidential VM of Azure's cannot be told, for its vTPM fails");
-	}
+		return take_forced(forced, &seen, ret_attester, err);
+	if (find_one(&seen, &found, err) < 0)
+		return -1;
+	bool real = found && !found->warning;
+	if (!real && tsm_fails(&seen))
+		return cannot_tell(&seen.why_no_tsm, "a TEE", "configfs-tsm", err);
+	if (!real && seen.tpm_trouble.code != ERR_NONE)
+		return cannot_tell(&seen.tpm_trouble, "a confidential VM of Azure's", "vTPM", err);
 	if (!found)
-		return no_tee(&signs, "no TEE that this build of sealpod can attest", &why_no_tsm, err);
+		return no_tee(&seen, "no TEE that this build of sealpod can attest", err);
 	*ret_attester = found;
 	return 0;
 }

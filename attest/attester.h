@@ -48,8 +48,12 @@ struct attester_evidence {
 #define OWNED_EVIDENCE CLEANUP(attester_evidence_done)
 void attester_evidence_done(struct attester_evidence *evidence);
 
+/* What tells whether a TEE is there, and may fail to. */
+enum attester_found_by { ATTESTER_BY_CONFIGFS, ATTESTER_BY_VTPM, ATTESTER_BY_NOTHING };
+
 struct attester {
-	const char *tee;	  /* as the KBS spells it */
+	const char *tee; /* as the KBS spells it */
+	enum attester_found_by found_by;
 	const char *looks_for;	  /* what its probe looks at, for people */
 	const char *init_data_in; /* where init-data is bound: "HOST_DATA", …; NULL: nowhere */
 	bool (*probe)(const struct attester_signs *signs);
@@ -61,7 +65,8 @@ struct attester {
 
 /* The attester of the TEE in which this process runs, or the one that is forced by name (NULL:
  * none is). ERR_NO_TEE, with all that was looked for and seen, if there is none, if there is more than one, or if the
- * forced one is not there; ERR_USAGE for a name that this build does not know. */
+ * forced one is not there; ERR_USAGE for a name that this build does not know. ERR_DEVICE or ERR_SYSTEM where it cannot
+ * be told, because configfs-tsm or the vTPM is there and fails: that is never taken for absent. */
 int attester_detect(const char *instance, const char *forced, const struct attester **ret_attester,
 		    struct err *err) WARN_UNUSED;
 

@@ -72,6 +72,7 @@ static int collect(const struct attester_request *request, struct attester_evide
 
 const struct attester az_snp_attester = {
 	.tee = "az-snp-vtpm",
+	.found_by = ATTESTER_BY_VTPM,
 	.looks_for = "an HCL report of type 'SNP' in '" TPM_DEVICE "'",
 	.init_data_in = "PCR 8",
 	.probe = probe,

@@ -29,6 +29,7 @@ static int collect(const struct attester_request *request, struct attester_evide
 
 const struct attester sample_attester = {
 	.tee = "sample",
+	.found_by = ATTESTER_BY_NOTHING,
 	.looks_for = "nothing",
 	.probe = always,
 	.collect = collect,

@@ -23,15 +23,19 @@ static bool probe(const struct attester_signs *signs)
 	return strcmp(signs->tsm_provider, PROVIDER) == 0 || (signs->sev_guest && !signs->foreign_provider);
 }
 
-/* configfs-tsm if it is there, else the device. */
+/* configfs-tsm; the device only where there is none for SEV-SNP. One that fails is no reason to go to the device: it
+ * is behind both. */
 static int get_report(const struct attester_request *request, const struct report_data *data,
 		      struct attester_evidence *evidence, struct err *err)
 {
-	char provider[TSM_PROVIDER_MAX];
-	struct err no_tsm = { 0 };
+	struct err why = { 0 };
 	const char *note = "";
-	if (tsm_probe(request->instance, provider, &no_tsm) == 0 && strcmp(provider, PROVIDER) == 0)
-		return tsm_report(request->instance, PROVIDER, data, &evidence->raw, &evidence->certs, err);
+	if (tsm_report(request->instance, PROVIDER, data, &evidence->raw, &evidence->certs, &why) == 0)
+		return 0;
+	if (why.code != ERR_NO_TEE) {
+		*err = why;
+		return -1;
+	}
 	if (sev_guest_report(data, 0, &evidence->raw, &evidence->certs, &note, err) < 0)
 		return -1;
 	if (*note)
@@ -100,6 +104,7 @@ static int collect(const struct attester_request *request, struct attester_evide
 
 const struct attester snp_attester = {
 	.tee = "snp",
+	.found_by = ATTESTER_BY_CONFIGFS,
 	.looks_for = "configfs-tsm with provider 'sev_guest', or '/dev/sev-guest'",
 	.init_data_in = "HOST_DATA",
 	.probe = probe,

@@ -67,6 +67,7 @@ static int collect(const struct attester_request *request, struct attester_evide
 
 const struct attester tdx_attester = {
 	.tee = "tdx",
+	.found_by = ATTESTER_BY_CONFIGFS,
 	.looks_for = "configfs-tsm with provider 'tdx_guest', or '/dev/tdx_guest'",
 	.init_data_in = "MRCONFIGID",
 	.probe = probe,

@@ -16,9 +16,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 
 #define TSM_DIR "/sys/kernel/config/tsm/report"
+
+#define REMOVAL_MS 2000 /* how long a removal that fails is tried again, every … */
+#define REMOVAL_PAUSE_MS 50
 
 /* An instance, removed at the end of its scope. */
 struct instance {
@@ -27,11 +32,33 @@ struct instance {
 	int dir;
 };
 
+static bool passes(int number)
+{
+	return number == EBUSY || number == EINTR || number == EAGAIN;
+}
+
+/* 0 if it is gone, or the errno of the last try. */
+static int remove_from(int parent, const char *name)
+{
+	const struct deadline deadline = deadline_in(REMOVAL_MS);
+	while (unlinkat(parent, name, AT_REMOVEDIR) < 0) {
+		int why = errno;
+		if (why == ENOENT)
+			return 0;
+		if (!passes(why) || !clock_pause(REMOVAL_PAUSE_MS, &deadline))
+			return why;
+	}
+	return 0;
+}
+
 static void instance_done(struct instance *instance)
 {
 	cleanup_fd(&instance->dir);
-	if (instance->parent >= 0 && instance->name[0])
-		(void)unlinkat(instance->parent, instance->name, AT_REMOVEDIR);
+	if (instance->parent >= 0 && instance->name[0]) {
+		int why = remove_from(instance->parent, instance->name);
+		if (why)
+			log_warning("'" TSM_DIR "/%s' cannot be removed: %s", instance->name, strerror(why));
+	}
 	cleanup_fd(&instance->parent);
 }
 
@@ -41,23 +68,44 @@ static void instance_done(struct instance *instance)
 		.parent = -1, .dir = -1                                                                                \
 	}
 
+static int cannot_make(int number, struct err *err)
+{
+	if (number == ENXIO)
+		return err_set_errno(err, ERR_NO_TEE, number, "'" TSM_DIR "': no TEE's driver is behind it");
+	if (passes(number))
+		return err_set_errno(err, ERR_DEVICE, number, "'" TSM_DIR "': cannot make an instance now");
+	return err_set_errno(err, ERR_SYSTEM, number, "'" TSM_DIR "': cannot make an instance (is sealpod root?)");
+}
+
+/* An instance of that name is what is left of an earlier one of ours: nobody else knows the name. */
+static int make_in(int parent, const char *name, struct err *err)
+{
+	if (mkdirat(parent, name, 0700) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return cannot_make(errno, err);
+	int why = remove_from(parent, name);
+	if (why)
+		return err_set_errno(err, ERR_DEVICE, why, "'" TSM_DIR "/%s', left from before, cannot be removed",
+				     name);
+	return mkdirat(parent, name, 0700) == 0 ? 0 : cannot_make(errno, err);
+}
+
+/* Only where it does not exist is it absent: what fails may well be a TEE's. */
 static int instance_make(const char *name, struct instance *instance, struct err *err)
 {
 	instance->parent = open(TSM_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (instance->parent < 0)
+	if (instance->parent < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return err_set_errno(err, ERR_NO_TEE, errno, "no configfs-tsm at '" TSM_DIR "'");
-	if (mkdirat(instance->parent, name, 0700) < 0) {
-		if (errno == ENXIO)
-			return err_set_errno(err, ERR_NO_TEE, ENXIO, "'" TSM_DIR "': no TEE's driver is behind it");
-		if (errno == EBUSY || errno == EEXIST)
-			return err_set_errno(err, ERR_DEVICE, errno, "'" TSM_DIR "': cannot make an instance now");
-		return err_set_errno(err, ERR_SYSTEM, errno,
-				     "'" TSM_DIR "': cannot make an instance (is sealpod root?)");
-	}
+	if (instance->parent < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "'" TSM_DIR "': cannot open it");
+	if (make_in(instance->parent, name, err) < 0)
+		return -1;
 	(void)stpncpy(instance->name, name, sizeof(instance->name) - 1); /* the last byte stays zero */
 	instance->dir = openat(instance->parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (instance->dir < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "'" TSM_DIR "/%s': cannot open it", name);
+		return err_set_errno(err, passes(errno) ? ERR_DEVICE : ERR_SYSTEM, errno,
+				     "'" TSM_DIR "/%s': cannot open it", name);
 	return 0;
 }
 
@@ -71,7 +119,8 @@ static int read_text(const struct instance *instance, const char *name, char *ou
 		return 0;
 	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
 	if (n < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "configfs-tsm: cannot read '%s'", name);
+		return err_set_errno(err, passes(errno) ? ERR_DEVICE : ERR_SYSTEM, errno,
+				     "configfs-tsm: cannot read '%s'", name);
 	while (n > 0 && (out[n - 1] == '\n' || out[n - 1] == 0))
 		n--;
 	out[n] = 0;
@@ -100,7 +149,8 @@ static int write_attribute(const struct instance *instance, const char *name, st
 {
 	int fd OWNED_FD = openat(instance->dir, name, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "configfs-tsm: cannot open '%s'", name);
+		return err_set_errno(err, passes(errno) ? ERR_DEVICE : ERR_SYSTEM, errno,
+				     "configfs-tsm: cannot open '%s'", name);
 	ssize_t n;
 	do {
 		n = write(fd, value.data, value.len);
@@ -113,7 +163,7 @@ static int write_attribute(const struct instance *instance, const char *name, st
 	}
 	if (whole)
 		return 0;
-	return err_set_errno(err, why == EBUSY ? ERR_DEVICE : ERR_SYSTEM, why, "configfs-tsm: '%s' is refused", name);
+	return err_set_errno(err, passes(why) ? ERR_DEVICE : ERR_SYSTEM, why, "configfs-tsm: '%s' is refused", name);
 }
 
 /* What the kernel's errors while it makes a report mean, and whether another try may help. */
@@ -252,6 +302,7 @@ int tsm_report(const char *instance, const char *provider, const struct report_d
 void tsm_remove(const char *instance)
 {
 	int parent OWNED_FD = open(TSM_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (parent >= 0)
-		(void)unlinkat(parent, instance, AT_REMOVEDIR);
+	int why = parent >= 0 ? remove_from(parent, instance) : 0;
+	if (why)
+		log_warning("'" TSM_DIR "/%s' is left behind: %s", instance, strerror(why));
 }

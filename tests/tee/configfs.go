@@ -37,9 +37,10 @@ type reportDir struct {
 }
 
 var (
-	_ fs.NodeMkdirer  = (*reportDir)(nil)
-	_ fs.NodeRmdirer  = (*reportDir)(nil)
-	_ fs.NodeUnlinker = (*reportDir)(nil)
+	_ fs.NodeMkdirer   = (*reportDir)(nil)
+	_ fs.NodeOpendirer = (*reportDir)(nil)
+	_ fs.NodeRmdirer   = (*reportDir)(nil)
+	_ fs.NodeUnlinker  = (*reportDir)(nil)
 )
 
 // attributes of an instance, in the order of the kernel's tables.
@@ -53,6 +54,9 @@ var attributes = []struct {
 	{"privlevel", 0o200, false, true}, {"privlevel_floor", 0o444, false, true},
 	{"inblob", 0o200, true, false}, {"outblob", 0o400, true, false}, {"auxblob", 0o400, true, true},
 }
+
+// Opendir can be made to fail.
+func (d *reportDir) Opendir(context.Context) syscall.Errno { return d.m.faults.errno("opendir") }
 
 // Mkdir makes an instance with its attributes.
 func (d *reportDir) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {

@@ -16,7 +16,7 @@ import (
 
 // Fault is something that goes wrong. As text: KIND, KIND=VALUE, either with *COUNT.
 //
-//	mkdir rmdir provider generation privlevel privlevel_floor inblob outblob auxblob ioctl
+//	opendir mkdir rmdir provider generation privlevel privlevel_floor inblob outblob auxblob ioctl
 //	                  =ERRNO   the operation fails: EBUSY, ENXIO, EINTR, EIO, ETIMEDOUT, …
 //	refuse-inblob              the write is swallowed: no error, and the generation does not move
 //	other-writer               somebody else writes before the report is read: two generations, his data
@@ -47,7 +47,7 @@ type Fault struct {
 
 // operations are those that can be made to fail with an errno.
 var operations = []string{
-	"mkdir", "rmdir", "provider", "generation", "privlevel", "privlevel_floor", "inblob", "outblob", "auxblob", "ioctl",
+	"opendir", "mkdir", "rmdir", "provider", "generation", "privlevel", "privlevel_floor", "inblob", "outblob", "auxblob", "ioctl",
 }
 
 var errnos = map[string]syscall.Errno{
