@@ -17,34 +17,34 @@
 
 #include "base/cleanup.h"
 
-#define FILE_COUNT 3
+#define MOST_FILES 2 /* in one message */
 #define WANTED_SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 union fd_control {
 	struct cmsghdr align;
-	char space[CMSG_SPACE(sizeof(int) * FILE_COUNT)];
+	char space[CMSG_SPACE(sizeof(int) * MOST_FILES)];
 };
 
 void handoff_files_done(struct handoff_files *files)
 {
 	cleanup_fd(&files->credential);
-	cleanup_fd(&files->agent_config);
 	cleanup_fd(&files->bundle);
+	cleanup_fd(&files->agent_config);
 }
 
-static int send_message(int fd, const struct handoff_message *message, const int *fds, struct err *err)
+static int send_message(int fd, const struct handoff_message *message, const int *fds, size_t fd_count, struct err *err)
 {
 	struct iovec io = { .iov_base = (void *)(uintptr_t)message, .iov_len = sizeof(*message) };
 	struct msghdr header = { .msg_iov = &io, .msg_iovlen = 1 };
 	union fd_control control = { 0 };
-	if (fds) {
+	if (fd_count > 0) {
 		header.msg_control = control.space;
-		header.msg_controllen = sizeof(control.space);
+		header.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * fd_count);
 		struct cmsghdr *c = CMSG_FIRSTHDR(&header);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * FILE_COUNT);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * FILE_COUNT);
+		c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * fd_count);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
 	}
 	ssize_t n;
 	do {
@@ -59,27 +59,33 @@ static int send_message(int fd, const struct handoff_message *message, const int
 int handoff_send_plan(int fd, const struct handoff_plan *plan, struct err *err)
 {
 	struct handoff_message message = { .kind = HANDOFF_PLAN, .plan = *plan };
-	return send_message(fd, &message, NULL, err);
+	return send_message(fd, &message, NULL, 0, err);
+}
+
+int handoff_send_agent_plan(int fd, const struct handoff_plan *plan, const struct handoff_files *files, struct err *err)
+{
+	struct handoff_message message = { .kind = HANDOFF_PLAN, .plan = *plan };
+	return send_message(fd, &message, &files->agent_config, 1, err);
 }
 
 int handoff_send_files(int fd, const struct handoff_files *files, const struct handoff_credential *credential,
 		       struct err *err)
 {
 	struct handoff_message message = { .kind = HANDOFF_FILES, .credential = *credential };
-	const int fds[FILE_COUNT] = { files->credential, files->agent_config, files->bundle };
-	return send_message(fd, &message, fds, err);
+	const int fds[] = { files->credential, files->bundle };
+	return send_message(fd, &message, fds, ARRAY_LEN(fds), err);
 }
 
 int handoff_send_done(int fd, struct err *err)
 {
 	struct handoff_message message = { .kind = HANDOFF_DONE };
-	return send_message(fd, &message, NULL, err);
+	return send_message(fd, &message, NULL, 0, err);
 }
 
 int handoff_send_failure(int fd, const struct err *failure, struct err *err)
 {
 	struct handoff_message message = { .kind = HANDOFF_FAILURE, .failure = *failure };
-	return send_message(fd, &message, NULL, err);
+	return send_message(fd, &message, NULL, 0, err);
 }
 
 int handoff_send_go(int fd, struct err *err)
@@ -109,26 +115,34 @@ static int fd_at(const struct cmsghdr *c, size_t i)
 	return fd;
 }
 
-/* Takes the descriptors of a message into `files` and says how many came. Ones too many (the
- * control buffer's padding has room for one) are closed. */
+/* What came along. */
+struct arrived {
+	size_t count;
+	int fds[MOST_FILES];
+};
+
+static void arrived_done(struct arrived *arrived)
+{
+	for (size_t i = 0; i < arrived->count && i < MOST_FILES; i++)
+		cleanup_fd(&arrived->fds[i]);
+}
+
+/* Ones too many (the control buffer's padding may have room) are closed, but counted. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion" /* in musl's CMSG_NXTHDR */
-static size_t take_fds(struct msghdr *header, struct handoff_files *files)
+static void take_fds(struct msghdr *header, struct arrived *arrived)
 {
-	size_t count = 0;
-	int *const places[FILE_COUNT] = { &files->credential, &files->agent_config, &files->bundle };
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < here; i++, count++) {
-			if (count < FILE_COUNT)
-				*places[count] = fd_at(c, i);
+		for (size_t i = 0; i < here; i++, arrived->count++) {
+			if (arrived->count < MOST_FILES)
+				arrived->fds[arrived->count] = fd_at(c, i);
 			else
 				(void)close(fd_at(c, i));
 		}
 	}
-	return count;
 }
 #pragma GCC diagnostic pop
 
@@ -148,42 +162,61 @@ static bool terminated(const char *text, size_t size)
 	return memchr(text, 0, size) != NULL;
 }
 
-static int check_message(const struct handoff_message *m, size_t fd_count, const struct handoff_files *files,
-			 struct err *err)
+static bool plan_terminated(const struct handoff_plan *plan)
 {
-	const struct handoff_plan *plan = &m->plan;
-	switch (m->kind) {
-	case HANDOFF_PLAN:
-		if (fd_count == 0 && terminated(plan->agent_path, sizeof(plan->agent_path)) &&
-		    terminated(plan->runtime_dir, sizeof(plan->runtime_dir)) &&
-		    terminated(plan->socket_path, sizeof(plan->socket_path)) &&
-		    terminated(plan->admin_socket_path, sizeof(plan->admin_socket_path)))
-			return 0;
-		break;
-	case HANDOFF_FILES:
-		if (fd_count == FILE_COUNT && m->credential.ends > 0 &&
-		    terminated(m->credential.fingerprint, sizeof(m->credential.fingerprint)))
-			return check_file(files->credential, err) < 0 || check_file(files->agent_config, err) < 0 ||
-					       check_file(files->bundle, err) < 0
-				       ? -1
-				       : 0;
-		break;
-	case HANDOFF_DONE:
-		if (fd_count == 0)
-			return 0;
-		break;
-	case HANDOFF_FAILURE:
-		if (fd_count == 0 && terminated(m->failure.message, sizeof(m->failure.message)))
-			return 0;
-		break;
-	}
-	return err_set(err, ERR_SYSTEM, "the worker sent a malformed record");
+	return terminated(plan->agent_path, sizeof(plan->agent_path)) &&
+	       terminated(plan->runtime_dir, sizeof(plan->runtime_dir)) &&
+	       terminated(plan->socket_path, sizeof(plan->socket_path)) &&
+	       terminated(plan->admin_socket_path, sizeof(plan->admin_socket_path)) &&
+	       terminated(plan->trust_domain, sizeof(plan->trust_domain));
 }
 
-int handoff_receive(int fd, struct handoff_message *ret_message, struct handoff_files *ret_files, struct err *err)
+static bool well_formed(const struct handoff_message *m, size_t fd_count)
+{
+	switch (m->kind) {
+	case HANDOFF_PLAN:
+		return fd_count <= 1 && plan_terminated(&m->plan);
+	case HANDOFF_FILES:
+		return fd_count == 2 && m->credential.ends > 0 &&
+		       terminated(m->credential.fingerprint, sizeof(m->credential.fingerprint));
+	case HANDOFF_DONE:
+		return fd_count == 0;
+	case HANDOFF_FAILURE:
+		return fd_count == 0 && terminated(m->failure.message, sizeof(m->failure.message));
+	}
+	return false;
+}
+
+static int check_message(const struct handoff_message *message, const struct arrived *arrived, struct err *err)
+{
+	if (!well_formed(message, arrived->count))
+		return err_set(err, ERR_SYSTEM, "the worker sent a malformed record");
+	for (size_t i = 0; i < arrived->count; i++)
+		if (check_file(arrived->fds[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static void put_fd(int *place, int *fd)
+{
+	cleanup_fd(place);
+	*place = TAKE_FD(*fd);
+}
+
+static void put_files(enum handoff_kind kind, struct arrived *arrived, struct handoff_files *files)
+{
+	if (kind == HANDOFF_PLAN && arrived->count > 0)
+		put_fd(&files->agent_config, &arrived->fds[0]);
+	if (kind != HANDOFF_FILES)
+		return;
+	put_fd(&files->credential, &arrived->fds[0]);
+	put_fd(&files->bundle, &arrived->fds[1]);
+}
+
+int handoff_receive(int fd, struct handoff_message *ret_message, struct handoff_files *files, struct err *err)
 {
 	struct handoff_message message = { 0 };
-	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
+	struct arrived arrived CLEANUP(arrived_done) = { .count = 0 };
 	struct iovec io = { .iov_base = &message, .iov_len = sizeof(message) };
 	union fd_control control = { 0 };
 	struct msghdr header = {
@@ -193,15 +226,15 @@ int handoff_receive(int fd, struct handoff_message *ret_message, struct handoff_
 	do {
 		n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
-	size_t fd_count = n < 0 ? 0 : take_fds(&header, &files);
+	if (n >= 0)
+		take_fds(&header, &arrived);
 	if (n == 0)
 		return err_set(err, ERR_SYSTEM, "the worker process ended without a word");
 	if (n != (ssize_t)sizeof(message) || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return err_set_errno(err, ERR_SYSTEM, n < 0 ? errno : EBADMSG, "cannot read from the worker process");
-	if (check_message(&message, fd_count, &files, err) < 0)
+	if (check_message(&message, &arrived, err) < 0)
 		return -1;
 	*ret_message = message;
-	*ret_files = files;
-	files = (struct handoff_files)HANDOFF_FILES_INIT;
+	put_files(message.kind, &arrived, files);
 	return 0;
 }

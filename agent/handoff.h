@@ -2,9 +2,9 @@
 /*
  * What the worker hands to the parent, over a SOCK_SEQPACKET pair.
  *
- * First the plan: what the configuration says about the agent, sent before the
- * worker has received a byte from the network when the configuration is a file, so that nothing the network says can
- * change it. Then the files (sealed memfds), or the failure. Records are of fixed
+ * First the plan: all that the configuration says about the agent, its own configuration included, sent before the
+ * worker has received a byte from the network (but for a configuration that the KBS releases), so that nothing the
+ * network says can change it. Then the files (sealed memfds), or the failure. Records are of fixed
  * size; the parent trusts none of their content further than it checks.
  */
 #ifndef SEALPOD_AGENT_HANDOFF_H
@@ -17,12 +17,14 @@
 #include "base/err.h"
 
 #define HANDOFF_MAX_FILE (1024 * 1024)
+#define HANDOFF_NAME_MAX 256
 
 struct handoff_plan {
 	char agent_path[PATH_MAX];
 	char runtime_dir[PATH_MAX];
 	char socket_path[PATH_MAX];
 	char admin_socket_path[PATH_MAX]; /* "" for none */
+	char trust_domain[HANDOFF_NAME_MAX];
 	bool allow_disk;
 	bool supervise; /* the agent becomes a child, its credential a file */
 	uid_t uid;
@@ -33,13 +35,13 @@ struct handoff_plan {
 /* Sealed memory files. */
 struct handoff_files {
 	int credential;	  /* key and chain, one PEM */
-	int agent_config; /* agent.json */
 	int bundle;	  /* trust bundle, PEM */
+	int agent_config; /* agent.json; comes with the plan */
 };
 
 #define HANDOFF_FILES_INIT                                                                                             \
 	{                                                                                                              \
-		.credential = -1, .agent_config = -1, .bundle = -1                                                     \
+		.credential = -1, .bundle = -1, .agent_config = -1                                                     \
 	}
 #define OWNED_FILES CLEANUP(handoff_files_done)
 void handoff_files_done(struct handoff_files *files);
@@ -66,8 +68,10 @@ struct handoff_message {
 	};
 };
 
-/* Each sends one message. */
+/* Each sends one message; files->agent_config goes with the plan of `run`, the two others with the files. */
 int handoff_send_plan(int fd, const struct handoff_plan *plan, struct err *err) WARN_UNUSED;
+int handoff_send_agent_plan(int fd, const struct handoff_plan *plan, const struct handoff_files *files,
+			    struct err *err) WARN_UNUSED;
 int handoff_send_files(int fd, const struct handoff_files *files, const struct handoff_credential *credential,
 		       struct err *err) WARN_UNUSED;
 int handoff_send_done(int fd, struct err *err) WARN_UNUSED; /* the worker has written the output itself */
@@ -80,8 +84,9 @@ int handoff_send_go(int fd, struct err *err) WARN_UNUSED;
 int handoff_await_go(int fd, struct err *err) WARN_UNUSED;
 
 /* Receives one message and checks its form: size, kind, texts terminated, files sealed and
- * not too large. The end of the stream is ERR_SYSTEM. */
-int handoff_receive(int fd, struct handoff_message *ret_message, struct handoff_files *ret_files,
+ * not too large. The files that came with it take the places of earlier ones in `files`; the others stay. The end of
+ * the stream is ERR_SYSTEM. */
+int handoff_receive(int fd, struct handoff_message *ret_message, struct handoff_files *files,
 		    struct err *err) WARN_UNUSED;
 
 #endif

@@ -63,6 +63,9 @@ int pipeline_plan(const struct config *config, const struct order *order, struct
 		.gid = config->agent_uid_set ? config->agent_gid : getegid(),
 		.deadline = deadline,
 	};
+	if (strlen(config->trust_domain) >= sizeof(plan->trust_domain))
+		return err_set(err, ERR_CONFIG, "key 'spire.trust_domain': too long");
+	(void)strcpy(plan->trust_domain, config->trust_domain);
 	if (copy_path(plan->agent_path, config->agent_path, "agent.path", err) < 0 ||
 	    copy_path(plan->runtime_dir, config->runtime_dir, "agent.runtime_dir", err) < 0 ||
 	    copy_path(plan->socket_path, config->socket_path, "agent.socket_path", err) < 0)
@@ -206,7 +209,7 @@ int pipeline_work(int fd, void *arg, struct err *err)
 	if (source_setup(err) < 0 || startup_read(order, CONFIG_ALL, &startup, err) < 0 ||
 	    pipeline_plan(&startup.config, order, startup.deadline, &plan, err) < 0 ||
 	    make_agent_config(&startup.config, &plan, &files.agent_config, err) < 0 ||
-	    handoff_send_plan(fd, &plan, err) < 0 || handoff_await_go(fd, err) < 0 ||
+	    handoff_send_agent_plan(fd, &plan, &files, err) < 0 || handoff_await_go(fd, err) < 0 ||
 	    gather(&startup, order, &plan, &files, &about, err) < 0)
 		return -1;
 	log_info("credential and trust bundle are here after %lld ms", (long long)(clock_now_ms() - order->started_ms));

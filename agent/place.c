@@ -134,8 +134,7 @@ int place_renewed(const struct handoff_plan *plan, const struct handoff_files *f
 {
 	int dir OWNED_FD = -1;
 	struct file_owner owner = owner_of(plan);
-	if (open_placed(place, &dir, err) < 0 || copy_file(files->agent_config, dir, PLACE_CONFIG, owner, err) < 0 ||
-	    copy_file(files->bundle, dir, PLACE_BUNDLE, owner, err) < 0 ||
+	if (open_placed(place, &dir, err) < 0 || copy_file(files->bundle, dir, PLACE_BUNDLE, owner, err) < 0 ||
 	    copy_file(files->credential, dir, PLACE_CREDENTIAL, owner, err) < 0)
 		return err_wrap(err, "'%s'", plan->runtime_dir);
 	return 0;

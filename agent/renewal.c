@@ -10,6 +10,7 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/pipeline.h"
 #include "agent/report_out.h"
@@ -67,13 +68,10 @@ static void plan_next(struct renewal *renewal)
 		 (long long)(renewal->credential.ends - now) / 60, (long long)delay);
 }
 
-void renewal_init(struct renewal *renewal, const struct cli_options *options, const struct handoff_plan *plan,
-		  const struct place *place, const struct handoff_credential *credential)
+void renewal_init(struct renewal *renewal, const struct started *started, const struct handoff_credential *credential)
 {
 	*renewal = (struct renewal){
-		.options = options,
-		.plan = plan,
-		.place = place,
+		.started = started,
 		.credential = *credential,
 		.worker = { .fd = -1 },
 	};
@@ -105,13 +103,13 @@ static void failed(struct renewal *renewal, const struct err *why)
 	log_warning("the credential, which ends in %lld minutes, is not renewed; next try in %lld s: %s",
 		    (long long)(renewal->credential.ends - now) / 60, (long long)pause, why->message);
 	/* A KBS that is away is asked each minute; one screen of that will do. */
-	report_renewal(renewal->options, why, !known);
+	report_renewal(renewal->started->options, why, !known);
 }
 
 static void start(struct renewal *renewal)
 {
 	struct err err = { 0 };
-	renewal->order = overseer_order(renewal->options, pipeline_work);
+	renewal->order = overseer_order(renewal->started->options, pipeline_work);
 	report_prepare();
 	if (worker_start(overseer_work, &renewal->order, &renewal->worker, &err) < 0) {
 		failed(renewal, &err);
@@ -151,19 +149,39 @@ static int check_plan(const struct handoff_plan *was, const struct handoff_plan 
 {
 	if (strcmp(was->agent_path, is->agent_path) == 0 && strcmp(was->runtime_dir, is->runtime_dir) == 0 &&
 	    strcmp(was->socket_path, is->socket_path) == 0 &&
-	    strcmp(was->admin_socket_path, is->admin_socket_path) == 0 && was->supervise == is->supervise &&
+	    strcmp(was->admin_socket_path, is->admin_socket_path) == 0 &&
+	    strcmp(was->trust_domain, is->trust_domain) == 0 && was->supervise == is->supervise &&
 	    was->uid == is->uid && was->gid == is->gid)
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		       "the configuration has changed what agent runs, as whom, where or how: start sealpod anew");
 }
 
-static int take_plan(struct renewal *renewal, const struct handoff_plan *plan, struct err *err)
+/* Of two sealed files. */
+static bool same_content(int a, int b)
 {
-	if (renewal->planned)
+	uint8_t here[4096];
+	uint8_t there[sizeof(here)];
+	ssize_t n;
+	for (off_t at = 0; (n = pread(a, here, sizeof(here), at)) > 0; at += n)
+		if (pread(b, there, sizeof(there), at) != n || memcmp(here, there, (size_t)n) != 0)
+			return false;
+	return n == 0 && lseek(a, 0, SEEK_END) == lseek(b, 0, SEEK_END);
+}
+
+/* What the agent runs on stays as it was, also where sealpod starts it again: settings that change now would
+ * come into force at a moment that nobody chose. A renewal is worth more than that they are followed. */
+static int take_plan(struct renewal *renewal, const struct handoff_plan *plan, const struct handoff_files *files,
+		     struct err *err)
+{
+	const struct started *started = renewal->started;
+	if (renewal->planned || files->agent_config < 0)
 		return err_set(err, ERR_SYSTEM, "the worker's records came out of order");
-	if (check_plan(renewal->plan, plan, err) < 0)
+	if (check_plan(started->plan, plan, err) < 0)
 		return -1;
+	if (!same_content(started->agent_config, files->agent_config))
+		log_warning("the configuration has changed the agent's settings: they come into force when sealpod "
+			    "starts anew");
 	renewal->planned = true;
 	renewal->limit = (struct deadline){ .at_ms = plan->deadline.at_ms + GRACE_MS };
 	return handoff_send_go(renewal->worker.fd, err);
@@ -175,7 +193,7 @@ static int take_files(struct renewal *renewal, const struct handoff_credential *
 	if (!renewal->planned)
 		return err_set(err, ERR_SYSTEM, "the worker's records came out of order");
 	stop(renewal, true);
-	if (place_renewed(renewal->plan, files, renewal->place, err) < 0)
+	if (place_renewed(renewal->started->plan, files, renewal->started->place, err) < 0)
 		return -1;
 	bool same = strcmp(credential->fingerprint, renewal->credential.fingerprint) == 0;
 	renewal->credential = *credential;
@@ -183,7 +201,7 @@ static int take_files(struct renewal *renewal, const struct handoff_credential *
 	log_info(same ? "the KBS has no newer credential; the trust bundle is renewed"
 		      : "the credential is renewed: the agent reads it at its next attestation");
 	plan_next(renewal);
-	report_renewal(renewal->options, NULL, false);
+	report_renewal(renewal->started->options, NULL, false);
 	return 0;
 }
 
@@ -193,7 +211,7 @@ bool renewal_take(struct renewal *renewal)
 	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
 	struct err err = { 0 };
 	int rc = handoff_receive(renewal->worker.fd, &message, &files, &err);
-	if (rc == 0 && message.kind == HANDOFF_PLAN && take_plan(renewal, &message.plan, &err) == 0)
+	if (rc == 0 && message.kind == HANDOFF_PLAN && take_plan(renewal, &message.plan, &files, &err) == 0)
 		return false;
 	if (rc == 0 && message.kind == HANDOFF_FILES && take_files(renewal, &message.credential, &files, &err) == 0)
 		return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The renewal of a supervised agent's credential: when it is due, and the worker that does it, a new one each
- * time. It brings credential, trust bundle and agent.json; the running agent reads the first at its next
+ * time. It brings credential and trust bundle; the running agent reads the first at its next
  * attestation. A renewal that fails harms nobody and is tried again until it succeeds.
  */
 #ifndef SEALPOD_AGENT_RENEWAL_H
@@ -10,10 +10,16 @@
 #include "agent/overseer.h"
 #include "agent/place.h"
 
-struct renewal {
+/* What was started and stays as it is: a worker that plans otherwise is refused. */
+struct started {
 	const struct cli_options *options;
-	const struct handoff_plan *plan; /* of the first start: a worker that plans otherwise is refused */
+	const struct handoff_plan *plan;
 	const struct place *place;
+	int agent_config; /* sealed: the agent.json that is in place */
+};
+
+struct renewal {
+	const struct started *started;
 	struct handoff_credential credential; /* the one that is in place */
 	int64_t due;			      /* by the wall clock, as certificates are */
 	int64_t hastened;		      /* when it was, last */
@@ -32,8 +38,7 @@ struct renewal {
 int64_t renewal_delay(int64_t ends, int64_t now);
 
 /* `credential` was put in place just now. All that is pointed to must outlive it. */
-void renewal_init(struct renewal *renewal, const struct cli_options *options, const struct handoff_plan *plan,
-		  const struct place *place, const struct handoff_credential *credential);
+void renewal_init(struct renewal *renewal, const struct started *started, const struct handoff_credential *credential);
 
 /* Starts what is due, gives up what takes too long. Returns in how many milliseconds to ask again. */
 int64_t renewal_step(struct renewal *renewal);

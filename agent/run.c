@@ -16,6 +16,7 @@
 #include "agent/place.h"
 #include "agent/report_out.h"
 #include "agent/supervisor.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 
 static int receive_plan(struct overseer *overseer, struct handoff_plan *plan, struct place *place, struct err *err)
@@ -24,6 +25,8 @@ static int receive_plan(struct overseer *overseer, struct handoff_plan *plan, st
 	if (overseer_receive(overseer, HANDOFF_PLAN, NULL, &message, err) < 0)
 		return -1;
 	*plan = message.plan;
+	if (overseer->files.agent_config < 0)
+		return err_set(err, ERR_SYSTEM, "the worker sent a malformed record");
 	if (launch_check(plan, err) < 0 || place_open(plan, place, err) < 0 || place_lock(plan, place, err) < 0)
 		return -1;
 	return handoff_send_go(overseer->worker.fd, err);
@@ -42,8 +45,9 @@ static int run_agent(struct overseer *overseer, struct handoff_plan *plan, struc
 	log_info("starting '%s'", plan->agent_path);
 	if (!plan->supervise)
 		return launch_agent(plan, overseer->files.credential, err);
-	handoff_files_done(&overseer->files);
-	return supervisor_run(overseer->order.options, plan, place, &message.credential, ret_status, err);
+	cleanup_fd(&overseer->files.credential);
+	const struct started started = { overseer->order.options, plan, place, overseer->files.agent_config };
+	return supervisor_run(&started, &message.credential, ret_status, err);
 }
 
 int verb_run(const struct cli_options *options, struct err *err)

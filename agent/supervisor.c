@@ -20,7 +20,6 @@
 
 #include "agent/child.h"
 #include "agent/launch.h"
-#include "agent/renewal.h"
 #include "agent/status.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -233,12 +232,12 @@ static void end(struct supervisor *s)
 	cleanup_fd(&s->signal_fd);
 }
 
-int supervisor_run(const struct cli_options *options, const struct handoff_plan *plan, const struct place *place,
-		   const struct handoff_credential *credential, int *ret_status, struct err *err)
+int supervisor_run(const struct started *started, const struct handoff_credential *credential, int *ret_status,
+		   struct err *err)
 {
-	struct supervisor s = { .plan = plan, .place = place, .signal_fd = -1, .changed = true };
+	struct supervisor s = { .plan = started->plan, .place = started->place, .signal_fd = -1, .changed = true };
 	s.agent = (struct child){
-		.name = plan->agent_path,
+		.name = started->plan->agent_path,
 		.start = start_agent,
 		.again = is_again,
 		.arg = &s,
@@ -247,7 +246,7 @@ int supervisor_run(const struct cli_options *options, const struct handoff_plan 
 	};
 	if (child_catch_signals(&s.signal_fd, err) < 0)
 		return -1;
-	renewal_init(&s.renewal, options, plan, place, credential);
+	renewal_init(&s.renewal, started, credential);
 	child_want(&s.agent);
 	int rc = loop(&s, err);
 	end(&s);

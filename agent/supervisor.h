@@ -7,11 +7,10 @@
 #ifndef SEALPOD_AGENT_SUPERVISOR_H
 #define SEALPOD_AGENT_SUPERVISOR_H
 
-#include "agent/cli.h"
-#include "agent/place.h"
+#include "agent/renewal.h"
 
 /* Runs until a signal ends it or the agent ends for good: *ret_status is the agent's status then. */
-int supervisor_run(const struct cli_options *options, const struct handoff_plan *plan, const struct place *place,
-		   const struct handoff_credential *credential, int *ret_status, struct err *err) WARN_UNUSED;
+int supervisor_run(const struct started *started, const struct handoff_credential *credential, int *ret_status,
+		   struct err *err) WARN_UNUSED;
 
 #endif

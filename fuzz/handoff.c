@@ -57,11 +57,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&record, 0, sizeof(record));
 	memcpy(&record, data + 2, size - 2 < sizeof(record) ? size - 2 : sizeof(record));
 	/* the second byte: a whole record, or one that is too short */
-	send_record(pair[1], &record, data[1] % 2 ? sizeof(record) - data[1] : sizeof(record), data[0] % (MOST_FDS + 1));
+	send_record(pair[1], &record, data[1] % 2 ? sizeof(record) - data[1] : sizeof(record),
+		    data[0] % (MOST_FDS + 1));
 	if (handoff_receive(pair[0], &got, &files, NULL) == 0) {
 		bool plan = got.kind == HANDOFF_PLAN;
 		bool failure = got.kind == HANDOFF_FAILURE;
-		if ((plan && !ends(got.plan.agent_path, sizeof(got.plan.agent_path))) ||
+		if ((plan && (!ends(got.plan.agent_path, sizeof(got.plan.agent_path)) ||
+			      !ends(got.plan.trust_domain, sizeof(got.plan.trust_domain)))) ||
 		    (failure && !ends(got.failure.message, sizeof(got.failure.message))))
 			abort();
 	}

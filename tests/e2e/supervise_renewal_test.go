@@ -321,24 +321,62 @@ func TestServerDownForLifetimes(t *testing.T) {
 	s.stop(syscall.SIGTERM, 0)
 }
 
-// A configuration that names another agent now changes nothing: neither what runs nor
-// what it runs on.
+// A configuration that names another agent or another trust domain now changes nothing:
+// neither what runs nor what it runs on.
 func TestChangedConfigurationIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*lab.Config){
+		"user":         func(c *lab.Config) { c.UID = nobodyUID },
+		"trust domain": func(c *lab.Config) { c.TrustDomain = "another.test" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := lab.NewFixture(t, lab.FixtureOptions{Leaf: lab.LeafOptions{NotAfter: soon(12 * time.Second)}})
+			agentScript(t, f, "exec sleep 600\n")
+			s := supervise(t, f)
+			s.await(20*time.Second, "the agent", func(st supervisorStatus) bool { return st.AgentPID > 0 })
+			before := fingerprint(s.leaf())
+			put(t, f, lab.PathCombined, f.Spire.CA.Issue(t, lab.LeafOptions{}).Combined())
+			change(&f.Config)
+			f.ConfigPath(t)
+			s.await(40*time.Second, "the renewal is refused", func(st supervisorStatus) bool { return st.Trouble == "configuration" })
+			if status, _ := s.status(); fingerprint(s.leaf()) != before || status.Renewals != 0 {
+				t.Errorf("something changed: %+v", status)
+			}
+			if seen := f.KBS.Counters(); lab.Handshakes(seen) != 1 {
+				t.Errorf("the broker saw %d attestations, want one: the refusal comes first", lab.Handshakes(seen))
+			}
+			s.stop(syscall.SIGTERM, 143)
+		})
+	}
+}
+
+// Settings of the agent that change meanwhile are said, and neither followed by half nor a
+// reason to let the credential run out: an agent that is started again has those of the start.
+func TestChangedSettingsWaitForANewStart(t *testing.T) {
 	t.Parallel()
 	f := lab.NewFixture(t, lab.FixtureOptions{Leaf: lab.LeafOptions{NotAfter: soon(12 * time.Second)}})
 	agentScript(t, f, "exec sleep 600\n")
 	s := supervise(t, f)
-	s.await(20*time.Second, "the agent", func(st supervisorStatus) bool { return st.AgentPID > 0 })
-	before := fingerprint(s.leaf())
-	put(t, f, lab.PathCombined, f.Spire.CA.Issue(t, lab.LeafOptions{}).Combined())
-	f.Config.UID = nobodyUID
-	f.ConfigPath(t)
-	s.await(40*time.Second, "the renewal is refused", func(st supervisorStatus) bool { return st.Trouble == "configuration" })
-	if status, _ := s.status(); fingerprint(s.leaf()) != before || status.Renewals != 0 {
-		t.Errorf("something changed: %+v", status)
+	first := s.await(20*time.Second, "the agent", func(st supervisorStatus) bool { return st.AgentPID > 0 })
+	agentJSON := filepath.Join(f.Config.RuntimeDir, "agent", "agent.json")
+	before, err := os.ReadFile(agentJSON)
+	if err != nil || !strings.Contains(string(before), "\"INFO\"") {
+		t.Fatalf("agent.json is '%s' (%v)", before, err)
 	}
-	if seen := f.KBS.Counters(); lab.Handshakes(seen) != 1 {
-		t.Errorf("the broker saw %d attestations, want one: the refusal comes first", lab.Handshakes(seen))
+	put(t, f, lab.PathCombined, f.Spire.CA.Issue(t, lab.LeafOptions{}).Combined())
+	f.Config.Settings = strings.Replace(f.Config.Settings, "INFO", "DEBUG", 1)
+	f.ConfigPath(t)
+	status := s.awaitRenewals(1)
+	syscall.Kill(first.AgentPID, syscall.SIGKILL)
+	s.await(20*time.Second, "another agent", func(st supervisorStatus) bool { return st.Restarts == 1 && st.AgentPID > 0 })
+	after, err := os.ReadFile(agentJSON)
+	if err != nil || string(after) != string(before) {
+		t.Errorf("agent.json has become '%s' (%v)", after, err)
+	}
+	checkSaid(t, s.p, "the configuration has changed the agent's settings: they come into force when sealpod starts anew")
+	if status.Trouble != "" {
+		t.Errorf("the supervisor says %+v", status)
 	}
 	s.stop(syscall.SIGTERM, 143)
 }

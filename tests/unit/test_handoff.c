@@ -70,27 +70,58 @@ static void plan_arrives_as_sent(void **state)
 	assert_string_equal(message.plan.agent_path, "/a");
 	assert_int_equal(message.plan.uid, 7);
 	assert_true(message.plan.allow_disk);
-	assert_int_equal(files.credential, -1);
+	assert_true(files.credential == -1 && files.bundle == -1 && files.agent_config == -1);
+}
+
+static void expect_content(int fd, const char *content)
+{
+	struct buf text OWNED_BUF = BUF_INIT(64);
+	char path[64];
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	assert_int_equal(file_read(AT_FDCWD, path, &text, NULL), 0);
+	assert_string_equal(buf_text(&text), content);
+}
+
+/* It came with the plan, and stays when the files come; a second one takes its place. */
+static void agents_configuration_comes_with_the_plan(void **state)
+{
+	(void)state;
+	struct handoff_plan plan = { .agent_path = "/a" };
+	struct handoff_files one OWNED_FILES = { sealed("key"), sealed("bundle"), sealed("{}") };
+	struct handoff_files two OWNED_FILES = { -1, -1, sealed("{2}") };
+	struct handoff_credential about = { .ends = 1 };
+	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
+	struct handoff_message message;
+	assert_int_equal(handoff_send_agent_plan(pair[1], &plan, &one, NULL), 0);
+	assert_int_equal(receive(&message, &files, NULL), 0);
+	assert_true(message.kind == HANDOFF_PLAN && files.credential == -1 && files.bundle == -1);
+	expect_content(files.agent_config, "{}");
+	assert_int_equal(handoff_send_files(pair[1], &one, &about, NULL), 0);
+	assert_int_equal(receive(&message, &files, NULL), 0);
+	expect_content(files.agent_config, "{}");
+	expect_content(files.credential, "key");
+	unsigned before = open_fds();
+	assert_int_equal(handoff_send_agent_plan(pair[1], &plan, &two, NULL), 0);
+	assert_int_equal(receive(&message, &files, NULL), 0);
+	expect_content(files.agent_config, "{2}");
+	assert_int_equal(open_fds(), before);
 }
 
 static void files_arrive_sealed_and_close_on_exec(void **state)
 {
 	(void)state;
-	struct handoff_files sent OWNED_FILES = { sealed("key"), sealed("{}"), sealed("bundle") };
+	struct handoff_files sent OWNED_FILES = { sealed("key"), sealed("bundle"), -1 };
 	struct handoff_files files OWNED_FILES = HANDOFF_FILES_INIT;
 	struct handoff_credential about = { .ends = 1700000000, .fingerprint = "abc" };
 	struct handoff_message message;
-	struct buf text OWNED_BUF = BUF_INIT(64);
 	assert_int_equal(handoff_send_files(pair[1], &sent, &about, NULL), 0);
 	assert_int_equal(receive(&message, &files, NULL), 0);
 	assert_int_equal(message.kind, HANDOFF_FILES);
 	assert_int_equal(message.credential.ends, 1700000000);
 	assert_string_equal(message.credential.fingerprint, "abc");
-	assert_int_equal(fcntl(files.credential, F_GETFD), FD_CLOEXEC);
-	char path[64];
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", files.agent_config);
-	assert_int_equal(file_read(AT_FDCWD, path, &text, NULL), 0);
-	assert_string_equal(buf_text(&text), "{}");
+	expect_content(files.credential, "key");
+	expect_content(files.bundle, "bundle");
 }
 
 static void failure_arrives_with_code_and_text(void **state)
@@ -159,32 +190,31 @@ static void malformed_records_are_refused(void **state)
 	static struct handoff_message message;
 	int fd OWNED_FD = sealed("x");
 	const int three[] = { fd, fd, fd };
-	const int four[] = { fd, fd, fd, fd };
 	const int eight[] = { fd, fd, fd, fd, fd, fd, fd, fd };
 	send_raw("x", 1, NULL, 0);
 	expect_refused("cannot read from the worker");
 	message = (struct handoff_message){ .kind = 0 };
 	send_raw(&message, sizeof(message), NULL, 0);
 	expect_refused("malformed record");
-	message.kind = HANDOFF_PLAN; /* a plan with descriptors */
-	send_raw(&message, sizeof(message), three, 3);
+	message.kind = HANDOFF_PLAN; /* a plan with more than one descriptor */
+	send_raw(&message, sizeof(message), three, 2);
 	expect_refused("malformed record");
 	message.kind = HANDOFF_FILES; /* too few, too many */
 	message.credential.ends = 1;
 	send_raw(&message, sizeof(message), NULL, 0);
 	expect_refused("malformed record");
-	send_raw(&message, sizeof(message), three, 2);
+	send_raw(&message, sizeof(message), three, 1);
 	expect_refused("malformed record");
-	send_raw(&message, sizeof(message), four, 4); /* the padding has room for one more */
-	expect_refused("malformed record");
+	send_raw(&message, sizeof(message), three, 3);
+	expect_refused("cannot read from the worker");
 	send_raw(&message, sizeof(message), eight, 8);
 	expect_refused("cannot read from the worker");
 	message.credential.ends = 0; /* a time that cannot be */
-	send_raw(&message, sizeof(message), three, 3);
+	send_raw(&message, sizeof(message), three, 2);
 	expect_refused("malformed record");
 	message.credential.ends = 1;
 	memset(message.credential.fingerprint, 'x', sizeof(message.credential.fingerprint));
-	send_raw(&message, sizeof(message), three, 3);
+	send_raw(&message, sizeof(message), three, 2);
 	expect_refused("malformed record");
 	message.kind = HANDOFF_FAILURE; /* unterminated texts */
 	memset(message.failure.message, 'x', sizeof(message.failure.message));
@@ -198,12 +228,17 @@ static void malformed_records_are_refused(void **state)
 		send_raw(&message, sizeof(message), NULL, 0);
 		expect_refused("malformed record");
 	}
+	message = (struct handoff_message){ .kind = HANDOFF_PLAN };
+	memset(message.plan.trust_domain, 'x', sizeof(message.plan.trust_domain));
+	send_raw(&message, sizeof(message), NULL, 0);
+	expect_refused("malformed record");
 }
 
 static void unsealed_and_oversized_files_are_refused(void **state)
 {
 	(void)state;
 	static const struct handoff_message message = { .kind = HANDOFF_FILES, .credential = { .ends = 1 } };
+	static const struct handoff_message plan = { .kind = HANDOFF_PLAN };
 	int good OWNED_FD = sealed("x");
 	int unsealed OWNED_FD = memfd_create("u", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int pipes[2];
@@ -221,12 +256,14 @@ static void unsealed_and_oversized_files_are_refused(void **state)
 		     { large, "impossible size" },
 		     { empty, "impossible size" } };
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		for (unsigned place = 0; place < 3; place++) {
-			int fds[] = { good, good, good };
+		for (unsigned place = 0; place < 2; place++) {
+			int fds[] = { good, good };
 			fds[place] = rows[i].fd;
-			send_raw(&message, sizeof(message), fds, 3);
+			send_raw(&message, sizeof(message), fds, 2);
 			expect_refused(rows[i].reason);
 		}
+		send_raw(&plan, sizeof(plan), &rows[i].fd, 1);
+		expect_refused(rows[i].reason);
 	}
 	(void)close(pipes[0]);
 	(void)close(pipes[1]);
@@ -335,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(plan_arrives_as_sent, make_pair, close_pair),
+		cmocka_unit_test_setup_teardown(agents_configuration_comes_with_the_plan, make_pair, close_pair),
 		cmocka_unit_test_setup_teardown(files_arrive_sealed_and_close_on_exec, make_pair, close_pair),
 		cmocka_unit_test_setup_teardown(failure_arrives_with_code_and_text, make_pair, close_pair),
 		cmocka_unit_test_setup_teardown(go_is_waited_for, make_pair, close_pair),

@@ -5,6 +5,7 @@
  */
 #include "support.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -49,9 +50,17 @@ static void delay_is_never_short(void **state)
 /* A renewal whose worker the test plays. */
 static struct renewal renewal;
 static struct handoff_plan plan;
+static struct started started;
 static struct place place;
 static char dir[256];
 static int worker_end_fd;
+
+static int sealed(const char *text)
+{
+	int fd = -1;
+	assert_int_equal(file_sealed_memfd("test", bytes_of_text(text), &fd, NULL), 0);
+	return fd;
+}
 
 static int begin(void **state)
 {
@@ -72,7 +81,8 @@ static int begin(void **state)
 	if (place.runtime_fd < 0 || mkdirat(place.runtime_fd, PLACE_DIR, 0700) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
-	renewal_init(&renewal, &options, &plan, &place, &first);
+	started = (struct started){ &options, &plan, &place, sealed("{}") };
+	renewal_init(&renewal, &started, &first);
 	renewal.runs = true;
 	renewal.worker = (struct worker){ .pid = 0, .fd = pair[0] };
 	renewal.limit = deadline_in(60000);
@@ -85,26 +95,26 @@ static int end(void **state)
 {
 	(void)state;
 	renewal_end(&renewal);
+	cleanup_fd(&started.agent_config);
 	cleanup_fd(&worker_end_fd);
 	int rc = file_remove_tree(place.runtime_fd, PLACE_DIR, NULL);
 	cleanup_fd(&place.runtime_fd);
 	return rc < 0 ? -1 : rmdir(dir);
 }
 
-static int sealed(const char *text)
-{
-	int fd = -1;
-	assert_int_equal(file_sealed_memfd("test", bytes_of_text(text), &fd, NULL), 0);
-	return fd;
-}
-
 static void send_files(const char *fingerprint)
 {
-	struct handoff_files files OWNED_FILES = { sealed("key"), sealed("{}"), sealed("bundle") };
+	struct handoff_files files OWNED_FILES = { sealed("key"), sealed("bundle"), -1 };
 	const struct handoff_credential about = { .ends = (int64_t)time(NULL) + DAY };
 	struct handoff_credential named = about;
 	(void)snprintf(named.fingerprint, sizeof(named.fingerprint), "%s", fingerprint);
 	assert_int_equal(handoff_send_files(worker_end_fd, &files, &named, NULL), 0);
+}
+
+static void send_plan(const struct handoff_plan *what, const char *agent_config)
+{
+	struct handoff_files files OWNED_FILES = { -1, -1, sealed(agent_config) };
+	assert_int_equal(handoff_send_agent_plan(worker_end_fd, what, &files, NULL), 0);
 }
 
 static bool placed(const char *name, const char *content)
@@ -120,13 +130,27 @@ static bool nothing_placed(void)
 	return faccessat(agent, PLACE_CREDENTIAL, F_OK, 0) < 0 && faccessat(agent, PLACE_CONFIG, F_OK, 0) < 0;
 }
 
+/* Takes one record; was that said of it? */
+static bool says(const char *what)
+{
+	char said[4096] = "";
+	int log OWNED_FD = memfd_create("log", MFD_CLOEXEC);
+	int before OWNED_FD = dup(STDERR_FILENO);
+	assert_true(log >= 0 && before >= 0 && dup2(log, STDERR_FILENO) >= 0);
+	bool renewed = renewal_take(&renewal);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	assert_false(renewed);
+	assert_true(pread(log, said, sizeof(said) - 1, 0) >= 0);
+	return strstr(said, what) != NULL;
+}
+
 static void an_honest_worker_renews(void **state)
 {
 	(void)state;
 	struct handoff_plan same = plan;
 	same.deadline = deadline_in(30000);
-	assert_int_equal(handoff_send_plan(worker_end_fd, &same, NULL), 0);
-	assert_false(renewal_take(&renewal));
+	send_plan(&same, "{}");
+	assert_false(says("settings"));
 	assert_int_equal(handoff_await_go(worker_end_fd, NULL), 0);
 	assert_true(renewal.runs);
 	send_files("second");
@@ -135,7 +159,7 @@ static void an_honest_worker_renews(void **state)
 	assert_int_equal(renewal_fd(&renewal), -1);
 	assert_int_equal(renewal.count, 1);
 	assert_string_equal(renewal.credential.fingerprint, "second");
-	assert_true(placed(PLACE_CREDENTIAL, "key") && placed(PLACE_CONFIG, "{}") && placed(PLACE_BUNDLE, "bundle"));
+	assert_true(placed(PLACE_CREDENTIAL, "key") && placed(PLACE_BUNDLE, "bundle") && !placed(PLACE_CONFIG, "{}"));
 	assert_true(renewal.due > (int64_t)time(NULL) + 15 * HOUR);
 }
 
@@ -154,20 +178,55 @@ static void expect_failure(enum err_code code, int64_t longest)
 static void a_plan_that_differs_is_refused(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < 7; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		struct handoff_plan other = plan;
-		char *const texts[] = { other.agent_path, other.runtime_dir, other.socket_path,
-					other.admin_socket_path };
+		char *const texts[] = { other.agent_path, other.runtime_dir, other.socket_path, other.admin_socket_path,
+					other.trust_domain };
 		if (i < ARRAY_LEN(texts))
 			(void)strcpy(texts[i], "/other");
-		other.uid += i == 4;
-		other.gid += i == 5;
-		other.supervise = i != 6;
-		assert_int_equal(handoff_send_plan(worker_end_fd, &other, NULL), 0);
+		other.uid += i == 5;
+		other.gid += i == 6;
+		other.supervise = i != 7;
+		send_plan(&other, "{}");
 		expect_failure(ERR_CONFIG, 901);
 		assert_int_equal(end(state), 0);
 		assert_int_equal(begin(state), 0);
 	}
+}
+
+/* What the agent runs on stays, and is no reason to let its credential run out. */
+static void settings_that_differ_do_not_stop_a_renewal(void **state)
+{
+	(void)state;
+	static char long_one[10000];
+	static char almost[sizeof(long_one)];
+	(void)memset(long_one, 'a', sizeof(long_one) - 1);
+	(void)memcpy(almost, long_one, sizeof(almost));
+	almost[sizeof(almost) - 2] = 'b';
+	const char *const others[] = { "{ }", "{", "{}{}", long_one };
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct handoff_plan same = plan;
+		same.deadline = deadline_in(30000);
+		if (others[i] == long_one) {
+			cleanup_fd(&started.agent_config);
+			started.agent_config = sealed(almost);
+		}
+		send_plan(&same, others[i]);
+		assert_true(says("has changed the agent's settings"));
+		send_files("second");
+		assert_true(renewal_take(&renewal));
+		assert_true(placed(PLACE_CREDENTIAL, "key") && !placed(PLACE_CONFIG, others[i]));
+		assert_int_equal(end(state), 0);
+		assert_int_equal(begin(state), 0);
+	}
+}
+
+static void a_plan_without_the_agents_configuration_is_refused(void **state)
+{
+	(void)state;
+	struct handoff_plan same = plan;
+	assert_int_equal(handoff_send_plan(worker_end_fd, &same, NULL), 0);
+	expect_failure(ERR_SYSTEM, 61);
 }
 
 static void files_without_a_plan_are_refused(void **state)
@@ -182,9 +241,9 @@ static void a_second_plan_is_refused(void **state)
 	(void)state;
 	struct handoff_plan same = plan;
 	same.deadline = deadline_in(30000);
-	assert_int_equal(handoff_send_plan(worker_end_fd, &same, NULL), 0);
+	send_plan(&same, "{}");
 	assert_false(renewal_take(&renewal));
-	assert_int_equal(handoff_send_plan(worker_end_fd, &same, NULL), 0); /* it would give itself more time */
+	send_plan(&same, "{}"); /* it would give itself more time */
 	expect_failure(ERR_SYSTEM, 61);
 }
 
@@ -249,6 +308,8 @@ int main(void)
 		cmocka_unit_test(delay_is_never_short),
 		PLAYED(an_honest_worker_renews),
 		PLAYED(a_plan_that_differs_is_refused),
+		PLAYED(settings_that_differ_do_not_stop_a_renewal),
+		PLAYED(a_plan_without_the_agents_configuration_is_refused),
 		PLAYED(files_without_a_plan_are_refused),
 		PLAYED(a_second_plan_is_refused),
 		PLAYED(failures_are_tried_again_by_their_kind),
