@@ -22,12 +22,11 @@ uint32_t az_probe(struct err *ret_trouble)
 	struct err why = { 0 };
 	uint32_t type = HCL_NONE;
 	bool there = false;
-	size_t size = 0;
 	if (!tpm_present())
 		return HCL_NONE;
-	if (tpm_open_device(&tpm, &why) < 0 || tpm_nv_find(tpm, AZ_NV_HCL, &there, &size, &why) < 0 ||
-	    (there && (tpm_nv_read(tpm, AZ_NV_HCL, HCL_HEAD_LEN, &head, &why) < 0 ||
-		       hcl_type_of(buf_bytes(&head), &type, &why) < 0)))
+	if (tpm_open_device(&tpm, &why) < 0 ||
+	    tpm_nv_read_head(tpm, AZ_NV_HCL, HCL_HEAD_LEN, &there, &head, &why) < 0 ||
+	    (there && hcl_type_of(buf_bytes(&head), &type, &why) < 0))
 		log_info("no HCL report in '" TPM_DEVICE "': %s", why.message);
 	if (why.code == ERR_DEVICE || why.code == ERR_SYSTEM)
 		*ret_trouble = why; /* of the TPM itself: it may hold one all the same */
@@ -67,7 +66,7 @@ static int put_report_data(struct tpm *tpm, struct bytes report_data, struct err
 /* One reading. -1 as long as it is not the report that is waited for; err says what it is instead. */
 static int read_fresh(struct tpm *tpm, struct bytes report_data, struct az_gathered *gathered, struct err *err)
 {
-	if (tpm_nv_read(tpm, AZ_NV_HCL, TPM_NV_MAX, &gathered->hcl, err) < 0 ||
+	if (tpm_nv_read(tpm, AZ_NV_HCL, &gathered->hcl, err) < 0 ||
 	    hcl_read(buf_bytes(&gathered->hcl), &gathered->report, err) < 0 ||
 	    hcl_claims_read(gathered->report.claims, &gathered->claims, err) < 0)
 		return -1;
@@ -90,8 +89,10 @@ static int explain(struct tpm *tpm, struct bytes report_data, int64_t began_ms, 
 {
 	struct buf now OWNED_BUF = BUF_INIT(TPM_NV_MAX);
 	struct err ignored = { 0 };
-	if (tpm_nv_read(tpm, AZ_NV_REPORT_DATA, TPM_NV_MAX, &now, &ignored) == 0 &&
-	    !bytes_equal(buf_bytes(&now), report_data))
+	bool there = false;
+	size_t size = 0;
+	if (tpm_nv_find(tpm, AZ_NV_REPORT_DATA, &there, &size, &ignored) == 0 && there &&
+	    tpm_nv_read(tpm, AZ_NV_REPORT_DATA, &now, &ignored) == 0 && !bytes_equal(buf_bytes(&now), report_data))
 		return err_set(err, ERR_DEVICE,
 			       "another program of this VM has put other report data into NV index 0x%08x",
 			       AZ_NV_REPORT_DATA);

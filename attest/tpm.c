@@ -110,7 +110,7 @@ void tpm_free(struct tpm *tpm)
 {
 	if (!tpm)
 		return;
-	Esys_Finalize(&tpm->esys);
+	Esys_Finalize(&tpm->esys); /* and all that was looked up */
 	if (tpm->device)
 		Tss2_Tcti_Finalize(tpm->device);
 	free(tpm->device);

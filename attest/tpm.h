@@ -49,11 +49,18 @@ int tpm_quote_all(struct tpm *tpm, uint32_t key_handle, struct bytes extra_data,
 int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, struct buf *ret_n, struct buf *ret_e,
 		   struct err *err) WARN_UNUSED;
 
-/* NV indices, by owner authorisation. */
+/* NV indices, by owner authorisation. What was looked up of an index is kept until the TPM is closed or an access
+ * fails: each look-up is a command. */
+
+/* Looks it up anew. */
 int tpm_nv_find(struct tpm *tpm, uint32_t index, bool *ret_there, size_t *ret_size, struct err *err) WARN_UNUSED;
 
-/* The first bytes of an index, `most` at most, in as many chunks as the TPM wants; replaces the content of `out`. */
-int tpm_nv_read(struct tpm *tpm, uint32_t index, size_t most, struct buf *out, struct err *err) WARN_UNUSED;
+/* All of an index, in as many chunks as the TPM wants; replaces the content of `out`. */
+int tpm_nv_read(struct tpm *tpm, uint32_t index, struct buf *out, struct err *err) WARN_UNUSED;
+
+/* The first `len` bytes, or nothing where there is no such index. ERR_PROTOCOL if it is shorter. */
+int tpm_nv_read_head(struct tpm *tpm, uint32_t index, size_t len, bool *ret_there, struct buf *out,
+		     struct err *err) WARN_UNUSED;
 int tpm_nv_define(struct tpm *tpm, uint32_t index, size_t size, struct err *err) WARN_UNUSED;
 int tpm_nv_undefine(struct tpm *tpm, uint32_t index, struct err *err) WARN_UNUSED;
 

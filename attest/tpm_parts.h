@@ -9,10 +9,20 @@
 
 #include "attest/tpm.h"
 
+#define TPM_INDICES 4
+
+/* An NV index that was looked up: each look-up is a command. */
+struct tpm_index {
+	uint32_t number; /* 0: this place is free */
+	ESYS_TR tr;
+	size_t size; /* 0: not asked yet */
+};
+
 struct tpm {
 	ESYS_CONTEXT *esys;
 	TSS2_TCTI_CONTEXT *device; /* NULL where the transport is the caller's */
 	size_t nv_chunk;	   /* bytes of an index in one command; 0: not asked yet */
+	struct tpm_index indices[TPM_INDICES];
 };
 
 static inline void tpm_esys_free(void *pp)

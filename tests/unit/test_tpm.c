@@ -64,7 +64,7 @@ static void absent_things(void **state)
 	size_t size = 7;
 	OK(tpm_nv_find(tpm, INDEX, &found, &size, &why));
 	assert_false(found);
-	assert_int_equal(tpm_nv_read(tpm, INDEX, TPM_NV_MAX, &content, &err), -1);
+	assert_int_equal(tpm_nv_read(tpm, INDEX, &content, &err), -1);
 	assert_int_equal(err.code, ERR_SYSTEM);
 	assert_message_has(err, "0x01500010");
 	assert_int_equal(tpm_nv_undefine(tpm, INDEX, &err), -1);
@@ -77,6 +77,7 @@ static void nv_in_one_piece(void **state)
 	(void)state;
 	struct tpm *tpm OWNED_TPM = open_soft();
 	struct buf content OWNED_BUF = BUF_INIT(64);
+	struct err err = { 0 };
 	bool found = false;
 	size_t size = 0;
 	OK(tpm_nv_define(tpm, INDEX, 48, &why));
@@ -84,12 +85,54 @@ static void nv_in_one_piece(void **state)
 	assert_true(found);
 	assert_int_equal(size, 48);
 	OK(tpm_nv_write(tpm, INDEX, bytes_of_text("0123456789abcdef0123456789abcdef0123456789ABCDEF"), &why));
-	OK(tpm_nv_read(tpm, INDEX, TPM_NV_MAX, &content, &why));
+	OK(tpm_nv_read(tpm, INDEX, &content, &why));
 	assert_string_equal(buf_text(&content), "0123456789abcdef0123456789abcdef0123456789ABCDEF");
-	OK(tpm_nv_read(tpm, INDEX, 5, &content, &why));
+	OK(tpm_nv_read_head(tpm, INDEX, 5, &found, &content, &why));
+	assert_true(found);
 	assert_string_equal(buf_text(&content), "01234");
+	assert_int_equal(tpm_nv_read_head(tpm, INDEX, 49, &found, &content, &err), -1);
+	assert_int_equal(err.code, ERR_PROTOCOL);
+	assert_message_has(err, "shorter than 49 bytes");
 	OK(tpm_nv_undefine(tpm, INDEX, &why));
 	OK(tpm_nv_find(tpm, INDEX, &found, &size, &why));
+	assert_false(found);
+	OK(tpm_nv_read_head(tpm, INDEX, 5, &found, &content, &why));
+	assert_false(found);
+	assert_int_equal(content.len, 0);
+}
+
+/* Looked up once, an index is read by one command. */
+static void nv_that_is_known(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft();
+	struct tpm *guest OWNED_TPM = open_soft();
+	struct buf content OWNED_BUF = BUF_INIT(64);
+	struct err err = { 0 };
+	bool found = false;
+	size_t size = 0;
+	for (uint32_t i = 0; i < 6; i++) { /* more than are kept */
+		OK(tpm_nv_define(guest, INDEX + i, i + 1, &why));
+		OK(tpm_nv_write(guest, INDEX + i, bytes_of_text("abcdef" + 5 - i), &why));
+	}
+	OK(tpm_nv_read(tpm, INDEX + 5, &content, &why));
+	soft.commands = 0;
+	OK(tpm_nv_read(tpm, INDEX + 5, &content, &why));
+	assert_int_equal(soft.commands, 1);
+	for (uint32_t i = 0; i < 6; i++) {
+		OK(tpm_nv_read(tpm, INDEX + i, &content, &why));
+		assert_string_equal(buf_text(&content), "abcdef" + 5 - i);
+	}
+	/* Another program makes it anew, and shorter: that is seen, and then it is looked up again. */
+	OK(tpm_nv_undefine(guest, INDEX + 5, &why));
+	OK(tpm_nv_define(guest, INDEX + 5, 2, &why));
+	OK(tpm_nv_write(guest, INDEX + 5, bytes_of_text("xy"), &why));
+	assert_int_equal(tpm_nv_read(tpm, INDEX + 5, &content, &err), -1);
+	OK(tpm_nv_read(tpm, INDEX + 5, &content, &why));
+	assert_string_equal(buf_text(&content), "xy");
+	for (uint32_t i = 0; i < 6; i++)
+		OK(tpm_nv_undefine(guest, INDEX + i, &why));
+	OK(tpm_nv_find(tpm, INDEX + 5, &found, &size, &why));
 	assert_false(found);
 }
 
@@ -101,18 +144,19 @@ static void nv_in_chunks(void **state)
 	struct buf content OWNED_BUF = BUF_INIT(2048);
 	struct buf small OWNED_BUF = BUF_INIT(2047);
 	struct err err = { 0 };
+	bool found = false;
 	static uint8_t data[2048];
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 7 + i / 256);
 	OK(tpm_nv_define(tpm, INDEX, sizeof(data), &why));
 	OK(tpm_nv_write(tpm, INDEX, bytes_of(data, sizeof(data)), &why));
-	OK(tpm_nv_read(tpm, INDEX, TPM_NV_MAX, &content, &why));
+	OK(tpm_nv_read(tpm, INDEX, &content, &why));
 	assert_int_equal(content.len, sizeof(data));
 	assert_memory_equal(content.data, data, sizeof(data));
-	OK(tpm_nv_read(tpm, INDEX, 1025, &content, &why));
+	OK(tpm_nv_read_head(tpm, INDEX, 1025, &found, &content, &why));
 	assert_int_equal(content.len, 1025);
 	assert_memory_equal(content.data, data, 1025);
-	assert_int_equal(tpm_nv_read(tpm, INDEX, TPM_NV_MAX, &small, &err), -1);
+	assert_int_equal(tpm_nv_read(tpm, INDEX, &small, &err), -1);
 	assert_int_equal(small.len, 0);
 	OK(tpm_nv_undefine(tpm, INDEX, &why));
 	assert_int_equal(tpm_nv_define(tpm, INDEX, 0, &err), -1);
@@ -269,10 +313,10 @@ static void a_short_answer(void **state)
 	OK(tpm_nv_write(tpm, INDEX, bytes_of_text("xy"), &why));
 	soft.canned = bytes_of(answer, sizeof(answer));
 	soft.canned_for = TPM2_CC_NV_Read;
-	assert_int_equal(tpm_nv_read(tpm, INDEX, TPM_NV_MAX, &content, &err), -1);
+	assert_int_equal(tpm_nv_read(tpm, INDEX, &content, &err), -1);
 	assert_message_has(err, "gave 1 bytes");
 	assert_int_equal(soft.canned_for, 0);
-	OK(tpm_nv_read(tpm, INDEX, TPM_NV_MAX, &content, &why));
+	OK(tpm_nv_read(tpm, INDEX, &content, &why));
 	assert_string_equal(buf_text(&content), "xy");
 	OK(tpm_nv_undefine(tpm, INDEX, &why));
 }
@@ -295,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(absent_things),
 		cmocka_unit_test(nv_in_one_piece),
+		cmocka_unit_test(nv_that_is_known),
 		cmocka_unit_test(nv_in_chunks),
 		cmocka_unit_test(pcrs),
 		cmocka_unit_test(quotes),
