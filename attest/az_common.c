@@ -76,7 +76,6 @@ static int read_fresh(struct tpm *tpm, struct bytes report_data, struct az_gathe
 			       "attested so");
 	if (!hcl_claims_carry(&gathered->claims, report_data))
 		return err_set(err, ERR_DEVICE, "the HCL report is stale: its claims carry other report data");
-	/* Chunks of two reports, if it was rewritten while it was read. */
 	if ((gathered->report.type == HCL_SNP || gathered->report.type == HCL_TDX) &&
 	    !hcl_claims_vouched(&gathered->report))
 		return err_set(err, ERR_NO_TEE,
@@ -99,6 +98,15 @@ static int explain(struct tpm *tpm, struct bytes report_data, int64_t began_ms, 
 	return err_wrap(err, "after %lld s of waiting", (long long)((clock_now_ms() - began_ms) / 1000));
 }
 
+/* A report that is stale may be followed by another one. One that is wrong may be the halves of two, where it was
+ * rewritten while it was read; nobody rewrites one that is read twice the same. */
+static bool may_heal(const struct err *why, struct bytes before, struct bytes now)
+{
+	if (why->code == ERR_PROTOCOL || why->code == ERR_NO_TEE)
+		return !bytes_equal(before, now);
+	return err_may_retry(why);
+}
+
 static int await_hcl(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, const struct deadline *deadline,
 		     struct az_gathered *gathered, struct err *err)
 {
@@ -106,12 +114,15 @@ static int await_hcl(struct tpm *tpm, struct bytes report_data, int64_t patience
 	int64_t began = clock_now_ms();
 	const struct deadline until = deadline_in(left < patience_ms ? left : patience_ms);
 	int64_t pause = POLL_FIRST_MS;
+	struct buf before OWNED_BUF = BUF_INIT(AZ_HCL_MAX);
 	struct err why = { 0 };
 	while (read_fresh(tpm, report_data, gathered, &why) < 0) {
-		if (why.code == ERR_SYSTEM || !clock_pause(pause, &until)) {
+		bool heals = may_heal(&why, buf_bytes(&before), buf_bytes(&gathered->hcl));
+		if (!heals || !clock_pause(pause, &until)) {
 			*err = why;
-			return explain(tpm, report_data, began, err);
+			return heals ? explain(tpm, report_data, began, err) : -1;
 		}
+		buf_move(&before, &gathered->hcl);
 		pause = pause * 2 < POLL_MOST_MS ? pause * 2 : POLL_MOST_MS;
 	}
 	return 0;

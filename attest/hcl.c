@@ -77,7 +77,7 @@ static int read_head(struct cursor *cursor, struct hcl_report *report, struct er
 		return err_set(err, ERR_PROTOCOL, "the version at offset 4 is %u; 1 and 2 are handled",
 			       report->version);
 	if (report->status != 0)
-		return err_set(err, ERR_PROTOCOL, "the paravisor made no report: the status at offset 16 is %u",
+		return err_set(err, ERR_DEVICE, "the paravisor made no report: the status at offset 16 is %u",
 			       report->status);
 	return 0;
 }

@@ -29,7 +29,8 @@ struct hcl_report {
 	struct digest claims_digest; /* by the hash that the report names */
 };
 
-/* Bytes behind the claims are padding and ignored. ERR_PROTOCOL with the offset. */
+/* Bytes behind the claims are padding and ignored. ERR_PROTOCOL with the offset; ERR_DEVICE where the paravisor says
+ * that it made none. */
 int hcl_read(struct bytes raw, struct hcl_report *ret_report, struct err *err) WARN_UNUSED;
 
 /* The type alone, from the first HCL_HEAD_LEN bytes or more. */

@@ -23,8 +23,10 @@ static struct paravisor {
 	bool mute;	  /* claims without user-data */
 	bool unvouched;	  /* the hardware report carries another hash */
 	bool overwritten; /* another program puts its own report data */
+	bool torn;	  /* the first reading begins in the old report and ends in the new one */
 	bool due;
 	unsigned written;
+	unsigned chunks; /* read of an index; two make a reading of the HCL report */
 } paravisor;
 
 static int start(void **state)
@@ -98,7 +100,10 @@ static void play(struct soft_tpm *tpm, TPM2_CC code, void *arg)
 	(void)arg;
 	if (code == TPM2_CC_NV_Write)
 		paravisor.due = !paravisor.dead;
-	if (!paravisor.due || code != TPM2_CC_NV_Read)
+	if (code != TPM2_CC_NV_Read)
+		return;
+	paravisor.chunks++;
+	if (!paravisor.due || (paravisor.torn && paravisor.chunks == 1))
 		return;
 	if (paravisor.lag > 0) {
 		paravisor.lag--;
@@ -177,6 +182,18 @@ static void a_late_report(void **state)
 	assert_gathers(tpm, bytes_of_text(A48));
 }
 
+/* What waiting cannot heal is not waited for: it is read twice, and that was all. */
+static void assert_refused_at_once(struct tpm *tpm, enum err_code code, const char *part)
+{
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	struct err err = { 0 };
+	assert_int_equal(gather(tpm, bytes_of_text(A48), LONG_MS, &gathered, &err), -1);
+	assert_int_equal(err.code, code);
+	assert_message_has(err, part);
+	assert_int_equal(paravisor.chunks, 4);
+	assert_int_equal(gathered.hcl.len, 0);
+}
+
 static void assert_gives_up(struct tpm *tpm, enum err_code code, const char *part)
 {
 	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
@@ -197,18 +214,27 @@ static void a_stale_report(void **state)
 	assert_gives_up(tpm, ERR_DEVICE, "stale");
 }
 
+static void a_report_that_is_torn(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .torn = true });
+	make_hcl(bytes_of_text(B48));
+	assert_gathers(tpm, bytes_of_text(A48));
+	assert_int_equal(paravisor.chunks, 4);
+}
+
 static void claims_without_user_data(void **state)
 {
 	(void)state;
 	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .mute = true });
-	assert_gives_up(tpm, ERR_NO_TEE, "too old");
+	assert_refused_at_once(tpm, ERR_NO_TEE, "too old");
 }
 
 static void a_hash_that_is_not_theirs(void **state)
 {
 	(void)state;
 	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .unvouched = true });
-	assert_gives_up(tpm, ERR_NO_TEE, "does not carry the hash");
+	assert_refused_at_once(tpm, ERR_NO_TEE, "does not carry the hash");
 }
 
 static void somebody_else_asks(void **state)
@@ -230,7 +256,7 @@ static void nonsense_in_the_index(void **state)
 	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .dead = true });
 	static const uint8_t zeros[2048];
 	soft_tpm_put(&soft, AZ_NV_HCL, bytes_of(zeros, sizeof(zeros)), true);
-	assert_gives_up(tpm, ERR_PROTOCOL, "no HCL report");
+	assert_refused_at_once(tpm, ERR_PROTOCOL, "no HCL report");
 }
 
 static void lengths_that_are_refused(void **state)
@@ -265,6 +291,7 @@ int main(void)
 		cmocka_unit_test(fresh_reports),
 		cmocka_unit_test(a_late_report),
 		cmocka_unit_test(a_stale_report),
+		cmocka_unit_test(a_report_that_is_torn),
 		cmocka_unit_test(claims_without_user_data),
 		cmocka_unit_test(a_hash_that_is_not_theirs),
 		cmocka_unit_test(somebody_else_asks),

@@ -265,6 +265,7 @@ func TestWaiting(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
+	const patient = "30s" // where it must not wait that long
 	for _, c := range []struct {
 		o        azure.Options
 		fault    string
@@ -276,29 +277,30 @@ func TestFaults(t *testing.T) {
 		{azure.Options{Kind: azure.KindSNP}, "stale", "3s", 111, "stale", 0},
 		{azure.Options{Kind: azure.KindTDX}, "stale", "3s", 111, "stale", 0},
 		{azure.Options{Kind: azure.KindSNP}, "overwritten", "3s", 111, "another program", 0},
-		{azure.Options{Kind: azure.KindSNP}, "no-user-data", "3s", 101, "too old", 0},
-		{azure.Options{Kind: azure.KindSNP}, "foreign-ak", "30s", 101, "HCLAkPub", 2},
-		{azure.Options{Kind: azure.KindTDX}, "foreign-ak", "30s", 101, "HCLAkPub", 2},
-		{azure.Options{Kind: azure.KindSNP}, "bad-hash", "3s", 101, "does not carry the hash", 0},
+		{azure.Options{Kind: azure.KindSNP}, "no-user-data", patient, 101, "too old", 2},
+		{azure.Options{Kind: azure.KindSNP}, "foreign-ak", patient, 101, "HCLAkPub", 2},
+		{azure.Options{Kind: azure.KindTDX}, "foreign-ak", patient, 101, "HCLAkPub", 2},
+		{azure.Options{Kind: azure.KindSNP}, "bad-hash", patient, 101, "does not carry the hash", 2},
+		{azure.Options{Kind: azure.KindTDX}, "bad-hash", patient, 101, "does not carry the hash", 2},
 		{azure.Options{Kind: azure.KindSNP}, "pcr-race", "3s", 111, "something extends them all the time", 0},
 		{azure.Options{Kind: azure.KindTDX}, "pcr-race", "3s", 111, "something extends them all the time", 0},
 		{azure.Options{Kind: azure.KindSNP}, "tpm-error=0x903", "3s", 111, "cannot be told, for its vTPM fails", 0},
-		{azure.Options{Kind: azure.KindSNP}, "vmpl=2", "30s", 101, "VMPL 2", 2},
-		{azure.Options{Kind: azure.KindSNP}, "debug", "30s", 101, "debug", 2},
-		{azure.Options{Kind: azure.KindTDX}, "debug", "30s", 101, "debug", 2},
+		{azure.Options{Kind: azure.KindSNP}, "vmpl=2", patient, 101, "VMPL 2", 2},
+		{azure.Options{Kind: azure.KindSNP}, "debug", patient, 101, "debug", 2},
+		{azure.Options{Kind: azure.KindTDX}, "debug", patient, 101, "debug", 2},
 		{azure.Options{Kind: azure.KindSNP}, "bad-signature", "3s", 111, "not signed by the key in the certificate", 0},
 		{azure.Options{Kind: azure.KindSNP}, "foreign-vcek", "3s", 111, "not signed by the key in the certificate", 0},
-		{azure.Options{Kind: azure.KindTDX}, "foreign-quote", "30s", 101, "report data", 2},
-		{azure.Options{Kind: azure.KindSNP}, "imds-html", "30s", 111, "web page", 1},
-		{azure.Options{Kind: azure.KindTDX}, "imds-html", "30s", 111, "web page", 2},
-		{azure.Options{Kind: azure.KindSNP}, "imds-empty", "30s", 111, "vcekCert", 1},
-		{azure.Options{Kind: azure.KindTDX}, "imds-empty", "30s", 111, "quote", 2},
-		{azure.Options{Kind: azure.KindSNP}, "imds-status=404", "30s", 111, "status 404", 1},
+		{azure.Options{Kind: azure.KindTDX}, "foreign-quote", patient, 101, "report data", 2},
+		{azure.Options{Kind: azure.KindSNP}, "imds-html", patient, 111, "web page", 1},
+		{azure.Options{Kind: azure.KindTDX}, "imds-html", patient, 111, "web page", 2},
+		{azure.Options{Kind: azure.KindSNP}, "imds-empty", patient, 111, "vcekCert", 1},
+		{azure.Options{Kind: azure.KindTDX}, "imds-empty", patient, 111, "quote", 2},
+		{azure.Options{Kind: azure.KindSNP}, "imds-status=404", patient, 111, "status 404", 1},
 		{azure.Options{Kind: azure.KindSNP}, "imds-status=503", "3s", 111, "status 503", 1},
 		{azure.Options{Kind: azure.KindSNP, NoIMDS: true}, "", "3s", 111, "metadata service", 1},
 		{azure.Options{Kind: azure.KindTDX, NoIMDS: true}, "", "3s", 111, "metadata service", 0},
-		{azure.Options{Kind: azure.KindSNP, NoHCL: true}, "", "30s", 101, "HCL report: none", 0},
-		{azure.Options{Kind: azure.KindSNP, HCLType: 1}, "", "30s", 101, "HCL report: VBS", 0},
+		{azure.Options{Kind: azure.KindSNP, NoHCL: true}, "", patient, 101, "HCL report: none", 0},
+		{azure.Options{Kind: azure.KindSNP, HCLType: 1}, "", patient, 101, "HCL report: VBS", 0},
 	} {
 		name := fmt.Sprintf("%s %s imds=%v hcl=%v type=%d", c.o.Kind, c.fault, !c.o.NoIMDS, !c.o.NoHCL, c.o.HCLType)
 		t.Run(name, func(t *testing.T) {
@@ -314,6 +316,9 @@ func TestFaults(t *testing.T) {
 			r := attest(t, o, c.deadline)
 			if r.status != c.status || !strings.Contains(string(r.stderr), c.says) {
 				t.Errorf("status %d, want %d with '%s': %s", r.status, c.status, c.says, r.stderr)
+			}
+			if c.deadline == patient && r.took > 15*time.Second {
+				t.Errorf("it waited %s for what does not heal", r.took)
 			}
 			if len(r.stdout) > 0 {
 				t.Errorf("evidence came out: %s", r.stdout)
