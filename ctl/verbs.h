@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The verbs of sealpodctl, each defined in the file that carries it out.
+ */
+#ifndef SEALPOD_CTL_VERBS_H
+#define SEALPOD_CTL_VERBS_H
+
+#include "ctl/cli.h"
+
+extern const struct cli_verb verb_evidence_show;
+extern const struct cli_verb verb_version;
+extern const struct cli_verb verb_help;
+
+/* What `sealpodctl VERB --help` prints. */
+void help_print_verb(const struct cli_verb *verb);
+
+#endif
