@@ -4,13 +4,12 @@
  *
  * Its configuration is the operator's, the Workload API's socket is the agent's.
  * With a program behind `--` this process stays its parent for its whole life, as
- * process 1 of a container perhaps. Must never leave through exit(3) while the
- * threads run: they use what that would tear down.
+ * process 1 of a container perhaps. Must never leave while the threads run: they
+ * use what exit(3) tears down.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/cli.h"
 #include "config/config_fields.h"
@@ -157,6 +156,7 @@ static int run_loop(struct svid_loop *loop, const struct svid_token *tokens, siz
 
 static void loop_done(struct svid_loop *loop)
 {
+	svid_watch_free(loop->watch);
 	svid_state_done(&loop->state);
 	svid_tell_close(&loop->tell);
 	svid_place_close(&loop->place);
@@ -174,12 +174,10 @@ static int deliver(const struct cli_options *options, const struct svid_settings
 	    parse_tokens(settings, tokens, &token_count, err) < 0)
 		return -1;
 	int rc = run_loop(&loop, tokens, token_count, socket, err);
-	if (rc < 0 && !loop.watch)
-		return -1;
 	loop_done(&loop);
 	if (rc < 0)
-		log_error("%s", err->message);
-	_exit(rc < 0 ? err_exit_status(err) : loop.status);
+		return -1;
+	exit(loop.status);
 }
 
 static int check_options(const struct cli_options *options, struct err *err)

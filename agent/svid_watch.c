@@ -9,6 +9,7 @@
 #include "agent/svid_watch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -20,11 +21,16 @@
 
 #define STACK_SIZE (256 * 1024)
 #define TOKEN_CALL_MS 30000
+#define PAUSE_MAX_MS 3600000
+#define THREADS_MAX 3
 
 struct svid_watch {
 	pthread_mutex_t lock;
 	struct svid_news *first;
 	int event_fd;
+	int stop_fd; /* readable: the threads are to end */
+	pthread_t threads[THREADS_MAX];
+	size_t thread_count;
 	const char *socket;
 	const struct svid_token *tokens;
 	size_t token_count;
@@ -119,10 +125,12 @@ static void post_trouble(struct svid_watch *watch, enum svid_source source, size
 	post(watch, news);
 }
 
-static void sleep_ms(int64_t ms)
+/* Sleeps so long, or less. False: the thread is to end. */
+static bool pause_ms(const struct svid_watch *watch, int64_t ms)
 {
-	const struct deadline never = { .at_ms = INT64_MAX };
-	(void)clock_pause(ms, &never);
+	struct pollfd stop = { .fd = watch->stop_fd, .events = POLLIN };
+	int limit = ms < 0 ? 0 : ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : (int)ms;
+	return poll(&stop, 1, limit) <= 0;
 }
 
 /* A stream and how it went so far. */
@@ -168,16 +176,17 @@ static int one_stream(struct workload *workload, enum svid_source source, struct
 static void run_stream(struct svid_watch *watch, enum svid_source source)
 {
 	struct stream stream = { .watch = watch };
-	for (;;) {
+	int64_t pause = 0;
+	while (pause_ms(watch, pause)) {
 		OWNED_WORKLOAD struct workload *workload = NULL;
 		struct grpc_status status = { .code = GRPC_INTERNAL };
 		struct err err = { 0 };
 		enum workload_next what_next = WORKLOAD_RETRY;
-		if (workload_open(watch->socket, &workload, &err) == 0 &&
+		if (workload_open(watch->socket, &watch->stop_fd, &workload, &err) == 0 &&
 		    one_stream(workload, source, &stream, &status, &err) < 0)
 			what_next = workload_next(&status, &err);
 		post_trouble(watch, source, 0, what_next, &err);
-		sleep_ms(workload_pause_ms(&stream.pace, what_next));
+		pause = workload_pause_ms(&stream.pace, what_next);
 	}
 }
 
@@ -224,7 +233,7 @@ static void fetch_token(struct svid_watch *watch, size_t token, struct errand *e
 	struct grpc_status status = { .code = GRPC_INTERNAL };
 	struct err err = { 0 };
 	struct deadline limit = deadline_in(TOKEN_CALL_MS);
-	if (news && workload_open(watch->socket, &workload, &err) == 0 &&
+	if (news && workload_open(watch->socket, &watch->stop_fd, &workload, &err) == 0 &&
 	    workload_fetch_jwts(workload, wanted->audiences, wanted->audience_count, NULL, &limit, &news->jwts, &status,
 				&err) == 0) {
 		errand->due_ms = clock_now_ms() + renew_in_ms(&news->jwts);
@@ -241,51 +250,88 @@ static void *token_thread(void *arg)
 {
 	struct svid_watch *watch = arg;
 	struct errand errands[SVID_TOKENS_MAX] = { { .due_ms = 0 } };
-	for (;;) {
-		int64_t first = INT64_MAX;
+	int64_t first = 0;
+	while (pause_ms(watch, first - clock_now_ms())) {
+		first = INT64_MAX;
 		for (size_t i = 0; i < watch->token_count; i++) {
 			if (errands[i].due_ms <= clock_now_ms())
 				fetch_token(watch, i, &errands[i]);
 			if (errands[i].due_ms < first)
 				first = errands[i].due_ms;
 		}
-		sleep_ms(first - clock_now_ms());
 	}
 	return NULL;
 }
 
 static int start_thread(struct svid_watch *watch, void *(*run)(void *), struct err *err)
 {
-	pthread_t thread;
 	pthread_attr_t attr;
 	int why = pthread_attr_init(&attr);
 	if (why == 0)
 		why = pthread_attr_setstacksize(&attr, STACK_SIZE);
 	if (why == 0)
-		why = pthread_create(&thread, &attr, run, watch);
+		why = pthread_create(&watch->threads[watch->thread_count], &attr, run, watch);
 	if (why != 0)
 		return err_set_errno(err, ERR_SYSTEM, why, "cannot start a thread");
 	(void)pthread_attr_destroy(&attr);
-	(void)pthread_detach(thread);
+	watch->thread_count++;
+	return 0;
+}
+
+static void stop_threads(struct svid_watch *watch)
+{
+	const uint64_t one = 1;
+	ssize_t ignored = write(watch->stop_fd, &one, sizeof(one)); /* it has room: nothing else writes to it */
+	(void)ignored;
+	for (size_t i = 0; i < watch->thread_count; i++)
+		(void)pthread_join(watch->threads[i], NULL);
+}
+
+void svid_watch_free(struct svid_watch *watch)
+{
+	if (!watch)
+		return;
+	stop_threads(watch);
+	for (struct svid_news *news; (news = svid_watch_next(watch));)
+		svid_news_free(news);
+	(void)pthread_mutex_destroy(&watch->lock);
+	(void)close(watch->event_fd);
+	(void)close(watch->stop_fd);
+	free(watch);
+}
+
+static int new_watch(struct svid_watch **ret_watch, struct err *err)
+{
+	int event_fd OWNED_FD = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int stop_fd OWNED_FD = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event_fd < 0 || stop_fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a channel for threads");
+	struct svid_watch *watch = calloc(1, sizeof(*watch));
+	if (!watch || pthread_mutex_init(&watch->lock, NULL) != 0) {
+		free(watch);
+		return err_set(err, ERR_SYSTEM, "out of memory");
+	}
+	watch->event_fd = TAKE_FD(event_fd);
+	watch->stop_fd = TAKE_FD(stop_fd);
+	*ret_watch = watch;
 	return 0;
 }
 
 int svid_watch_start(const struct svid_settings *settings, const struct svid_token *tokens, size_t token_count,
 		     const char *socket, struct svid_watch **ret_watch, struct err *err)
 {
-	struct svid_watch *watch = calloc(1, sizeof(*watch));
-	if (!watch)
-		return err_set(err, ERR_SYSTEM, "out of memory");
-	*watch = (struct svid_watch){ .socket = socket, .tokens = tokens, .token_count = token_count };
-	watch->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (watch->event_fd < 0 || pthread_mutex_init(&watch->lock, NULL) != 0) {
-		free(watch);
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a channel for threads");
-	}
-	*ret_watch = watch; /* from here on the threads have it */
+	struct svid_watch *watch;
+	if (new_watch(&watch, err) < 0)
+		return -1;
+	watch->socket = socket;
+	watch->tokens = tokens;
+	watch->token_count = token_count;
 	if ((!settings->no_x509 && start_thread(watch, x509_thread, err) < 0) ||
 	    (settings->jwt_bundle_file && start_thread(watch, jwks_thread, err) < 0) ||
-	    (token_count > 0 && start_thread(watch, token_thread, err) < 0))
+	    (token_count > 0 && start_thread(watch, token_thread, err) < 0)) {
+		svid_watch_free(watch);
 		return -1;
+	}
+	*ret_watch = watch;
 	return 0;
 }

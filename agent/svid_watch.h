@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Threads that talk to the Workload API: one a stream, one for all tokens. They
- * start again for ever what ends, and hand everything that they learn over as
- * news; they touch nothing else.
+ * start again what ends until they are stopped, and hand everything that they learn over
+ * as news; they touch nothing else.
  */
 #ifndef SEALPOD_AGENT_SVID_WATCH_H
 #define SEALPOD_AGENT_SVID_WATCH_H
@@ -30,10 +30,14 @@ void svid_news_cleanup(struct svid_news **news);
 
 struct svid_watch;
 
-/* Starts the threads, which never end: the process is to leave by _exit(2). `tokens` and `socket`
- * must stay. Signals that the caller wants for itself must be blocked already. */
+/* Starts the threads. `tokens` and `socket` must stay until svid_watch_free(). Signals that the
+ * caller wants for itself must be blocked already. */
 int svid_watch_start(const struct svid_settings *settings, const struct svid_token *tokens, size_t token_count,
 		     const char *socket, struct svid_watch **ret_watch, struct err *err) WARN_UNUSED;
+
+/* Ends the threads, whatever they wait for, and waits for their ends: at once, but for what is just
+ * being decoded. Takes NULL. */
+void svid_watch_free(struct svid_watch *watch);
 
 /* Readable when there are news. */
 int svid_watch_fd(const struct svid_watch *watch);

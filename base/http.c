@@ -93,6 +93,7 @@ static int fill(struct http_client *client, const struct http_options *options, 
 	client->redirects = options->redirects;
 	client->connect_timeout_ms = options->connect_timeout_ms;
 	client->request_timeout_ms = options->request_timeout_ms;
+	client->stop_fd = options->stop_fd;
 	client->client_certificate = options->client_certificate;
 	client->client_certificate_arg = options->client_certificate_arg;
 	return keep_ca(client, options->ca_pem, err);
@@ -186,6 +187,8 @@ static int64_t end_of_wait(const struct http_transfer *transfer)
 static int drive(struct http_transfer *transfer, struct err *err)
 {
 	CURLM *multi = transfer->client->multi;
+	const int *stop_fd = transfer->client->stop_fd;
+	struct curl_waitfd stop = { .fd = stop_fd ? *stop_fd : -1, .events = CURL_WAIT_POLLIN };
 	for (;;) {
 		int running = 0;
 		CURLMcode code = curl_multi_perform(multi, &running);
@@ -198,9 +201,11 @@ static int drive(struct http_transfer *transfer, struct err *err)
 			return http_error_timeout(transfer, err);
 		http_socket_quick_ack(transfer->client);
 		/* Wakes earlier for libcurl's own timers. */
-		code = curl_multi_poll(multi, NULL, 0, left < INT_MAX ? (int)left : INT_MAX, NULL);
+		code = curl_multi_poll(multi, &stop, stop_fd ? 1 : 0, left < INT_MAX ? (int)left : INT_MAX, NULL);
 		if (code != CURLM_OK)
 			return multi_failed(code, err);
+		if (stop.revents)
+			return http_error_stopped(transfer, err);
 	}
 }
 

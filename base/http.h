@@ -37,6 +37,9 @@ struct http_options {
 	unsigned redirects;
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t request_timeout_ms; /* one request in all; 0: 60 s; < 0: none but the deadline */
+	/* A descriptor that ends each request (ERR_TIMEOUT) while it is readable, for a thread that
+	 * others must be able to end; must stay. NULL for none. */
+	const int *stop_fd;
 	/* Called with OpenSSL's SSL_CTX of each new connection, to set a client certificate
 	 * and key. Returns 0, or -1 with err filled, which http_perform() hands on. It must
 	 * leave the verification alone. NULL for none. */

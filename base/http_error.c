@@ -184,3 +184,9 @@ int http_error_timeout(const struct http_transfer *transfer, struct err *err)
 		       client->peer, transfer->request->method, transfer->path, ms,
 		       (long long)reached(transfer, CURLINFO_SIZE_DOWNLOAD_T));
 }
+
+int http_error_stopped(const struct http_transfer *transfer, struct err *err)
+{
+	return err_set(err, ERR_TIMEOUT, "%s '%s' at '%s' was called off", transfer->request->method, transfer->path,
+		       transfer->client->peer);
+}

@@ -48,6 +48,7 @@ struct http_client {
 	unsigned redirects;
 	int64_t connect_timeout_ms;
 	int64_t request_timeout_ms;
+	const int *stop_fd; /* NULL: none */
 	int (*client_certificate)(void *ssl_ctx, void *arg, struct err *err);
 	void *client_certificate_arg;
 	unsigned connections;
@@ -102,9 +103,10 @@ curl_socket_t http_socket_open(void *client, curlsocktype purpose, struct curl_s
 int http_socket_close(void *client, curl_socket_t fd);
 void http_socket_quick_ack(const struct http_client *client);
 
-/* http_error.c: libcurl's verdict in our words; both return -1. */
+/* http_error.c: libcurl's verdict in our words; each returns -1. */
 int http_error_explain(const struct http_transfer *transfer, CURLcode result, struct err *err);
 int http_error_timeout(const struct http_transfer *transfer, struct err *err);
+int http_error_stopped(const struct http_transfer *transfer, struct err *err);
 
 /* For the test that shows the stall: off leaves acknowledgements to the kernel. */
 void http_client_quick_ack(struct http_client *client, bool on);

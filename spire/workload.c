@@ -22,7 +22,7 @@ struct workload {
 
 static const struct http_header metadata[] = { { "workload.spiffe.io", "true" } };
 
-int workload_open(const char *socket, struct workload **ret_workload, struct err *err)
+int workload_open(const char *socket, const int *stop_fd, struct workload **ret_workload, struct err *err)
 {
 	const struct http_options options = {
 		.base_url = "http://localhost",
@@ -30,6 +30,7 @@ int workload_open(const char *socket, struct workload **ret_workload, struct err
 		.user_agent = "sealpod/" SEALPOD_VERSION,
 		.http2_prior_knowledge = true,
 		.request_timeout_ms = -1,
+		.stop_fd = stop_fd,
 	};
 	OWNED_WORKLOAD struct workload *workload = calloc(1, sizeof(*workload));
 	if (!workload)

@@ -14,8 +14,9 @@
 
 struct workload;
 
-/* `socket` is an absolute path; nothing is sent yet. http_setup() must have been called. */
-int workload_open(const char *socket, struct workload **ret_workload, struct err *err) WARN_UNUSED;
+/* `socket` is an absolute path; nothing is sent yet. http_setup() must have been called. `stop_fd` as in
+ * struct http_options. */
+int workload_open(const char *socket, const int *stop_fd, struct workload **ret_workload, struct err *err) WARN_UNUSED;
 void workload_close(struct workload *workload);
 void workload_cleanup(struct workload **workload);
 #define OWNED_WORKLOAD CLEANUP(workload_cleanup)

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -159,7 +160,7 @@ type fakeSVID struct {
 	uri      string
 	wrongKey bool
 	notAfter time.Time
-	before   time.Time
+	before   time.Duration // how far ahead its validity begins
 	isCA     bool
 	noUsage  bool
 	padding  int // bytes of a hint, to make the message large
@@ -174,8 +175,8 @@ func (api *fakeWorkloadAPI) message(path string, o fakeSVID) []byte {
 	if o.notAfter.IsZero() {
 		o.notAfter = time.Now().Add(time.Hour)
 	}
-	if o.before.IsZero() {
-		o.before = time.Now().Add(-time.Minute)
+	if o.before == 0 {
+		o.before = -time.Minute
 	}
 	uri, err := url.Parse(o.uri)
 	if err != nil {
@@ -187,7 +188,7 @@ func (api *fakeWorkloadAPI) message(path string, o fakeSVID) []byte {
 	}
 	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: path}, URIs: []*url.URL{uri}, NotBefore: o.before, NotAfter: o.notAfter,
+		SerialNumber: serial, Subject: pkix.Name{CommonName: path}, URIs: []*url.URL{uri}, NotBefore: time.Now().Add(o.before), NotAfter: o.notAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true, IsCA: o.isCA,
 	}
 	if o.noUsage {
@@ -363,7 +364,7 @@ func TestSVIDRefusesBadSVIDs(t *testing.T) {
 		{"wrong-key", fakeSVID{wrongKey: true}, "does not match its certificate"},
 		{"other-id", fakeSVID{uri: "spiffe://example.test/other"}, "names another identity"},
 		{"expired", fakeSVID{notAfter: time.Now().Add(-time.Second)}, "expired at"},
-		{"not-yet", fakeSVID{before: time.Now().Add(time.Minute)}, "is not valid before"},
+		{"not-yet", fakeSVID{before: time.Minute}, "is not valid before"},
 		{"ca", fakeSVID{isCA: true}, "is a CA"},
 		{"usage", fakeSVID{noUsage: true}, "lacks digitalSignature"},
 	} {
@@ -384,6 +385,45 @@ func TestSVIDRefusesBadSVIDs(t *testing.T) {
 			}
 			if api.calls.Load() != 1 {
 				t.Errorf("the stream was opened %d times", api.calls.Load())
+			}
+		})
+	}
+}
+
+// TestSVIDStopsReading: SIGTERM ends it at once, whatever its threads are waiting for.
+func TestSVIDStopsReading(t *testing.T) {
+	t.Parallel()
+	for _, s := range []struct {
+		name  string
+		serve func(*call)
+	}{
+		{"no-answer", func(*call) {}},
+		{"quiet-stream", func(c *call) { c.begin() }},
+		{"half-a-message", func(c *call) {
+			c.begin()
+			c.data(framed(c.api.message("/half", fakeSVID{}))[:100], 16384)
+		}},
+		{"denied", func(c *call) { c.trailersOnly(7, "no identity issued") }},
+		{"flood", func(c *call) {
+			c.begin()
+			go func() { // empty frames, which no window of flow control holds back
+				for c.framer.WriteData(c.stream, false, nil) == nil {
+				}
+			}()
+		}},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			api := newFake(t, s.serve)
+			p := api.deliver("--jwt-bundle-file", "jwks.json", "--jwt", "token=audience")
+			lab.Eventually(t, 15*time.Second, "three calls", func() (bool, string) {
+				return api.calls.Load() >= 3, p.Stderr.String()
+			})
+			begin := time.Now()
+			p.Signal(syscall.SIGTERM)
+			p.Wait(t, 5*time.Second)
+			if took := time.Since(begin); p.Status() != 0 || took > 500*time.Millisecond {
+				t.Errorf("status %d after %v\n%s", p.Status(), took, p)
 			}
 		})
 	}

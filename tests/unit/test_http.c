@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/wipe.h"
@@ -328,6 +329,28 @@ static void times_are_kept(void **state)
 	must_get(patient, "/hello", &response);
 }
 
+static void a_request_can_be_called_off(void **state)
+{
+	(void)state;
+	const struct itimerspec soon = { .it_value = { .tv_nsec = 200000000 } };
+	OWNED_FD int stop_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	uint64_t ticks;
+	struct http_options options = options_for(peer.url);
+	options.stop_fd = &stop_fd;
+	OWNED_HTTP struct http_client *client = client_for(&options);
+	OWNED_RESPONSE struct http_response response = HTTP_RESPONSE_INIT(100);
+	must_get(client, "/hello", &response);
+	for (int i = 0; i < 2; i++) {
+		assert_return_code(timerfd_settime(stop_fd, 0, &soon, NULL), errno);
+		assert_times_out(client, i == 0 ? "/silent" : "/stuck", NULL, "was called off");
+		/* It stays so until the descriptor is read. */
+		struct http_request request = { .method = "GET", .path = "/silent" };
+		assert_int_equal(http_perform(client, &request, NULL, &response, NULL), -1);
+		assert_int_equal(read(stop_fd, &ticks, sizeof(ticks)), sizeof(ticks));
+	}
+	must_get(client, "/hello", &response);
+}
+
 /* The clock runs even before the connection is there: a full backlog takes no more. */
 static void connecting_has_a_time_too(void **state)
 {
@@ -582,6 +605,7 @@ int main(void)
 		cmocka_unit_test(broken_answers_are_told_apart),
 		cmocka_unit_test(unreachable_servers_are_network_errors),
 		cmocka_unit_test(times_are_kept),
+		cmocka_unit_test(a_request_can_be_called_off),
 		cmocka_unit_test(connecting_has_a_time_too),
 		cmocka_unit_test(redirects_stay_on_the_server),
 		cmocka_unit_test(redirect_is_an_answer_unless_asked),
