@@ -183,13 +183,14 @@ static void doctor_done(struct doctor *doctor)
 
 static int work(int fd, void *arg, struct err *err)
 {
-	const struct order *order = arg;
+	struct order *order = arg;
 	const struct cli_options *options = order->options;
 	int64_t ms = options->deadline_ms ? options->deadline_ms : options->attest ? ATTEST_DEADLINE_MS : DEADLINE_MS;
 	struct handoff_plan plan = { .deadline = { .at_ms = order->started_ms + ms } };
 	struct doctor doctor CLEANUP(
 		doctor_done) = { .order = order, .deadline = plan.deadline, .source = SOURCE_INIT };
 	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	order->look_once = true;
 	if (source_setup(err) < 0 || handoff_send_plan(fd, &plan, err) < 0 || handoff_await_go(fd, err) < 0)
 		return -1;
 	sheet_start(&sheet, options->json);

@@ -184,7 +184,7 @@ enum doctor_result doctor_rest(struct doctor *doctor, struct err *err)
 	if (rest_open(url, &rest, err) < 0)
 		return DOCTOR_FAILED;
 	if (rest_get_info(rest, &soon, &info, &why) < 0) {
-		bool nothing = why.code == ERR_NETWORK && strstr(why.message, "refused");
+		bool nothing = rest_is_nobody(&why);
 		doctor_say(doctor,
 			   nothing ? "no api-server-rest answers at %s"
 				   : "something listens at %s but does not say what it serves: any container of this "

@@ -19,6 +19,7 @@ struct order {
 	int64_t started_ms;		 /* clock_now_ms() at the start of the program */
 	char instance[TSM_INSTANCE_MAX]; /* its name in places that outlive it: the parent clears them up */
 	int (*work)(int fd, void *order, struct err *err);
+	bool look_once;	       /* who waits for the guest's components shows nothing meanwhile */
 	struct report *report; /* what the worker finds out, for whoever wants to know why it failed */
 };
 

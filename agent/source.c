@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "agent/source_choose.h"
 #include "agent/source_ways.h"
 #include "base/http.h"
 #include "base/log.h"
@@ -39,46 +40,20 @@ static enum source_kind wanted_kind(const struct source *source)
 						    : source->config->source_kind;
 }
 
-static bool rest_has(const struct source *source, bool attestation)
-{
-	struct rest *rest OWNED_REST = NULL;
-	struct rest_info info;
-	struct deadline soon = deadline_in(2000);
-	if (rest_open(source->config->rest_url, &rest, NULL) < 0 || rest_get_info(rest, &soon, &info, NULL) < 0)
-		return false;
-	return attestation ? info.attestation : info.resources;
-}
-
-static bool socket_there(const char *configured, const char *usual)
-{
-	return access(configured ? configured : usual, F_OK) == 0;
-}
-
 /* The order of the header; the attester's reasons are kept for the message. A TEE that fails is not one that is absent:
  * it never leads to another way. */
 static int choose(struct source *source, struct err *err)
 {
 	struct err no_tee = { 0 };
-	const struct config *config = source->config;
 	bool found =
 		attester_detect(source->order->instance, source->order->options->tee, &source->attester, &no_tee) == 0;
 	if (!found && (source->order->options->tee || no_tee.code != ERR_NO_TEE)) {
 		*err = no_tee;
 		return -1;
 	}
-	if (found)
-		source->kind = SOURCE_KBS;
-	else if (config->kbs_url && (socket_there(config->aa_socket, AA_SOCKET) || rest_has(source, true)))
-		source->kind = SOURCE_AA;
-	else if (socket_there(config->cdh_socket, CDH_SOCKET))
-		source->kind = SOURCE_CDH;
-	else if (rest_has(source, false))
-		source->kind = SOURCE_REST;
-	else
-		return err_set(
-			err, ERR_NO_TEE,
-			"%s; nor is there an attestation agent, a confidential data hub or an api-server-rest at %s",
-			no_tee.message, config->rest_url ? config->rest_url : REST_URL);
+	if (!found)
+		return source_choose(source, &no_tee, err);
+	source->kind = SOURCE_KBS;
 	return 0;
 }
 

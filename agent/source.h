@@ -5,7 +5,8 @@
  *
  * `auto` takes the first that can be reached: the KBS where a TEE's device is there; the attestation
  * agent's token and the KBS; the data hub by ttrpc; the data hub by REST. The choice is made once, by what is
- * there, never by what failed: a host must not be able to steer it by breaking things.
+ * there, never by what failed: a host must not be able to steer it by breaking things. What is to be expected but not
+ * there yet is waited for (agent/source_choose.h).
  */
 #ifndef SEALPOD_AGENT_SOURCE_H
 #define SEALPOD_AGENT_SOURCE_H
@@ -45,9 +46,9 @@ int source_setup(struct err *err) WARN_UNUSED;
 /* The end of the whole start: from its beginning, by the command line or the configuration. */
 struct deadline source_deadline(const struct config *config, const struct order *order);
 
-/* Chooses the way and opens it; sends nothing to a KBS yet. All that is pointed to must outlive it. With
- * `initdata` only the TEE itself can prove the binding, so nothing but the KBS with own evidence is taken
- * (ERR_BINDING otherwise). */
+/* Chooses the way, waiting for it if need be, and opens it; sends nothing to a KBS yet. All that is pointed to must
+ * outlive it. With `initdata` only the TEE itself can prove the binding, so nothing but the KBS with own evidence is
+ * taken (ERR_BINDING otherwise). */
 int source_open(const struct config *config, const struct order *order, const struct initdata *initdata,
 		struct deadline deadline, struct source *ret_source, struct err *err) WARN_UNUSED;
 void source_close(struct source *source);

@@ -97,6 +97,11 @@ void rest_cleanup(struct rest **rest)
 	*rest = NULL;
 }
 
+bool rest_is_nobody(const struct err *err)
+{
+	return err->code == ERR_NETWORK && err->sys_errno != 0; /* connect(2)'s; a connection that breaks has none */
+}
+
 /* The server's own short words, where it has some. */
 static void quote_body(const struct secret *body, char ret_text[static 80])
 {

@@ -32,6 +32,9 @@ int rest_get(struct rest *rest, const struct kbs_uri *uri, const struct deadline
 int rest_get_token(struct rest *rest, const struct deadline *deadline, struct aa_token *ret_token,
 		   struct err *err) WARN_UNUSED;
 
+/* Does this error of one of the calls mean that nobody listens at the address? */
+bool rest_is_nobody(const struct err *err);
+
 /* What `GET /info` says; attests nothing. ERR_PROTOCOL if this is no api-server-rest. */
 struct rest_info {
 	char version[64];

@@ -72,20 +72,6 @@ func TestAutoTakesTheFirstWayThatIsThere(t *testing.T) {
 	}
 }
 
-// Without any of them there is no way, and the message names all.
-func TestNoWayAtAll(t *testing.T) {
-	t.Parallel()
-	g := newGuest(t, lab.NewFixture(t, lab.FixtureOptions{}), guest.Options{})
-	for _, args := range [][]string{nil, {"--source", "auto"}} {
-		p := g.verb(t, "run", args...)
-		g.Check(t, p, lab.Refusal{Status: 101, NoAnswer: true,
-			Message: []string{"TEE", "attestation agent", "confidential data hub", "api-server-rest at " + g.source["rest_url"]}})
-	}
-	if p := g.verb(t, "run", "--source", "kbs"); p.Status() != 101 {
-		t.Errorf("the KBS without a TEE: status %d\n%s", p.Status(), p)
-	}
-}
-
 // What is there decides, not what fails: an agent that hangs up does not send
 // sealpod on to the hub, nor does a denial.
 func TestNoWayInPlaceOfOneThatFails(t *testing.T) {

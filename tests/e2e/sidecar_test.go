@@ -55,19 +55,23 @@ func install(t *testing.T, dir string) string {
 // api-server-rest, as kata's guest has it, and one port leads to the SPIRE server.
 type sidecar struct {
 	*guestLab
+	network   *podNetwork
 	container container
 	program   string
 }
 
 func newSidecar(t *testing.T, o lab.FixtureOptions) *sidecar {
 	t.Helper()
+	return newSidecarWith(t, o, guest.Options{})
+}
+
+func newSidecarWith(t *testing.T, o lab.FixtureOptions, components guest.Options) *sidecar {
+	t.Helper()
+	components.REST = "127.0.0.1:8006"
 	f := lab.NewFixture(t, o)
 	network := newPodNetwork(t)
-	s := &sidecar{guestLab: newGuest(t, f, guest.Options{REST: "127.0.0.1:8006"})}
-	if err := network.do(func() (err error) { s.components, err = guest.Start(s.options); return err }); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.components.Close)
+	s := &sidecar{guestLab: newGuest(t, f, components), network: network}
+	s.upInPod(t)
 	network.forward(t, serverPort, f.Spire.Port)
 	programs := volume(t)
 	s.program = install(t, programs)
@@ -78,6 +82,16 @@ func newSidecar(t *testing.T, o lab.FixtureOptions) *sidecar {
 	s.container = container{UID: sidecarUID, Network: network.path,
 		Writable: []string{f.Config.RuntimeDir, filepath.Dir(f.Socket)}}
 	return s
+}
+
+// upInPod brings the components up; their sockets are elsewhere, api-server-rest is in the
+// pod's network.
+func (s *sidecar) upInPod(t *testing.T) {
+	t.Helper()
+	if err := s.network.do(func() (err error) { s.components, err = guest.Start(s.options); return err }); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.components.Close)
 }
 
 // release makes the KBS hold the configuration.
@@ -234,8 +248,8 @@ func TestReleasedConfigurationThatIsWrong(t *testing.T) {
 	}
 }
 
-// A configuration that is not released, or not there, is a failure behind the hub;
-// an address without api-server-rest is none at all.
+// A configuration that is not released, or not there, is a failure behind the hub; so is an
+// address at which no api-server-rest comes up.
 func TestReleasedConfigurationThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	t.Run("missing", func(t *testing.T) {
@@ -257,8 +271,8 @@ func TestReleasedConfigurationThatIsNotThere(t *testing.T) {
 		t.Parallel()
 		s := newSidecar(t, lab.FixtureOptions{})
 		s.components.Close()
-		p := s.run(t)
+		p := s.run(t, "--deadline", "3s")
 		p.Wait(t, waitLimit)
-		lab.CheckFailure(t, p, 101, "configuration 'kbs:///"+pathConfig+"'", "http://127.0.0.1:8006")
+		lab.CheckFailure(t, p, 111, "configuration 'kbs:///"+pathConfig+"'", "waited in vain", "http://127.0.0.1:8006")
 	})
 }

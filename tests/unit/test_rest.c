@@ -131,6 +131,7 @@ static void refusals_are_explained(void **state)
 		if (!strstr(err.message, refusals[i].message))
 			fail_msg("'%s' does not say '%s'", err.message, refusals[i].message);
 		assert_int_equal(err.code, refusals[i].code);
+		assert_false(rest_is_nobody(&err));
 		assert_null(secret.data);
 	}
 }
@@ -232,6 +233,7 @@ static void nobody_there(void **state)
 	stage.peer.pid = 0;
 	assert_int_equal(rest_get(stage.rest, &uri, &deadline, &secret, &err), -1);
 	assert_int_equal(err.code, ERR_NETWORK);
+	assert_true(rest_is_nobody(&err));
 }
 
 static int set_up(void **state)
