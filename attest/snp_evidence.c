@@ -4,8 +4,8 @@
  * (trustee: deps/verifier/src/snp, which packs the object again and checks the signature).
  *
  * The report was read by snp_report_read() and hence has no reserved byte that would be
- * lost; the certificates are the host's. Must never round a number: JSON's integers end at
- * 2^53 - 1 here, and larger ones are refused.
+ * lost; the certificates are the host's. Must never round a number: the verifier reads integers of 64 bits, and the
+ * bits of a policy or a mitigation vector may be any of them.
  */
 #include "attest/snp_evidence.h"
 
@@ -46,20 +46,12 @@ static int add_firmware(struct json *parent, const char *name, const struct snp_
 	return json_add_u64(object, "build", firmware->build, err);
 }
 
-static int add_wide(struct json *parent, const char *name, const uint8_t *place, struct err *err)
-{
-	uint64_t value;
-	memcpy(&value, place, sizeof(value));
-	if (json_add_u64(parent, name, value, err) < 0)
-		return err_wrap(err, "the SNP report's %s 0x%llx", name, (unsigned long long)value);
-	return 0;
-}
-
 static int add_member(struct json *object, const struct snp_member *member, const struct snp_report *report,
 		      struct err *err)
 {
 	const uint8_t *place = (const uint8_t *)report + member->place;
 	uint32_t value;
+	uint64_t wide;
 	if (report->version < member->since)
 		return member->may_lack ? 0 : json_add_null(object, member->name, err);
 	switch (member->kind) {
@@ -69,7 +61,8 @@ static int add_member(struct json *object, const struct snp_member *member, cons
 		memcpy(&value, place, sizeof(value));
 		return json_add_u64(object, member->name, value, err);
 	case SNP_MEMBER_U64:
-		return add_wide(object, member->name, place, err);
+		memcpy(&wide, place, sizeof(wide));
+		return json_add_wide(object, member->name, wide, err);
 	case SNP_MEMBER_BYTES:
 		return add_numbers(object, member->name, bytes_of(place, member->len), err);
 	case SNP_MEMBER_TCB:

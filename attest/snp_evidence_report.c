@@ -13,7 +13,7 @@
 
 static int get_number(const struct json *object, const char *name, uint64_t max, uint64_t *ret_value, struct err *err)
 {
-	if (json_get_u64(object, name, ret_value, err) < 0)
+	if (json_get_wide(object, name, ret_value, err) < 0)
 		return -1;
 	if (*ret_value > max)
 		return err_set(err, ERR_PROTOCOL, "'%s' is %llu, at most %llu fits", name,

@@ -53,19 +53,44 @@ static int no_memory(struct err *err)
 
 /* ---- documents ---- */
 
+/* A wide integer is a number whose digits are kept beside the double, which rounds it. */
+static int keep_digits(cJSON *number, struct bytes digits, struct err *err)
+{
+	number->valuestring = cJSON_malloc(digits.len + 1);
+	if (!number->valuestring)
+		return no_memory(err);
+	memcpy(number->valuestring, digits.data, digits.len);
+	number->valuestring[digits.len] = 0;
+	return 0;
+}
+
+/* The numbers below `value` stand in the same order as their literals in the text. */
+static int keep_wide(cJSON *value, struct bytes *text, struct err *err)
+{
+	if (cJSON_IsNumber(value)) {
+		struct bytes literal = json_take_number(text);
+		return json_is_wide(literal) ? keep_digits(value, literal, err) : 0;
+	}
+	for (cJSON *child = value->child; child; child = child->next)
+		if (keep_wide(child, text, err))
+			return -1;
+	return 0;
+}
+
 int json_parse(struct bytes text, size_t max_len, struct json **ret_doc, struct err *err)
 {
 	if (text.len > max_len)
 		return err_set(err, ERR_PROTOCOL, "the JSON text has %zu bytes, more than the %zu that are allowed",
 			       text.len, max_len);
-	if (json_scan(text, err))
+	bool wide = false;
+	if (json_scan(text, &wide, err))
 		return -1;
 	prepare();
 	OWNED_JSON struct json *doc =
 		value_of(cJSON_ParseWithLengthOpts((const char *)text.data, text.len, NULL, false));
 	if (!doc)
 		return no_memory(err);
-	if (json_check_duplicates(doc, err))
+	if (json_check_duplicates(doc, err) || (wide && keep_wide(own_node(doc), &text, err)))
 		return -1;
 	*ret_doc = TAKE_PTR(doc);
 	return 0;
@@ -105,6 +130,11 @@ enum json_type json_type(const struct json *value)
 double json_number_of(const struct json *value)
 {
 	return node(value)->valuedouble;
+}
+
+const char *json_wide_of(const struct json *value)
+{
+	return node(value)->valuestring;
 }
 
 bool json_bool_of(const struct json *value)
@@ -168,6 +198,18 @@ int json_get_u64(const struct json *object, const char *name, uint64_t *ret_valu
 	if (number < 0 || number > JSON_MAX_INTEGER || trunc(number) != number)
 		return err_set(err, ERR_PROTOCOL, "the member '%s' must be a whole number from 0 to 2^53 - 1", name);
 	*ret_value = (uint64_t)number;
+	return 0;
+}
+
+int json_get_wide(const struct json *object, const char *name, uint64_t *ret_value, struct err *err)
+{
+	const struct json *value = NULL;
+	if (get(object, name, JSON_NUMBER, &value, err))
+		return -1;
+	const char *digits = json_wide_of(value);
+	if (!digits)
+		return json_get_u64(object, name, ret_value, err);
+	*ret_value = strtoull(digits, NULL, 10); /* at most 2^64 - 1: json_scan() saw to it */
 	return 0;
 }
 
@@ -302,6 +344,20 @@ int json_add_u64(struct json *parent, const char *name, uint64_t value, struct e
 		return err_set(err, ERR_PROTOCOL, "the number for the member '%s' is beyond 2^53 - 1",
 			       name ? name : "[]");
 	return add_new(parent, name, cJSON_CreateNumber((double)value), NULL, err);
+}
+
+int json_add_wide(struct json *parent, const char *name, uint64_t value, struct err *err)
+{
+	char digits[24];
+	if (value <= (uint64_t)JSON_MAX_INTEGER)
+		return json_add_u64(parent, name, value, err);
+	(void)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+	cJSON *number = cJSON_CreateNumber((double)value);
+	if (!number || keep_digits(number, bytes_of_text(digits), err)) {
+		cJSON_Delete(number);
+		return no_memory(err);
+	}
+	return add_new(parent, name, number, NULL, err);
 }
 
 int json_add_null(struct json *parent, const char *name, struct err *err)

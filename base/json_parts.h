@@ -15,11 +15,19 @@
 #define JSON_MAX_NUMBER_LEN 60
 
 /* Checks everything that cJSON would let pass, and all that it would not, duplicate
- * names apart: after this, cJSON can fail for want of memory only. */
-int json_scan(struct bytes text, struct err *err) WARN_UNUSED;
+ * names apart: after this, cJSON can fail for want of memory only. *ret_wide: is there an
+ * integer beyond JSON_MAX_INTEGER, which a double rounds? */
+int json_scan(struct bytes text, bool *ret_wide, struct err *err) WARN_UNUSED;
+
+/* Takes the next number literal off the front of a text that passed json_scan(); empty at its end. */
+struct bytes json_take_number(struct bytes *text);
+
+/* Is this number literal an integer beyond JSON_MAX_INTEGER? */
+bool json_is_wide(struct bytes literal);
 
 /* For values of those types only. */
 double json_number_of(const struct json *value);
+const char *json_wide_of(const struct json *value); /* the digits of a wide integer, NULL for other numbers */
 bool json_bool_of(const struct json *value);
 
 /* Order by UTF-16 code units, as RFC 8785 section 3.2.3 wants it; 0 for equal names only. */

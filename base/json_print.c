@@ -67,7 +67,7 @@ static int print_string(struct printer *p, const char *text)
 }
 
 /* The shortest of 15 to 17 digits that reads back as the same double. Large values
- * keep an exponent: without it they would be integers that json_scan() refuses. */
+ * keep an exponent: without it they would be wide integers, or refused by json_scan(). */
 static int print_inexact(struct printer *p, double value)
 {
 	char text[40];
@@ -82,8 +82,21 @@ static int print_inexact(struct printer *p, double value)
 	return put(p, text);
 }
 
-static int print_number(struct printer *p, double value)
+/* By its digits: it has one spelling, too, but a reader of canonical JSON may take it for a double. */
+static int print_wide(struct printer *p, const char *digits)
 {
+	if (p->canonical)
+		return err_set(p->err, ERR_PROTOCOL,
+			       "the number %s cannot be in canonical JSON: only whole numbers up to 2^53 - 1 can",
+			       digits);
+	return put(p, digits);
+}
+
+static int print_number(struct printer *p, const struct json *number)
+{
+	double value = json_number_of(number);
+	if (json_wide_of(number))
+		return print_wide(p, json_wide_of(number));
 	if (value == 0)
 		return put(p, signbit(value) && !p->canonical ? "-0" : "0");
 	if (trunc(value) == value && fabs(value) <= JSON_MAX_INTEGER)
@@ -146,7 +159,7 @@ static int print_value(struct printer *p, const struct json *value)
 	case JSON_BOOL:
 		return put(p, json_bool_of(value) ? "true" : "false");
 	case JSON_NUMBER:
-		return print_number(p, json_number_of(value));
+		return print_number(p, value);
 	case JSON_STRING:
 		return print_string(p, json_text(value));
 	case JSON_ARRAY:

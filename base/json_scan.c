@@ -19,6 +19,7 @@ struct scan {
 	const uint8_t *at;
 	const uint8_t *end;
 	unsigned depth;
+	bool wide;
 	struct err *err;
 };
 
@@ -138,8 +139,28 @@ static int scan_digits(struct scan *s)
 	return 0;
 }
 
-/* Would the number survive as a double? The cursor stands behind it. */
-static int check_number(struct scan *s, const uint8_t *from, bool whole)
+bool json_is_wide(struct bytes literal)
+{
+	char text[JSON_MAX_NUMBER_LEN + 1] = "";
+	memcpy(text, literal.data, literal.len < JSON_MAX_NUMBER_LEN ? literal.len : JSON_MAX_NUMBER_LEN);
+	return !strpbrk(text, ".eE") && fabs(strtod(text, NULL)) > JSON_MAX_INTEGER;
+}
+
+/* An integer that a double rounds is kept as its digits, if 64 bits hold it. */
+static int check_wide(struct scan *s, const char *text)
+{
+	static const char largest[] = "18446744073709551615";
+	size_t len = strlen(text);
+	if (text[0] == '-')
+		return fail(s, "the integer is below -(2^53 - 1) and would be rounded");
+	if (len > sizeof(largest) - 1 || (len == sizeof(largest) - 1 && strcmp(text, largest) > 0))
+		return fail(s, "the integer is beyond 2^64 - 1");
+	s->wide = true;
+	return 0;
+}
+
+/* Would the number survive? The cursor stands behind it. */
+static int check_number(struct scan *s, const uint8_t *from)
 {
 	char text[JSON_MAX_NUMBER_LEN + 1];
 	size_t len = (size_t)(s->at - from);
@@ -150,15 +171,12 @@ static int check_number(struct scan *s, const uint8_t *from, bool whole)
 	double value = strtod(text, NULL);
 	if (!isfinite(value))
 		return fail(s, "the number is too large");
-	if (whole && fabs(value) > JSON_MAX_INTEGER)
-		return fail(s, "the integer is beyond 2^53 - 1 and would be rounded");
-	return 0;
+	return json_is_wide(bytes_of(from, len)) ? check_wide(s, text) : 0;
 }
 
 static int scan_number(struct scan *s)
 {
 	const uint8_t *from = s->at;
-	bool whole = true;
 	(void)take(s, '-');
 	if (take(s, '0')) {
 		if (is_digit(peek(s)))
@@ -166,20 +184,16 @@ static int scan_number(struct scan *s)
 	} else if (scan_digits(s)) {
 		return -1;
 	}
-	if (take(s, '.')) {
-		whole = false;
-		if (scan_digits(s))
-			return -1;
-	}
+	if (take(s, '.') && scan_digits(s))
+		return -1;
 	if (peek(s) == 'e' || peek(s) == 'E') {
-		whole = false;
 		s->at++;
 		if (!take(s, '+'))
 			(void)take(s, '-');
 		if (scan_digits(s))
 			return -1;
 	}
-	return check_number(s, from, whole);
+	return check_number(s, from);
 }
 
 static int scan_word(struct scan *s, const char *word)
@@ -276,12 +290,42 @@ static int scan_value(struct scan *s)
 	return 0;
 }
 
-int json_scan(struct bytes text, struct err *err)
+int json_scan(struct bytes text, bool *ret_wide, struct err *err)
 {
 	if (!text.len)
 		return err_set(err, ERR_PROTOCOL, "not valid JSON: the text is empty");
 	struct scan s = { .start = text.data, .at = text.data, .end = text.data + text.len, .err = err };
 	if (scan_value(&s))
 		return -1;
-	return s.at == s.end ? 0 : fail(&s, "more text behind the value");
+	if (s.at != s.end)
+		return fail(&s, "more text behind the value");
+	*ret_wide = s.wide;
+	return 0;
+}
+
+static bool in_number(uint8_t c)
+{
+	return is_digit(c) || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+/* Behind the string that begins at `at`. */
+static size_t skip_string(struct bytes text, size_t at)
+{
+	for (at++; text.data[at] != '"'; at++)
+		if (text.data[at] == '\\')
+			at++;
+	return at + 1;
+}
+
+struct bytes json_take_number(struct bytes *text)
+{
+	size_t from = 0;
+	while (from < text->len && text->data[from] != '-' && !is_digit(text->data[from]))
+		from = text->data[from] == '"' ? skip_string(*text, from) : from + 1;
+	size_t to = from;
+	while (to < text->len && in_number(text->data[to]))
+		to++;
+	struct bytes literal = bytes_of(text->data + from, to - from);
+	*text = bytes_of(text->data + to, text->len - to);
+	return literal;
 }

@@ -14,6 +14,7 @@ import (
 	tdxpb "github.com/google/go-tdx-guest/proto/tdx"
 
 	"sealpod.test/kbs/hardware"
+	"sealpod.test/tee"
 )
 
 // verify gives evidence to the broker's own verifier.
@@ -60,6 +61,32 @@ func TestPrintedEvidenceIsWhatTheVerifierTakes(t *testing.T) {
 			}
 			m.checkCost(t, 1)
 		})
+	}
+}
+
+// A number of 64 bits reaches the verifier with each of them: the signature would not
+// hold otherwise. Bits without a name are none to refuse.
+func TestNumbersOf64BitsReachTheVerifier(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"0x1fffffffffffff", "0x20000000000000", "0x20000000000001", "0x8000000000000001", "0xffffffffffffffff"} {
+		for _, field := range []string{"launch_mit_vector", "current_mit_vector"} {
+			t.Run(field+"="+value, func(t *testing.T) {
+				t.Parallel()
+				o := tee.Options{Kind: tee.KindSNP, Product: "Genoa", ReportVersion: 5, Set: map[string]string{field: value}}
+				o.Roots = ownRoots(t)
+				m := boot(t, o)
+				p := m.attest(t, "--format", "json", "--report-data", "c0ffee")
+				if p.Status() != 0 {
+					t.Fatalf("status %d\n%s", p.Status(), p)
+				}
+				if _, err := verify(t, o.Roots, "snp", json.RawMessage(p.Stdout.String()), []byte{0xc0, 0xff, 0xee}); err != nil {
+					t.Errorf("the verifier refuses it: %v", err)
+				}
+				if p := m.attest(t); p.Status() != 0 || !strings.Contains(p.Stdout.String(), value) {
+					t.Errorf("status %d, without '%s'\n%s", p.Status(), value, p)
+				}
+			})
+		}
 	}
 }
 

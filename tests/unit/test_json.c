@@ -141,8 +141,10 @@ static const struct {
 	{ ".5", "not valid JSON at byte 0: a value is expected here" },
 	{ "0x10", "not valid JSON at byte 1: more text behind the value" },
 	{ "1e400", "not valid JSON at byte 5: the number is too large" },
-	{ "9007199254740992", "not valid JSON at byte 16: the integer is beyond 2^53 - 1 and would be rounded" },
-	{ "-9007199254740993", "not valid JSON at byte 17: the integer is beyond 2^53 - 1 and would be rounded" },
+	{ "18446744073709551616", "not valid JSON at byte 20: the integer is beyond 2^64 - 1" },
+	{ "99999999999999999999", "not valid JSON at byte 20: the integer is beyond 2^64 - 1" },
+	{ "[1,100000000000000000000]", "not valid JSON at byte 24: the integer is beyond 2^64 - 1" },
+	{ "-9007199254740992", "not valid JSON at byte 17: the integer is below -(2^53 - 1) and would be rounded" },
 	{ "0.1234567890123456789012345678901234567890123456789012345678901",
 	  "not valid JSON at byte 63: the number is too long" },
 	{ "{\"a\":1,\"b\":2,\"\\u0061\":3}", "not valid JSON: the member 'a' stands there twice" },
@@ -344,6 +346,72 @@ static void numbers_keep_their_value(void **state)
 	assert_string_equal(buf_text(&out), "[0,-12,1000]");
 }
 
+static void assert_wide(const struct json *object, const char *name, uint64_t want)
+{
+	struct err err = { 0 };
+	uint64_t number = 0;
+	assert_int_equal(json_type(json_member(object, name)), JSON_NUMBER);
+	assert_null(json_text(json_member(object, name)));
+	assert_int_equal(json_get_wide(object, name, &number, &err), 0);
+	assert_true(number == want);
+}
+
+/* Two neighbours that share one double; literals inside of strings and of names are none. */
+static const char wide_text[] =
+	"{\"18446744073709551613\":\"18446744073709551612 \\\" 1\",\"a\":9007199254740992,\"b\":9007199254740993,"
+	"\"c\":[1,18446744073709551614,{\"d\":18446744073709551615}],\"e\":9007199254740991,\"f\":1e3,"
+	"\"g\":18446744073709551615.0,\"h\":-1}";
+
+static void keeps_wide_integers(void **state)
+{
+	(void)state;
+	struct err err = { 0 };
+	uint64_t number = 7;
+	OWNED_JSON struct json *doc = must_parse_text(wide_text);
+	OWNED_BUF struct buf out = BUF_INIT(4096);
+	assert_wide(doc, "a", 9007199254740992u);
+	assert_wide(doc, "b", 9007199254740993u);
+	assert_wide(doc, "e", 9007199254740991u);
+	assert_wide(doc, "f", 1000);
+	const struct json *c = json_member(doc, "c");
+	assert_wide(json_next(json_next(json_first(c))), "d", UINT64_MAX);
+	assert_int_equal(json_print(c, &out, &err), 0);
+	assert_string_equal(buf_text(&out), "[1,18446744073709551614,{\"d\":18446744073709551615}]");
+	assert_int_equal(json_get_wide(doc, "g", &number, &err), -1); /* a double, whatever it says */
+	assert_int_equal(json_get_wide(doc, "h", &number, &err), -1);
+	assert_int_equal(json_get_wide(doc, "x", &number, &err), -1);
+	assert_int_equal(json_get_u64(doc, "a", &number, &err), -1); /* who wants those says so */
+	assert_string_equal(err.message, "the member 'a' must be a whole number from 0 to 2^53 - 1");
+	assert_true(number == 7);
+	OWNED_JSON struct json *alone = must_parse_text(" 18446744073709551615 ");
+	buf_done(&out);
+	assert_int_equal(json_print(alone, &out, &err), 0);
+	assert_string_equal(buf_text(&out), "18446744073709551615");
+}
+
+static void builds_wide_integers(void **state)
+{
+	(void)state;
+	struct err err = { 0 };
+	OWNED_JSON struct json *doc = NULL;
+	OWNED_BUF struct buf out = BUF_INIT(4096);
+	assert_int_equal(json_new_object(&doc, &err), 0);
+	assert_int_equal(json_add_wide(doc, "small", 5, &err), 0);
+	assert_printed(doc, "{\"small\":5}", "{\"small\":5}");
+	assert_int_equal(json_add_wide(doc, "first", 9007199254740992u, &err), 0);
+	assert_int_equal(json_add_wide(doc, "last", UINT64_MAX, &err), 0);
+	assert_int_equal(json_add_wide(doc, "last", UINT64_MAX, &err), -1);
+	assert_string_equal(err.message, "cannot add the member 'last': it is there already");
+	assert_wide(doc, "first", 9007199254740992u);
+	assert_wide(doc, "last", UINT64_MAX);
+	assert_int_equal(json_print(doc, &out, &err), 0);
+	assert_string_equal(buf_text(&out), "{\"small\":5,\"first\":9007199254740992,\"last\":18446744073709551615}");
+	buf_done(&out);
+	assert_int_equal(json_print_canonical(doc, &out, &err), -1);
+	assert_string_equal(err.message, "the number 9007199254740992 cannot be in canonical JSON: only whole numbers "
+					 "up to 2^53 - 1 can");
+}
+
 /* RFC 8785 section 3.2.3 */
 static void canonical_order_is_utf16(void **state)
 {
@@ -389,6 +457,8 @@ int main(void)
 		cmocka_unit_test(building_refuses),
 		cmocka_unit_test(printing_refuses_and_leaves_nothing),
 		cmocka_unit_test(numbers_keep_their_value),
+		cmocka_unit_test(keeps_wide_integers),
+		cmocka_unit_test(builds_wide_integers),
 		cmocka_unit_test(canonical_order_is_utf16),
 		cmocka_unit_test(canonical_digest_is_trustees),
 	};

@@ -188,16 +188,20 @@ func TestSNPAccepts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]snpCase{
-		"Milan v3":    {},
-		"Milan v4":    {version: 4},
-		"Genoa v5":    {product: "Genoa", version: 5},
-		"Turin v5":    {product: "Turin", version: 5},
-		"Siena":       {product: "Genoa", report: func(r *forge.Report) { r.SetText("cpuid_mod_id", "0xaf") }},
-		"VLEK":        {csp: "CN=cloud.example.test"},
-		"OCTET HWID":  {vek: func(v *forge.VEK) { v.OctetHWID = true }},
-		"store":       {chain: "null"},
-		"debug":       {report: func(r *forge.Report) { r.SetText("policy", "0xb0000") }}, // a policy's affair
-		"platform":    {report: func(r *forge.Report) { r.SetText("plat_info", "0x67") }},
+		"Milan v3":   {},
+		"Milan v4":   {version: 4},
+		"Genoa v5":   {product: "Genoa", version: 5},
+		"Turin v5":   {product: "Turin", version: 5},
+		"Siena":      {product: "Genoa", report: func(r *forge.Report) { r.SetText("cpuid_mod_id", "0xaf") }},
+		"VLEK":       {csp: "CN=cloud.example.test"},
+		"OCTET HWID": {vek: func(v *forge.VEK) { v.OctetHWID = true }},
+		"store":      {chain: "null"},
+		"debug":      {report: func(r *forge.Report) { r.SetText("policy", "0xb0000") }}, // a policy's affair
+		"platform":   {report: func(r *forge.Report) { r.SetText("plat_info", "0x67") }},
+		"all mitigations": {version: 5, report: func(r *forge.Report) { // integers beyond 2^53 - 1
+			r.SetText("launch_mit_vector", "0xffffffffffffffff")
+			r.SetText("current_mit_vector", "0x8000000000000001")
+		}},
 		"no cpu mits": {version: 5, report: func(r *forge.Report) { r.SetText("launch_mit_vector", "0x0") }},
 	} {
 		t.Run(name, func(t *testing.T) {
