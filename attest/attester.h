@@ -56,6 +56,8 @@ struct attester {
 	enum attester_found_by found_by;
 	const char *looks_for;	  /* what its probe looks at, for people */
 	const char *init_data_in; /* where init-data is bound: "HOST_DATA", …; NULL: nowhere */
+	/* The bytes of that register, appended, where they are to be had without evidence; NULL where they are not. */
+	int (*read_init_data)(struct buf *ret_register, struct err *err);
 	bool (*probe)(const struct attester_signs *signs);
 	/* One try. Looks at what it gathered before it returns it: a fatal finding is an error, the
 	 * others are logged. */

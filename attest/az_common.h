@@ -61,6 +61,9 @@ int az_gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, co
 void look_at_az(const struct az_gathered *gathered, struct bytes report_data, const struct digest *init_data,
 		struct look *look);
 
+/* PCR 8 as it is, appended. */
+int az_init_data_pcr(struct buf *ret_pcr, struct err *err) WARN_UNUSED;
+
 /* PCR 8 as this init-data digest (sha256 alone) makes it out of a PCR of zeros. */
 int az_pcr8_of(const struct digest *init_data, struct digest *ret_pcr, struct err *err) WARN_UNUSED;
 

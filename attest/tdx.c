@@ -14,6 +14,7 @@
 #include "attest/look.h"
 #include "attest/look_log.h"
 #include "attest/tdx_evidence.h"
+#include "attest/tdx_guest.h"
 #include "base/log.h"
 
 #define PROVIDER "tdx_guest"
@@ -70,6 +71,7 @@ const struct attester tdx_attester = {
 	.found_by = ATTESTER_BY_CONFIGFS,
 	.looks_for = "configfs-tsm with provider 'tdx_guest', or '/dev/tdx_guest'",
 	.init_data_in = "MRCONFIGID",
+	.read_init_data = tdx_guest_mrconfigid,
 	.probe = probe,
 	.collect = collect,
 };

@@ -29,6 +29,17 @@ const char *initdata_register_name(enum initdata_register where)
 	return registers[where].name;
 }
 
+bool initdata_register_find(const char *name, enum initdata_register *ret_where)
+{
+	for (size_t i = 0; i < ARRAY_LEN(registers); i++) {
+		if (strcmp(registers[i].name, name) != 0)
+			continue;
+		*ret_where = (enum initdata_register)i;
+		return true;
+	}
+	return false;
+}
+
 size_t initdata_register_len(enum initdata_register where)
 {
 	return registers[where].len;

@@ -28,6 +28,8 @@ struct initdata_binding {
 	uint8_t bytes[INITDATA_REGISTER_MAX];
 };
 
+/* By that name; false for another. */
+bool initdata_register_find(const char *name, enum initdata_register *ret_where);
 const char *initdata_register_name(enum initdata_register where); /* "HOST_DATA", … */
 size_t initdata_register_len(enum initdata_register where);
 

@@ -49,7 +49,7 @@ type measuredOptions struct {
 
 // newMeasured boots the machine with the digest in its register. Its sealpod.toml
 // names no broker; that is the business of aa.toml or cdh.toml.
-func newMeasured(t *testing.T, o measuredOptions) *measured {
+func newMeasured(t *testing.T, o measuredOptions, faults ...string) *measured {
 	t.Helper()
 	if o.tee.Kind == "" {
 		o.tee.Kind = tee.KindSNP
@@ -84,7 +84,7 @@ func newMeasured(t *testing.T, o measuredOptions) *measured {
 	if err := f.KBS.SetResourcePolicy(claimsPolicy(register(digest, length))); err != nil {
 		t.Fatal(err)
 	}
-	m := &measured{machine: boot(t, o.tee), fixture: f, text: text, digest: digest}
+	m := &measured{machine: boot(t, o.tee, faults...), fixture: f, text: text, digest: digest}
 	m.machine.freshRun(t)
 	return m
 }

@@ -40,6 +40,17 @@ static void pcr8_of_trustees_vector(void **state)
 	assert_int_equal(initdata_check_binding(&digest, INITDATA_PCR8, digest_bytes(&pcr), NULL), 0);
 }
 
+static void registers_are_found_by_their_names(void **state)
+{
+	(void)state;
+	enum initdata_register where;
+	for (size_t i = INITDATA_HOST_DATA; i <= INITDATA_PCR8; i++) {
+		assert_true(initdata_register_find(initdata_register_name((enum initdata_register)i), &where));
+		assert_int_equal(where, i);
+	}
+	assert_false(initdata_register_find("PCR 9", &where));
+}
+
 static void registers_cut_and_fill(void **state)
 {
 	(void)state;
@@ -108,6 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pcr8_of_trustees_vector),
 		cmocka_unit_test(registers_cut_and_fill),
+		cmocka_unit_test(registers_are_found_by_their_names),
 		cmocka_unit_test(both_values_are_shown),
 		cmocka_unit_test(pcr8_takes_sha256_only),
 	};
