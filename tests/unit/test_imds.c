@@ -6,7 +6,9 @@
 #include "http_peer.h"
 #include "vectors.h"
 
+#include "attest/hcl.h"
 #include "attest/imds.h"
+#include "attest/snp_signature.h"
 #include "base/json.h"
 
 /* What the service does, and what it saw. */
@@ -118,6 +120,34 @@ static void a_vcek(void **state)
 	assert_non_null(strstr(service->head, "GET /metadata/THIM/amd/certification HTTP/1.1\r\n"));
 	assert_non_null(strstr(service->head, "Metadata: true\r\n"));
 	assert_int_equal(service->requests, 1);
+}
+
+/* Genuine VCEKs beside genuine reports: the first belongs to one of them, the other to none. */
+static void whose_vcek(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *pem;
+		size_t len;
+		const char *hcl;
+		int fits;
+	} rows[] = {
+		{ "azure/vcek-azure.pem", 1360, "azure/hcl-snp-2600.bin", 0 },
+		{ "azure/vcek-azure.pem", 1360, "azure/hcl-snp-2048.bin", -1 },
+		{ "azure/imds-certs.pem", 1360, "azure/hcl-snp-2600.bin", -1 },
+		{ "azure/imds-certs.pem", 1360, "azure/hcl-snp-2048.bin", -1 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf der OWNED_BUF = BUF_INIT(IMDS_VCEK_MAX);
+		struct buf raw OWNED_BUF = vector_read(rows[i].hcl);
+		struct hcl_report hcl;
+		struct err err = { 0 };
+		will_answer_pem(rows[i].pem);
+		if (get_vcek(&der, &err) < 0 || hcl_read(buf_bytes(&raw), &hcl, &err) < 0)
+			fail_msg("%s", err.message);
+		assert_int_equal(der.len, rows[i].len);
+		assert_int_equal(snp_signature_check(hcl.hardware, buf_bytes(&der), &err), rows[i].fits);
+	}
 }
 
 static void assert_vcek_refused(enum err_code code, unsigned requests, const char *part)
@@ -264,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vcek),
+		cmocka_unit_test(whose_vcek),
 		cmocka_unit_test(answers_that_are_none),
 		cmocka_unit_test(failures_that_pass),
 		cmocka_unit_test(failures_that_stay),
