@@ -5,10 +5,11 @@
 // verifiers check, and name the claims as those do. What they trust is a directory
 // of throw-away roots (tests/tee), never AMD or Intel.
 //
-// go-sev-guest and go-tdx-guest must accept what they can read. They cannot read
-// Turin certificates, models of Genoa other than the first, and quotes of version 5;
-// for all evidence the same checks are made here as well, with Go's own
-// cryptography, so that those are verified too.
+// go-sev-guest and go-tdx-guest must accept what they can read, and decide whether it is
+// bound to the report data and the init-data. What is beyond them stands in
+// beyondGoSEVGuest and beyondGoTDXGuest, each with its reason; for all evidence the
+// signatures are checked here as well, with Go's own cryptography, and for those the
+// binding too.
 //
 // It is a package of its own so that users of the broker who need no hardware
 // evidence do not depend on those libraries.

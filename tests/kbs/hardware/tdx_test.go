@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-tdx-guest/validate"
+
 	"sealpod.test/tee/forge"
 )
 
@@ -68,16 +70,22 @@ func bodyText(name, text string) func(*forge.Body) {
 	}
 }
 
+func both(first, second func(*forge.Body)) func(*forge.Body) {
+	return func(b *forge.Body) { first(b); second(b) }
+}
+
 func TestTDXAccepts(t *testing.T) {
 	for name, c := range map[string]tdxCase{
-		"v4":        {},
-		"v5":        {version: 5},
-		"v5 1.5":    {version: 5, v15: true},
-		"trailing":  {quote: forge.QuoteOptions{Trailing: make([]byte, 3000)}},
-		"NUL":       {version: 5, quote: forge.QuoteOptions{ChainTail: []byte{0}}},
-		"no log":    {log: "none"},
-		"empty log": {log: "empty"},
-		"debug":     {body: bodyText("td_attributes", "0x1")}, // a policy's affair
+		"v4":         {},
+		"v5":         {version: 5},
+		"v5 1.5":     {version: 5, v15: true},
+		"trailing":   {quote: forge.QuoteOptions{Trailing: make([]byte, 3000)}},
+		"NUL":        {version: 5, quote: forge.QuoteOptions{ChainTail: []byte{0}}},
+		"no log":     {log: "none"},
+		"migratable": {body: bodyText("td_attributes", "0x20000000")}, // likewise
+		"key locker": {body: bodyText("td_attributes", "0x80000000")},
+		"empty log":  {log: "empty"},
+		"debug":      {body: bodyText("td_attributes", "0x1")}, // a policy's affair
 	} {
 		t.Run(name, func(t *testing.T) {
 			claims, err := (&TDX{trusted()}).Verify(c.evidence(t), wantData[:], initData[:])
@@ -105,8 +113,12 @@ func TestTDXRefuses(t *testing.T) {
 		tdxCase
 		why string
 	}{
-		"report data":    {tdxCase{body: bodyText("report_data", "aa")}, "report data differs"},
-		"init-data":      {tdxCase{body: bodyText("mr_config_id", "aa")}, "MRCONFIGID"},
+		"report data":    {tdxCase{body: bodyText("report_data", "aa")}, "go-tdx-guest: quote field REPORT_DATA is aa0000"},
+		"init-data":      {tdxCase{body: bodyText("mr_config_id", "aa")}, "go-tdx-guest: quote field MR_CONFIG_ID is aa0000"},
+		"v5 report data": {tdxCase{version: 5, v15: true, body: bodyText("report_data", "aa")}, "quote field REPORT_DATA is aa0000"},
+		"v5 init-data":   {tdxCase{version: 5, body: bodyText("mr_config_id", "aa")}, "quote field MR_CONFIG_ID is aa0000"},
+		"v5 zero data":   {tdxCase{version: 5, body: bodyText("report_data", "00")}, "quote field REPORT_DATA is 0000"},
+		"migratable":     {tdxCase{body: both(bodyText("td_attributes", "0x20000000"), bodyText("report_data", "aa"))}, "quote field REPORT_DATA is aa0000"},
 		"no quote":       {tdxCase{raw: func([]byte) []byte { return nil }}, "version 0"},
 		"version 3":      {tdxCase{raw: func(q []byte) []byte { q[0] = 3; return q }}, "version 3"},
 		"body type":      {tdxCase{version: 5, raw: func(q []byte) []byte { q[48] = 9; return q }}, "body type 9"},
@@ -136,6 +148,31 @@ func TestTDXRefuses(t *testing.T) {
 				t.Errorf("got '%v', want '…%s…'", err, c.why)
 			}
 		})
+	}
+}
+
+// Each exception is needed: go-tdx-guest cannot be asked about such a quote.
+func TestExceptionsFromGoTDXGuestAreNeeded(t *testing.T) {
+	for i, c := range []tdxCase{
+		{version: 5, v15: true},
+		{body: bodyText("td_attributes", "0x20000000")},
+	} {
+		var document struct{ Quote []byte }
+		if err := json.Unmarshal(c.evidence(t), &document); err != nil {
+			t.Fatal(err)
+		}
+		q, err := parseQuote(document.Quote)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, beyond := range beyondGoTDXGuest {
+			if beyond.applies(q) != (i == j) {
+				t.Errorf("case %d: exception '%s' applies: %v", i, beyond.why, beyond.applies(q))
+			}
+		}
+		if err := validate.RawTdxQuote(document.Quote, tdxExpected(wantData[:], initData[:])); err == nil {
+			t.Errorf("go-tdx-guest knows better than '%s'", beyondGoTDXGuest[i].why)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ func (v *AzSNP) Verify(evidence json.RawMessage, reportData, initDataDigest []by
 	if !bytes.Equal(r.raw[0x050:0x090], regularize(a.claimsHash[:], 64)) {
 		return nil, errors.New("the SNP report does not carry the hash of the runtime claims")
 	}
-	if err := (&SNP{v.roots}).genuine(r, &endorsement{der: a.endorsement}); err != nil {
+	if _, err := (&SNP{v.roots}).genuine(r, &endorsement{der: a.endorsement}); err != nil {
 		return nil, err
 	}
 	if vmpl := r.u32(0x030); vmpl != 0 {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/go-tdx-guest/validate"
 	"github.com/google/go-tdx-guest/verify"
 
 	"sealpod.test/kbs/strictjson"
@@ -41,11 +42,14 @@ func (v *TDX) Verify(evidence json.RawMessage, reportData, initDataDigest []byte
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(q.field("report_data"), regularize(reportData, 64)) {
-		return nil, errors.New("report data differs from the expected")
+	want := tdxExpected(reportData, initDataDigest)
+	if q.isBeyond(true) {
+		err = q.carries(want)
+	} else if err = validate.RawTdxQuote(raw, want); err != nil {
+		err = fmt.Errorf("go-tdx-guest: %w", err)
 	}
-	if initDataDigest != nil && !bytes.Equal(q.field("mr_config_id"), regularize(initDataDigest, 48)) {
-		return nil, errors.New("MRCONFIGID is not the digest of the init-data")
+	if err != nil {
+		return nil, err
 	}
 	claims := q.claims()
 	claims["tcb_status"] = status
@@ -57,6 +61,60 @@ func (v *TDX) Verify(evidence json.RawMessage, reportData, initDataDigest []byte
 		claims["uefi_event_logs"] = eventClaims(events)
 	}
 	return claims, nil
+}
+
+// tdxExpected is what a quote must carry; the rest is a policy's affair.
+func tdxExpected(reportData, initDataDigest []byte) *validate.Options {
+	want := &validate.Options{}
+	want.TdQuoteBodyOptions.ReportData = regularize(reportData, 64)
+	if initDataDigest != nil {
+		want.TdQuoteBodyOptions.MrConfigID = regularize(initDataDigest, 48)
+	}
+	return want
+}
+
+// carries is the same where go-tdx-guest cannot be asked.
+func (q *quote) carries(want *validate.Options) error {
+	for _, field := range []struct {
+		label, name string
+		want        []byte
+	}{
+		{"REPORT_DATA", "report_data", want.TdQuoteBodyOptions.ReportData},
+		{"MR_CONFIG_ID", "mr_config_id", want.TdQuoteBodyOptions.MrConfigID},
+	} {
+		if found := q.field(field.name); field.want != nil && !bytes.Equal(found, field.want) {
+			return fmt.Errorf("quote field %s is %x. Expect %x", field.label, found, field.want)
+		}
+	}
+	return nil
+}
+
+// beyondGoTDXGuest are the quotes on which go-tdx-guest (v0.3.1) cannot be asked, each with
+// the reason. There the checks of this package stand alone.
+var beyondGoTDXGuest = []struct {
+	why          string
+	validateOnly bool // its signature check can be had all the same
+	applies      func(*quote) bool
+}{
+	{
+		"version 5: it reads version 4 alone (abi.QuoteToProto)", false,
+		func(q *quote) bool { return q.version != 4 },
+	},
+	{
+		"LASS, MIGRATABLE and KL in the attributes: they are reserved to it (validate, tdAttributesFixed0)", true,
+		func(q *quote) bool {
+			return binary.LittleEndian.Uint64(q.field("td_attributes"))&(1<<27|1<<29|1<<31) != 0
+		},
+	},
+}
+
+func (q *quote) isBeyond(validate bool) bool {
+	for _, beyond := range beyondGoTDXGuest {
+		if beyond.applies(q) && (validate || !beyond.validateOnly) {
+			return true
+		}
+	}
+	return false
 }
 
 func decodeMember(o strictjson.Object, name string) ([]byte, error) {
@@ -88,10 +146,9 @@ func (v *TDX) genuine(q *quote, raw []byte) (string, error) {
 	return status, v.secondOpinion(q, raw, status)
 }
 
-// secondOpinion asks go-tdx-guest, which reads version 4 alone and takes nothing but
-// what is up to date.
+// secondOpinion asks go-tdx-guest, which takes nothing but what is up to date.
 func (v *TDX) secondOpinion(q *quote, raw []byte, status string) error {
-	if q.version != 4 {
+	if q.isBeyond(false) {
 		return nil
 	}
 	pool := x509.NewCertPool()
