@@ -192,7 +192,10 @@ static const struct option {
 	{ CLI_MODE, "--exec", NULL, take_exec, "run: become the agent; no process of sealpod stays" },
 	{ CLI_MARGIN, "--margin", "DURATION", take_margin,
 	  "health: how long the credential must still be valid; default: 10m" },
-	{ CLI_TEE, "--tee", "NAME", take_tee, "attest as this TEE ('snp', 'tdx') instead of the one that is found" },
+	{ CLI_TEE, "--tee", "NAME", take_tee,
+	  "attest as this TEE ('snp', 'tdx', 'az-snp-vtpm', 'az-tdx-vtpm') instead of the one that is found; 'tpm', "
+	  "which is none, is "
+	  "taken by this option alone" },
 	{ CLI_REPORT_DATA, "--report-data", "HEX", take_report_data,
 	  "attest: what the evidence is bound to; at most 64 bytes" },
 	{ CLI_FORMAT, "--format", "FORMAT", take_format,

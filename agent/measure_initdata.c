@@ -12,7 +12,7 @@
 #include "agent/cli.h"
 #include "agent/overseer.h"
 #include "agent/source.h"
-#include "attest/az_common.h"
+#include "attest/look_tpm.h"
 #include "attest/tpm.h"
 #include "base/cursor.h"
 #include "base/log.h"
@@ -35,7 +35,7 @@ static int find_document(const char *file, struct initdata **ret_doc, struct err
 
 static int check_reset(const struct tpm_pcrs *pcrs, const struct digest *wanted, struct err *err)
 {
-	const struct bytes now = bytes_of(pcrs->values[AZ_INIT_DATA_PCR], TPM_PCR_LEN);
+	const struct bytes now = bytes_of(pcrs->values[TPM_INIT_DATA_PCR], TPM_PCR_LEN);
 	if (bytes_are_zero(now))
 		return 0;
 	if (bytes_equal(now, digest_bytes(wanted)))
@@ -50,11 +50,11 @@ static int measure(struct tpm *tpm, const struct digest *digest, struct err *err
 {
 	struct digest wanted;
 	struct tpm_pcrs pcrs;
-	if (az_pcr8_of(digest, &wanted, err) < 0 || tpm_pcr_read(tpm, &pcrs, err) < 0 ||
+	if (tpm_pcr8_of(digest, &wanted, err) < 0 || tpm_pcr_read(tpm, &pcrs, err) < 0 ||
 	    check_reset(&pcrs, &wanted, err) < 0 ||
-	    tpm_pcr_extend(tpm, AZ_INIT_DATA_PCR, digest_bytes(digest), err) < 0 || tpm_pcr_read(tpm, &pcrs, err) < 0)
+	    tpm_pcr_extend(tpm, TPM_INIT_DATA_PCR, digest_bytes(digest), err) < 0 || tpm_pcr_read(tpm, &pcrs, err) < 0)
 		return -1;
-	if (!bytes_equal(bytes_of(pcrs.values[AZ_INIT_DATA_PCR], TPM_PCR_LEN), digest_bytes(&wanted)))
+	if (!bytes_equal(bytes_of(pcrs.values[TPM_INIT_DATA_PCR], TPM_PCR_LEN), digest_bytes(&wanted)))
 		return err_set(err, ERR_BINDING,
 			       "PCR 8 was extended by something else at the same time; start the VM anew");
 	return 0;

@@ -13,6 +13,7 @@
 #include "attest/az_common.h"
 #include "attest/az_snp.h"
 #include "attest/az_tdx.h"
+#include "attest/plain_tpm.h"
 #include "attest/sample.h"
 #include "attest/sev_guest.h"
 #include "attest/snp.h"
@@ -20,7 +21,7 @@
 #include "base/log.h"
 
 static const struct attester *const attesters[] = {
-	&snp_attester,	  &tdx_attester, &az_snp_attester, &az_tdx_attester,
+	&snp_attester,	  &tdx_attester, &az_snp_attester, &az_tdx_attester, &plain_tpm_attester,
 #ifdef SEALPOD_SAMPLE_ATTESTER
 	&sample_attester, /* last: chosen only where nothing real is there */
 #endif
@@ -113,7 +114,7 @@ static int find_one(const struct surroundings *seen, const struct attester **ret
 	const struct attester *found = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(attesters); i++) {
 		const struct attester *attester = attesters[i];
-		if (!attester->probe(&seen->signs) || (found && attester->warning))
+		if (attester->by_name_only || !attester->probe(&seen->signs) || (found && attester->warning))
 			continue;
 		if (found)
 			return no_tee(seen, "more than one TEE is there: say which with '--tee'", err);

@@ -63,6 +63,7 @@ struct attester {
 	 * others are logged. */
 	int (*collect)(const struct attester_request *request, struct attester_evidence *ret_evidence, struct err *err);
 	const char *warning; /* said at each run, NULL for none */
+	bool by_name_only;   /* never found: it proves nothing, and stands for a TEE only where somebody says so */
 };
 
 /* The attester of the TEE in which this process runs, or the one that is forced by name (NULL:

@@ -145,12 +145,3 @@ int az_gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, co
 	gathered = (struct az_gathered)AZ_GATHERED_INIT;
 	return 0;
 }
-
-int az_init_data_pcr(struct buf *ret_pcr, struct err *err)
-{
-	struct tpm *tpm OWNED_TPM = NULL;
-	struct tpm_pcrs pcrs;
-	if (tpm_open_device(&tpm, err) < 0 || tpm_pcr_read(tpm, &pcrs, err) < 0)
-		return -1;
-	return buf_append(ret_pcr, bytes_of(pcrs.values[AZ_INIT_DATA_PCR], TPM_PCR_LEN), err);
-}

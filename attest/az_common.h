@@ -19,14 +19,12 @@
 #define AZ_NV_HCL 0x01400001u
 #define AZ_NV_REPORT_DATA 0x01400002u
 #define AZ_AK 0x81000003u
-#define AZ_INIT_DATA_PCR 8
 
 /* How long the paravisor may take for a new HCL report; three seconds are usual. */
 #define AZ_HCL_MS 20000
 
 /* The type of the HCL report in this machine's TPM; HCL_NONE where there is no TPM or no HCL report in it. A TPM
- * alone is no sign of Azure. */
-/* *ret_trouble is filled if the TPM failed, so that the answer is no answer. */
+ * alone is no sign of Azure. *ret_trouble is filled if the TPM failed, so that the answer is no answer. */
 uint32_t az_probe(struct err *ret_trouble);
 
 /* All that the guest can gather by itself. struct bytes members of `report` point into `hcl`. */
@@ -53,18 +51,9 @@ int az_gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, co
 	      struct az_gathered *ret_gathered, struct err *err) WARN_UNUSED;
 
 /* The look at what was gathered, before it is sent: each link of the chain has a finding of its
- * own name, so that a broken vTPM is told apart from a verifier that says no. Appends to the look.
- *
- *     claims-hash, ak, quote, quote-signature, extra-data, pcr-selection, pcr-digest, user-data, init-data
- *     warnings: secure-boot
- */
+ * own name, so that a broken vTPM is told apart from a verifier that says no. Appends to the look
+ * claims-hash, user-data and, as a warning, secure-boot, then the findings of look_at_tpm(). */
 void look_at_az(const struct az_gathered *gathered, struct bytes report_data, const struct digest *init_data,
 		struct look *look);
-
-/* PCR 8 as it is, appended. */
-int az_init_data_pcr(struct buf *ret_pcr, struct err *err) WARN_UNUSED;
-
-/* PCR 8 as this init-data digest (sha256 alone) makes it out of a PCR of zeros. */
-int az_pcr8_of(const struct digest *init_data, struct digest *ret_pcr, struct err *err) WARN_UNUSED;
 
 #endif

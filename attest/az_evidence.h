@@ -11,13 +11,13 @@
 #ifndef SEALPOD_ATTEST_AZ_EVIDENCE_H
 #define SEALPOD_ATTEST_AZ_EVIDENCE_H
 
+#include "attest/rsa_public.h"
 #include "attest/tpm_quote.h"
 #include "base/json.h"
 
 #define AZ_EVIDENCE_VERSION 2 /* what is written */
 #define AZ_ENDORSEMENT_MAX (64u * 1024u)
 #define AZ_HCL_MAX 16384u
-#define AZ_SPKI_MAX 1024u
 
 enum az_kind { AZ_SNP, AZ_TDX };
 

@@ -160,7 +160,7 @@ int tpm_evidence_open(const struct json *evidence, struct tpm_quoted *ret_quoted
 {
 	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
 	struct buf marshalled OWNED_BUF = BUF_INIT(TPM_SIGNATURE_MAX + 6);
-	struct buf spki OWNED_BUF = BUF_INIT(AZ_SPKI_MAX);
+	struct buf spki OWNED_BUF = BUF_INIT(RSA_SPKI_MAX);
 	struct bytes raw;
 	if (take_quote(evidence, "tpm_quote", decode_base64, decode_hex, &quoted, err) < 0 ||
 	    take(evidence, "ak_public", decode_base64, &spki, err) < 0)

@@ -75,7 +75,7 @@ const struct attester az_snp_attester = {
 	.found_by = ATTESTER_BY_VTPM,
 	.looks_for = "an HCL report of type 'SNP' in '" TPM_DEVICE "'",
 	.init_data_in = "PCR 8",
-	.read_init_data = az_init_data_pcr,
+	.read_init_data = tpm_init_data_pcr,
 	.probe = probe,
 	.collect = collect,
 };

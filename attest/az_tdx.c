@@ -78,7 +78,7 @@ const struct attester az_tdx_attester = {
 	.found_by = ATTESTER_BY_VTPM,
 	.looks_for = "an HCL report of type 'TDX' in '" TPM_DEVICE "'",
 	.init_data_in = "PCR 8",
-	.read_init_data = az_init_data_pcr,
+	.read_init_data = tpm_init_data_pcr,
 	.probe = probe,
 	.collect = collect,
 };

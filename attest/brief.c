@@ -101,6 +101,20 @@ static int brief_az(const struct json *evidence, struct sheet *sheet, struct err
 				     : brief_quote(buf_bytes(&opened.endorsement), sheet, err);
 }
 
+static int brief_tpm(const struct json *evidence, struct sheet *sheet, struct err *err)
+{
+	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
+	struct buf ak OWNED_BUF = BUF_INIT(RSA_SPKI_MAX);
+	struct tpm_quote quote;
+	if (tpm_evidence_open(evidence, &quoted, &ak, err) < 0 ||
+	    tpm_quote_read(buf_bytes(&quoted.message), &quote, err) < 0)
+		return -1;
+	sheet_text(sheet, "proves", "proves", "nothing of who can read this machine's memory: a TPM alone is no TEE");
+	sheet_hex(sheet, "pcr_digest", "PCR digest", quote.pcr_digest);
+	HEX("pcr8", "PCR 8 (init-data)", quoted.pcrs.values[8]);
+	return 0;
+}
+
 static int brief_nothing(const struct json *evidence, struct sheet *sheet, struct err *err)
 {
 	(void)evidence;
@@ -113,8 +127,8 @@ static const struct {
 	const char *tee;
 	int (*brief)(const struct json *evidence, struct sheet *sheet, struct err *err);
 } rows[] = {
-	{ "snp", brief_snp },	     { "tdx", brief_tdx },	  { "az-snp-vtpm", brief_az },
-	{ "az-tdx-vtpm", brief_az }, { "sample", brief_nothing },
+	{ "snp", brief_snp },	     { "tdx", brief_tdx }, { "az-snp-vtpm", brief_az },
+	{ "az-tdx-vtpm", brief_az }, { "tpm", brief_tpm }, { "sample", brief_nothing },
 };
 
 int brief_evidence(const char *tee, struct bytes evidence, struct sheet *sheet, struct err *err)

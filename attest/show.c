@@ -12,8 +12,10 @@
 static const struct show_kind kinds[] = {
 	{ "snp-evidence", "evidence of the TEE 'snp' (Confidential Containers)", is_snp_evidence, show_snp_evidence },
 	{ "tdx-evidence", "evidence of the TEE 'tdx' (Confidential Containers)", is_tdx_evidence, show_tdx_evidence },
-	{ "az-evidence", "evidence of the TEEs 'az-snp-vtpm' and 'az-tdx-vtpm' (Confidential Containers)",
-	  is_az_evidence, show_az_evidence },
+	{ "az-snp-evidence", "evidence of the TEE 'az-snp-vtpm' (Confidential Containers)", is_az_snp_evidence,
+	  show_az_evidence },
+	{ "az-tdx-evidence", "evidence of the TEE 'az-tdx-vtpm' (Confidential Containers)", is_az_tdx_evidence,
+	  show_az_evidence },
 	{ "tpm-evidence", "evidence of the TEE 'tpm' (Confidential Containers)", is_tpm_evidence, show_tpm_evidence },
 	{ "hcl-report", "HCL report (Azure)", is_hcl_report, show_hcl_report },
 	{ "tpm-quote", "TPM quote", is_tpm_quote, show_tpm_quote },

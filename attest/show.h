@@ -32,7 +32,8 @@ bool is_snp_evidence(struct bytes content);
 bool is_tdx_evidence(struct bytes content);
 bool is_hcl_report(struct bytes content);
 bool is_tpm_quote(struct bytes content);
-bool is_az_evidence(struct bytes content);
+bool is_az_snp_evidence(struct bytes content);
+bool is_az_tdx_evidence(struct bytes content);
 bool is_tpm_evidence(struct bytes content);
 
 /* Is it JSON with a member of that name and type? In broken JSON the name alone counts, as what is broken is for the

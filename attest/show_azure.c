@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "attest/az_common.h"
+#include "attest/look_tpm.h"
 #include "attest/show.h"
 #include "attest/snp_report.h"
 #include "attest/tdreport.h"
@@ -23,10 +24,14 @@ bool is_tpm_quote(struct bytes content)
 	return content.len >= 6 && memcmp(content.data, "\xFFTCG\x80\x18", 6) == 0;
 }
 
-bool is_az_evidence(struct bytes content)
+bool is_az_snp_evidence(struct bytes content)
 {
-	return show_has_member(content, "vcek", JSON_STRING) || show_has_member(content, "td_quote", JSON_STRING) ||
-	       show_has_member(content, "td_quote", JSON_ARRAY);
+	return show_has_member(content, "vcek", JSON_STRING);
+}
+
+bool is_az_tdx_evidence(struct bytes content)
+{
+	return show_has_member(content, "td_quote", JSON_STRING) || show_has_member(content, "td_quote", JSON_ARRAY);
 }
 
 bool is_tpm_evidence(struct bytes content)
@@ -185,15 +190,30 @@ int show_az_evidence(struct bytes content, struct sheet *sheet, struct err *err)
 		       : 0;
 }
 
+static void show_tpm_links(const struct tpm_quoted *quoted, struct bytes spki, struct sheet *sheet)
+{
+	const struct tpm_signer signer = {
+		.spki = spki,
+		.name = "the attestation key beside it",
+		.else_what = "one of them is not this TPM's",
+	};
+	struct tpm_quote quote;
+	struct look findings = { .count = 0 };
+	if (tpm_quote_read(buf_bytes(&quoted->message), &quote, NULL) == 0)
+		look_at_tpm(quoted, &signer, quote.extra_data, NULL, &findings);
+	show_findings(&findings, sheet);
+}
+
 int show_tpm_evidence(struct bytes content, struct sheet *sheet, struct err *err)
 {
 	struct json *doc OWNED_JSON = NULL;
 	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
-	struct buf ak OWNED_BUF = BUF_INIT(AZ_SPKI_MAX);
+	struct buf ak OWNED_BUF = BUF_INIT(RSA_SPKI_MAX);
 	if (json_parse(content, JSON_MAX, &doc, err) < 0 || tpm_evidence_open(doc, &quoted, &ak, err) < 0 ||
 	    show_tpm_quote(buf_bytes(&quoted.message), sheet, err) < 0)
 		return -1;
 	sheet_hex(sheet, "ak_public", "attestation key", buf_bytes(&ak));
 	show_pcrs(&quoted.pcrs, sheet);
+	show_tpm_links(&quoted, buf_bytes(&ak), sheet);
 	return 0;
 }

@@ -36,6 +36,9 @@ void tpm_cleanup(struct tpm **tpm);
 /* PCR 0 to 23 of the SHA-256 bank, in several commands: an extend may come between. */
 int tpm_pcr_read(struct tpm *tpm, struct tpm_pcrs *ret_pcrs, struct err *err) WARN_UNUSED;
 
+/* The one that init-data are measured into, of the device; appended. */
+int tpm_init_data_pcr(struct buf *ret_pcr, struct err *err) WARN_UNUSED;
+
 /* PCR = SHA-256(PCR || digest), in the SHA-256 bank alone. The digest is 32 bytes. */
 int tpm_pcr_extend(struct tpm *tpm, unsigned pcr, struct bytes digest, struct err *err) WARN_UNUSED;
 
@@ -45,8 +48,8 @@ int tpm_pcr_extend(struct tpm *tpm, unsigned pcr, struct bytes digest, struct er
 int tpm_quote_all(struct tpm *tpm, uint32_t key_handle, struct bytes extra_data, struct tpm_quoted *ret_quoted,
 		  struct err *err) WARN_UNUSED;
 
-/* Modulus and exponent of a persistent RSA key, big-endian, appended. */
-int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, struct buf *ret_n, struct buf *ret_e,
+/* Modulus and exponent of a persistent RSA key, big-endian, appended; nothing where there is no such key. */
+int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, bool *ret_there, struct buf *ret_n, struct buf *ret_e,
 		   struct err *err) WARN_UNUSED;
 
 /* NV indices, by owner authorisation. What was looked up of an index is kept until the TPM is closed or an access

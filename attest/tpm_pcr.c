@@ -63,6 +63,15 @@ int tpm_pcr_read(struct tpm *tpm, struct tpm_pcrs *ret_pcrs, struct err *err)
 	return 0;
 }
 
+int tpm_init_data_pcr(struct buf *ret_pcr, struct err *err)
+{
+	struct tpm *tpm OWNED_TPM = NULL;
+	struct tpm_pcrs pcrs;
+	if (tpm_open_device(&tpm, err) < 0 || tpm_pcr_read(tpm, &pcrs, err) < 0)
+		return -1;
+	return buf_append(ret_pcr, bytes_of(pcrs.values[TPM_INIT_DATA_PCR], TPM_PCR_LEN), err);
+}
+
 int tpm_pcr_extend(struct tpm *tpm, unsigned pcr, struct bytes digest, struct err *err)
 {
 	TPML_DIGEST_VALUES values = { .count = 1, .digests = { { .hashAlg = TPM2_ALG_SHA256 } } };
@@ -141,14 +150,20 @@ int tpm_quote_all(struct tpm *tpm, uint32_t key_handle, struct bytes extra_data,
 	return 0;
 }
 
-int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, struct buf *ret_n, struct buf *ret_e, struct err *err)
+int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, bool *ret_there, struct buf *ret_n, struct buf *ret_e,
+		   struct err *err)
 {
 	struct tpm_handle key OWNED_HANDLE = { .tpm = NULL };
 	TPM2B_PUBLIC *public OWNED_ESYS = NULL;
 	TPM2B_NAME *name OWNED_ESYS = NULL;
 	TPM2B_NAME *qualified OWNED_ESYS = NULL;
-	if (tpm_handle_open(tpm, key_handle, &key, NULL, err) < 0)
+	bool there = false;
+	if (tpm_handle_open(tpm, key_handle, &key, &there, err) < 0)
 		return -1;
+	if (!there) {
+		*ret_there = false;
+		return 0;
+	}
 	TSS2_RC rc = Esys_ReadPublic(tpm->esys, key.tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, &name,
 				     &qualified);
 	if (rc != TSS2_RC_SUCCESS)
@@ -164,8 +179,9 @@ int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, struct buf *ret_n, stru
 	while (e[zeros] == 0)
 		zeros++;
 	const TPM2B_PUBLIC_KEY_RSA *n = &public->publicArea.unique.rsa;
-	return buf_append(ret_n, bytes_of(n->buffer, n->size), err) < 0 ||
-			       buf_append(ret_e, bytes_of(e + zeros, sizeof(e) - zeros), err) < 0
-		       ? -1
-		       : 0;
+	if (buf_append(ret_n, bytes_of(n->buffer, n->size), err) < 0 ||
+	    buf_append(ret_e, bytes_of(e + zeros, sizeof(e) - zeros), err) < 0)
+		return -1;
+	*ret_there = true;
+	return 0;
 }

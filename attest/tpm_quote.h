@@ -10,7 +10,8 @@
 #include "base/digest.h"
 
 #define TPM_PCRS 24
-#define TPM_PCR_LEN 32	   /* the SHA-256 bank, the only one that is used here */
+#define TPM_PCR_LEN 32 /* the SHA-256 bank, the only one that is used here */
+#define TPM_INIT_DATA_PCR 8
 #define TPM_QUOTE_MAX 1024 /* bytes of a TPMS_ATTEST; real ones are below 200 */
 #define TPM_SIGNATURE_MAX 1024
 #define TPM_EXTRA_DATA_MAX 64 /* of a quote by this program; TPMs take two bytes more (TPM2B_DATA) */

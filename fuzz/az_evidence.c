@@ -43,7 +43,7 @@ static void again(const struct az_evidence *first)
 static void as_plain(const struct json *json)
 {
 	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
-	struct buf spki OWNED_BUF = BUF_INIT(AZ_SPKI_MAX);
+	struct buf spki OWNED_BUF = BUF_INIT(RSA_SPKI_MAX);
 	struct json *written OWNED_JSON = NULL;
 	struct err err = { 0 };
 	if (tpm_evidence_open(json, &quoted, &spki, &err) == 0)

@@ -178,7 +178,7 @@ TSS2_TCTI_CONTEXT *soft_tpm_transport(struct soft_tpm *tpm)
 	return (TSS2_TCTI_CONTEXT *)&tpm->transport;
 }
 
-void soft_tpm_make_ak(struct soft_tpm *tpm, struct buf *ret_n)
+void soft_tpm_make_ak(struct soft_tpm *tpm, uint32_t handle, struct buf *ret_n)
 {
 	const TPM2B_SENSITIVE_CREATE sensitive = { .size = 0 };
 	const TPM2B_DATA outside = { .size = 0 };
@@ -203,8 +203,8 @@ void soft_tpm_make_ak(struct soft_tpm *tpm, struct buf *ret_n)
 	struct err err = { 0 };
 	MUST(Esys_CreatePrimary(tpm->host, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
 				&sensitive, &template, &outside, &none, &key, &public, NULL, NULL, NULL));
-	MUST(Esys_EvictControl(tpm->host, ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-			       SOFT_TPM_AK, &kept));
+	MUST(Esys_EvictControl(tpm->host, ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, handle,
+			       &kept));
 	MUST(Esys_FlushContext(tpm->host, key));
 	MUST(Esys_TR_Close(tpm->host, &kept));
 	assert_int_equal(buf_append(ret_n,

@@ -42,8 +42,8 @@ void soft_tpm_stop(struct soft_tpm *tpm);
 /* The transport as tpm_open() takes it. */
 TSS2_TCTI_CONTEXT *soft_tpm_transport(struct soft_tpm *tpm);
 
-/* A restricted RSA-2048 signing key at SOFT_TPM_AK; its modulus is appended. */
-void soft_tpm_make_ak(struct soft_tpm *tpm, struct buf *ret_n);
+/* A restricted RSA-2048 signing key at this persistent handle; its modulus is appended. */
+void soft_tpm_make_ak(struct soft_tpm *tpm, uint32_t handle, struct buf *ret_n);
 
 /* As the host does them. A PCR is extended by 32 times `fill`. An index is defined at its first writing, of 2048 bytes
  * where `whole`, otherwise as long as the data. */

@@ -34,7 +34,7 @@ static int start(void **state)
 	(void)state;
 	there = soft_tpm_start(&soft);
 	if (there)
-		soft_tpm_make_ak(&soft, &ak_n);
+		soft_tpm_make_ak(&soft, SOFT_TPM_AK, &ak_n);
 	return 0;
 }
 

@@ -86,7 +86,7 @@ static void plain_evidence(void **state)
 	struct json *json OWNED_JSON = parse("azure/tpm-evidence.json");
 	struct json *written OWNED_JSON = NULL;
 	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
-	struct buf spki OWNED_BUF = BUF_INIT(AZ_SPKI_MAX);
+	struct buf spki OWNED_BUF = BUF_INIT(RSA_SPKI_MAX);
 	struct buf before OWNED_BUF = BUF_INIT(VECTOR_MAX);
 	struct buf after OWNED_BUF = BUF_INIT(VECTOR_MAX);
 	struct tpm_quote quote;

@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #include "attest/az_common.h"
+#include "attest/look_tpm.h"
 #include "attest/snp_signature.h"
 
 #define REPORT_DATA "982f5c6e45df0ed3f10b6f60b02f0c8390e281300f3805e2279c16168cd6ae9aa398f647caa2338748cd0fd9f5f819ef"
@@ -171,7 +172,7 @@ static void init_data_in_pcr_8(void **state)
 			 0);
 	digest = (struct digest){ .alg = DIGEST_SHA256, .len = 32 };
 	memcpy(digest.bytes, known.data, 32);
-	assert_int_equal(az_pcr8_of(&digest, &pcr, &err), 0);
+	assert_int_equal(tpm_pcr8_of(&digest, &pcr, &err), 0);
 	assert_hex_padded(pcr.bytes, pcr.len, "bddaccb9c52249e97a31baea61b7d91be8221a16e703d92148d04fb8e9c1dfdd");
 	assert_finds(&machine, &digest, "init-data");
 	memset(machine.gathered.quoted.pcrs.values[8], 0, TPM_PCR_LEN);

@@ -36,12 +36,12 @@ static const struct {
 	  "6368616c6c656e6765" },
 	{ "azure/tpm-evidence.json", "tpm-evidence", "attestation key          3082", "tpm_quote", "pcr_digest",
 	  "019de64c9318655e422c3d03831169896e31f02a1d74e4d8fef575bf4e0d75fa" },
-	{ "azure/snp-evidence-v0.json", "az-evidence", "version of the evidence  0\n", "pcrs", "pcr00",
+	{ "azure/snp-evidence-v0.json", "az-snp-evidence", "version of the evidence  0\n", "pcrs", "pcr00",
 	  "e15c44796beabf46abcec7c57e590942041e47497e4ec27571c8b7664f48dced" },
-	{ "azure/tdx-evidence-v1.json", "az-evidence", "TEE                      az-tdx-vtpm\n", "pcrs", "pcr00",
+	{ "azure/tdx-evidence-v1.json", "az-tdx-evidence", "TEE                      az-tdx-vtpm\n", "pcrs", "pcr00",
 	  "782b20b10f55cc46e2142cc2145d548698073e5beb82752c8d7f9279f0d8a273" },
-	{ "azure/snp-evidence-v2.json", "az-evidence", "bytes of the VCEK        1351\n", "hcl_report", "claims_hash",
-	  "cf7cc0731c50f64876804b3943b2bfbd93dba69f5928e3df223e78ff34dd46ee" },
+	{ "azure/snp-evidence-v2.json", "az-snp-evidence", "bytes of the VCEK        1351\n", "hcl_report",
+	  "claims_hash", "cf7cc0731c50f64876804b3943b2bfbd93dba69f5928e3df223e78ff34dd46ee" },
 	{ "eventlog/ccel-cos113-acpi.bin", "ccel-table", "  CC type                2 (TDX)\n", "ccel", "area_length",
 	  "0x40000" },
 	{ "eventlog/ccel-aael-alibaba.bin", "event-log", "coco.com some-operation some-content\n", "event_log", "end",
@@ -168,6 +168,38 @@ static void knows_what_it_does_not_know(void **state)
 	assert_non_null(strstr(buf_text(&list), "SNP attestation report, event log"));
 }
 
+/* Evidence of a TPM says which of its links does not hold; nothing is said of one that does. */
+static void shows_which_link_is_broken(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *file;
+		const char *at;	  /* one letter behind this text is changed */
+		const char *said; /* NULL: nothing */
+	} rows[] = {
+		{ "azure/tpm-evidence.json", NULL, NULL },
+		{ "azure/tpm-evidence.json", "MIIBCgKCAQEAt", "not signed by the attestation key beside it" },
+		{ "azure/tpm-evidence.json", "\"pcrs\": [\n      \"", "the PCRs that were read are not those" },
+		{ "azure/tdx-evidence-v1.json", NULL, NULL },
+		{ "azure/tdx-evidence-v1.json", "\"pcrs\": [\n      \"", "the PCRs that were read are not those" },
+		{ "azure/snp-evidence-v0.json", NULL, NULL },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		OWNED_BUF struct buf content = vector_read(rows[i].file);
+		struct sheet people CLEANUP(sheet_done) = { 0 };
+		if (rows[i].at) {
+			char *at = strstr((char *)content.data, rows[i].at);
+			assert_non_null(at);
+			at += strlen(rows[i].at);
+			*at = *at == '1' ? '2' : '1';
+		}
+		must_show(buf_bytes(&content), false, &people);
+		const char *refused = strstr(buf_text(&people.text), "must be refused");
+		if (!rows[i].said ? refused != NULL : !refused || !strstr(refused, rows[i].said))
+			fail_msg("%s, %zu: %s", rows[i].file, i, buf_text(&people.text));
+	}
+}
+
 /* Cut anywhere, each file is refused or taken for something that can be read. */
 static void survives_truncation(void **state)
 {
@@ -231,6 +263,7 @@ int main(void)
 		cmocka_unit_test(shows_tdx_evidence_with_its_log),
 		cmocka_unit_test(finds_the_old_form_of_a_log),
 		cmocka_unit_test(knows_what_it_does_not_know),
+		cmocka_unit_test(shows_which_link_is_broken),
 		cmocka_unit_test(survives_truncation),
 		cmocka_unit_test(shows_foreign_text_without_control_bytes),
 		cmocka_unit_test(keeps_the_first_failure_of_a_sheet),

@@ -20,7 +20,7 @@ static int start(void **state)
 	(void)state;
 	there = soft_tpm_start(&soft);
 	if (there)
-		soft_tpm_make_ak(&soft, &ak_n);
+		soft_tpm_make_ak(&soft, SOFT_TPM_AK, &ak_n);
 	return 0;
 }
 
@@ -231,7 +231,12 @@ static void public_part(void **state)
 	struct tpm *tpm OWNED_TPM = open_soft();
 	struct buf n OWNED_BUF = BUF_INIT(512);
 	struct buf e OWNED_BUF = BUF_INIT(8);
-	OK(tpm_rsa_public(tpm, SOFT_TPM_AK, &n, &e, &why));
+	bool found = true;
+	OK(tpm_rsa_public(tpm, SOFT_TPM_AK + 1, &found, &n, &e, &why));
+	assert_false(found);
+	assert_int_equal(n.len, 0);
+	OK(tpm_rsa_public(tpm, SOFT_TPM_AK, &found, &n, &e, &why));
+	assert_true(found);
 	assert_true(bytes_equal(buf_bytes(&n), buf_bytes(&ak_n)));
 	assert_int_equal(e.len, 3);
 	assert_hex_padded(e.data, 3, "010001");
