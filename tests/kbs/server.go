@@ -4,7 +4,7 @@ package kbs
 
 import (
 	"context"
-	"crypto/ed25519"
+	"crypto"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -26,7 +26,8 @@ type Options struct {
 	ResourceDir    string            // files repo/type/tag, read once by New
 	Resources      map[string][]byte // "repo/type/tag" to content
 	ResourcePolicy string            // Rego; default: the real broker's, which denies the sample TEE
-	AdminKey       ed25519.PublicKey // verifies admin tokens; nil refuses them all
+	AdminKey       crypto.PublicKey  // Ed25519 or P-256, verifies admin tokens; nil refuses them all
+	Personas       bool              // admin tokens as Trustee 0.18 to 0.20 takes them: EdDSA, no role
 	Verifiers      []Verifier        // default: Sample alone
 	Now            func() time.Time  // default time.Now; also dates tokens, cookies and answers
 	Nonce          func() string     // default 32 random bytes in base64
@@ -36,7 +37,8 @@ type Options struct {
 type Server struct {
 	now       func() time.Time
 	nonce     func() string
-	adminKey  ed25519.PublicKey
+	adminKey  crypto.PublicKey
+	personas  bool
 	verifiers map[string]Verifier
 	useTLS    bool
 	nagle     atomic.Bool
@@ -60,7 +62,7 @@ type Server struct {
 // New makes a broker that does not listen yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		now: o.Now, nonce: o.Nonce, adminKey: o.AdminKey, useTLS: o.TLS,
+		now: o.Now, nonce: o.Nonce, adminKey: o.AdminKey, personas: o.Personas, useTLS: o.TLS,
 		verifiers: map[string]Verifier{},
 		sessions:  newSessionStore(), refs: newReferenceStore(),
 		faults: &faultList{}, counters: newCounters(),
