@@ -4,7 +4,6 @@ package hardware
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
@@ -14,8 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-
-	"github.com/google/go-tpm/tpm2"
 
 	"sealpod.test/kbs/strictjson"
 )
@@ -30,15 +27,12 @@ const (
 	hclHardwareAt = 32
 	hclDataAt     = 1216
 	hclClaimsAt   = 1236
-	pcrCount      = 24
-	pcrSize       = 32
-	initDataPCR   = 8
 )
 
 // azure is evidence of an Azure VM, version 2, of which the chain from the report
 // data to the hash of the claims was checked. What remains is the hardware report.
 type azure struct {
-	pcrs        [pcrCount][]byte
+	quoted      tpmQuote
 	hardware    []byte   // SNP report or TDREPORT
 	claimsHash  [32]byte // what the hardware report must carry
 	endorsement []byte   // VCEK in DER, or TD quote
@@ -101,10 +95,18 @@ func verifyAzure(evidence json.RawMessage, kind uint32, endorsement string, repo
 	if err != nil {
 		return nil, err
 	}
-	if err := a.checkQuote(quote, key, reportData); err != nil {
+	message, err := hexMember(quote, "message")
+	if err != nil {
 		return nil, err
 	}
-	return a, a.checkInitData(initDataDigest)
+	signature, err := hexMember(quote, "signature")
+	if err != nil {
+		return nil, err
+	}
+	if err := a.quoted.check(quote, message, signature, key, reportData); err != nil {
+		return nil, err
+	}
+	return a, a.quoted.checkInitData(initDataDigest)
 }
 
 // openHCL takes the report apart. Its header is not signed and decides nothing but
@@ -171,86 +173,11 @@ func checkClaims(claims []byte, reportData []byte) (*rsa.PublicKey, error) {
 	return nil, errors.New("runtime claims: no key HCLAkPub")
 }
 
-// checkQuote checks the signature, and that the quote covers exactly the values
-// beside it.
-func (a *azure) checkQuote(o strictjson.Object, key *rsa.PublicKey, reportData []byte) error {
-	message, err := hexMember(o, "message")
-	if err != nil {
-		return err
-	}
-	signature, err := hexMember(o, "signature")
-	if err != nil {
-		return err
-	}
-	var pcrs []string
-	if err := json.Unmarshal(o["pcrs"], &pcrs); err != nil || len(pcrs) != pcrCount || len(o) != 3 {
-		return fmt.Errorf("tpm_quote: %d PCRs and %d members, not 24 and 3", len(pcrs), len(o))
-	}
-	hashed := sha256.New()
-	for i, text := range pcrs {
-		value, err := hex.DecodeString(text)
-		if err != nil || len(value) != pcrSize {
-			return fmt.Errorf("tpm_quote: PCR %d is '%s'", i, text)
-		}
-		a.pcrs[i] = value
-		hashed.Write(value)
-	}
-	digest := sha256.Sum256(message)
-	if err := rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature); err != nil {
-		return fmt.Errorf("the quote is not signed by HCLAkPub: %w", err)
-	}
-	return checkAttest(message, reportData, hashed.Sum(nil))
-}
-
-func checkAttest(message, reportData, pcrDigest []byte) error {
-	attest, err := tpm2.Unmarshal[tpm2.TPMSAttest](message)
-	if err != nil {
-		return fmt.Errorf("quote: %w", err)
-	}
-	if !bytes.Equal(tpm2.Marshal(attest), message) {
-		return errors.New("quote: something trails")
-	}
-	if attest.Magic != tpm2.TPMGeneratedValue || attest.Type != tpm2.TPMSTAttestQuote {
-		return errors.New("quote: not made by a TPM, or no quote")
-	}
-	if !bytes.Equal(attest.ExtraData.Buffer, reportData) {
-		return errors.New("report data differs from the expected")
-	}
-	info, err := attest.Attested.Quote()
-	if err != nil {
-		return err
-	}
-	selections := info.PCRSelect.PCRSelections
-	if len(selections) != 1 || selections[0].Hash != tpm2.TPMAlgSHA256 || !bytes.Equal(selections[0].PCRSelect, []byte{0xFF, 0xFF, 0xFF}) {
-		return errors.New("quote: the selection is not exactly PCR 0 to 23 of SHA-256")
-	}
-	if !bytes.Equal(info.PCRDigest.Buffer, pcrDigest) {
-		return errors.New("quote: the PCRs are not those that were quoted")
-	}
-	return nil
-}
-
-func (a *azure) checkInitData(digest []byte) error {
-	if digest == nil {
-		return nil
-	}
-	if len(digest) != pcrSize {
-		return fmt.Errorf("init-data's digest is %d bytes long; a PCR takes 32", len(digest))
-	}
-	want := sha256.Sum256(append(make([]byte, pcrSize), digest...))
-	if !bytes.Equal(a.pcrs[initDataPCR], want[:]) {
-		return errors.New("PCR 8 is not what the init-data makes it")
-	}
-	return nil
-}
-
 // addClaims adds what both kinds claim of the TPM.
 func (a *azure) addClaims(claims map[string]any, reportData []byte) {
 	tpm := map[string]any{}
-	for i, value := range a.pcrs {
-		tpm[fmt.Sprintf("pcr%02d", i)] = hex.EncodeToString(value)
-	}
+	a.quoted.addClaims(tpm)
 	claims["tpm"] = tpm
 	claims["report_data"] = hex.EncodeToString(reportData)
-	claims["init_data"] = hex.EncodeToString(a.pcrs[initDataPCR])
+	claims["init_data"] = hex.EncodeToString(a.quoted.pcrs[initDataPCR])
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hardware has the test broker's verifiers of SEV-SNP and TDX evidence. They
-// take the evidence as the real broker's clients send it, check what the real
+// Package hardware has the test broker's verifiers of the evidence of SEV-SNP, TDX,
+// Azure's vTPM with either, and plain TPMs. They take the evidence as the real broker's clients send it, check what the real
 // verifiers check, and name the claims as those do. What they trust is a directory
 // of throw-away roots (tests/tee), never AMD or Intel.
 //

@@ -18,6 +18,7 @@ import (
 type Roots struct {
 	amd   map[string]*amdChain
 	store string // of VCEKs, by chip and TCB
+	keys  string // of plain TPMs that are trusted
 	intel *intelRoots
 	now   func() time.Time
 }
@@ -33,9 +34,10 @@ type intelRoots struct {
 }
 
 // Load reads the directory that tests/tee writes: amd/PRODUCT/{ark,ask,asvk}.pem and
-// crl.der, amd/vcek as an offline store, and intel's certificates and collateral.
+// crl.der, amd/vcek as an offline store, intel's certificates and collateral, and, where
+// there is a plain TPM, its key in tpm.
 func Load(dir string) (*Roots, error) {
-	r := &Roots{amd: map[string]*amdChain{}, store: filepath.Join(dir, "amd", "vcek"), now: time.Now}
+	r := &Roots{amd: map[string]*amdChain{}, store: filepath.Join(dir, "amd", "vcek"), keys: filepath.Join(dir, "tpm"), now: time.Now}
 	load := &loader{dir: dir}
 	for _, product := range []string{"Milan", "Genoa", "Turin"} {
 		at := "amd/" + product + "/"
@@ -56,7 +58,7 @@ func Load(dir string) (*Roots, error) {
 
 // Verifiers are all, ready for kbs.Options beside kbs.Sample.
 func (r *Roots) Verifiers() []kbs.Verifier {
-	return []kbs.Verifier{&SNP{r}, &TDX{r}, &AzSNP{r}, &AzTDX{r}}
+	return []kbs.Verifier{&SNP{r}, &TDX{r}, &AzSNP{r}, &AzTDX{r}, &TPM{r}}
 }
 
 // loader keeps the first error.

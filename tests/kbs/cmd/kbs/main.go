@@ -41,7 +41,7 @@ func parse(args []string) (*settings, error) {
 	fs.StringVar(&s.policy, "resource-policy", "", "Rego `FILE`; the default policy denies the sample TEE")
 	fs.StringVar(&s.options.Control, "control", "", "loopback `ADDR:PORT` of the control port")
 	fs.StringVar(&s.adminKey, "admin-key", "", "Ed25519 or P-256 public key `PATH` (PEM) that verifies admin tokens")
-	fs.StringVar(&s.roots, "roots", "", "`DIR` of throw-away roots (tests/tee): verify snp and tdx evidence, beside sample")
+	fs.StringVar(&s.roots, "roots", "", "`DIR` of throw-away roots (tests/tee): verify hardware evidence, beside sample")
 	fs.BoolVar(&s.options.Nagle, "nagle", false, "stall the first answer on a new TLS 1.3 connection, as the real broker does")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
