@@ -3,8 +3,12 @@
 package e2e
 
 import (
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +57,122 @@ func TestParentHasNoTraceOfTheKey(t *testing.T) {
 				t.Errorf("the parent has: %s", strings.Join(inParent, "; "))
 			}
 		})
+	}
+}
+
+// In the instant before it becomes the agent, at the entry of execve(2), the process that
+// passes the credential on has no trace of its key in memory: not as parent, and not as the child
+// of a supervisor. The key is in the sealed file, or in the agent's; the worker is gone.
+func TestNoTraceOfTheKeyBeforeExec(t *testing.T) {
+	t.Parallel()
+	if lab.Wrapped() {
+		t.Skip("the wrapper would be stopped in the place of sealpod")
+	}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		minted bool
+	}{
+		{"fetched", []string{"--exec"}, false},
+		{"minted", []string{"--exec"}, true},
+		{"fetched, supervised", []string{"--supervise"}, false},
+		{"minted, supervised", []string{"--supervise"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := lab.NewFixture(t, lab.FixtureOptions{})
+			ca := newIssuer(t, f.Spire.CA, "issuer-of-memory", time.Now().Add(48*time.Hour))
+			if c.minted {
+				put(t, f, pathIssuer, ca.combined())
+				mintLines(&f.Config)
+			}
+			f.Config.Deadline = 60 * time.Second
+			d := newDoor(t, f)
+			d.lock()
+			p := f.Start(t, c.args...)
+			tracer := lab.TraceUntilExec(t, p.Pid)
+			d.unlock(t)
+			pid := tracer.AtExec()
+			if supervised := c.args[0] == "--supervise"; lab.Exe(pid) != lab.Sealpod || (pid != p.Pid) != supervised {
+				t.Fatalf("process %d of sealpod's %d executes '%s'", pid, p.Pid, lab.Exe(pid))
+			}
+			traces := (&lab.Credential{Key: ca.key, KeyPEM: privateKeyPEM(t, ca.key)}).Traces()
+			for what, trace := range passedOn(t, f, pid).Traces() {
+				traces["agent's "+what] = trace
+			}
+			for _, process := range []int{p.Pid, pid} {
+				if found := lab.FindInMemory(t, process, traces); len(found) != 0 {
+					t.Errorf("process %d has: %s", process, strings.Join(found, "; "))
+				}
+				for _, child := range lab.Children(process) {
+					if child != pid {
+						t.Errorf("process %d still has the child %d", process, child)
+					}
+				}
+			}
+			tracer.Release()
+			if c.args[0] == "--exec" {
+				p.Wait(t, waitLimit)
+				lab.CheckExec(t, p)
+			}
+		})
+	}
+}
+
+// passedOn is the credential that the process is about to pass on.
+func passedOn(t *testing.T, f *lab.Fixture, pid int) *lab.Credential {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(f.Config.RuntimeDir, "agent", "credential.pem"))
+	if os.IsNotExist(err) {
+		text, err = os.ReadFile(fmt.Sprintf("/proc/%d/fd/3", pid))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "PRIVATE KEY" {
+			continue
+		}
+		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &lab.Credential{Key: key.(crypto.Signer), KeyPEM: pem.EncodeToMemory(block)}
+	}
+	t.Fatalf("no key in %d bytes", len(text))
+	return nil
+}
+
+// As soon as the leaf is signed nothing of the issuer's key is left: while the worker waits for
+// the bundle it has the minted credential, and the issuer's certificate in it, and no trace of that
+// key in memory or in a file. Nor has the parent.
+func TestNoTraceOfTheIssuerAfterMinting(t *testing.T) {
+	t.Parallel()
+	f := lab.NewFixture(t, lab.FixtureOptions{})
+	ca := newIssuer(t, f.Spire.CA, "issuer-to-be-wiped", time.Now().Add(48*time.Hour))
+	put(t, f, pathIssuer, ca.combined())
+	mintLines(&f.Config)
+	f.Config.Deadline = 60 * time.Second
+	lab.AddFault(t, f.KBS, kbs.Fault{Kind: "silent", Step: "resource", Path: lab.PathBundle})
+	p := f.Start(t, "--exec")
+	waitForGet(t, f, lab.PathBundle)
+	workers := lab.Children(p.Pid)
+	if len(workers) != 1 {
+		t.Fatalf("the program has the children %v, want one worker", workers)
+	}
+	traces := (&lab.Credential{Key: ca.key, KeyPEM: privateKeyPEM(t, ca.key)}).Traces()
+	line := strings.Split(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})), "\n")[3]
+	handedOver := map[string][]byte{"certificate": []byte(line)}
+	if found := lab.FindInMemfds(t, workers[0], handedOver); len(found) == 0 {
+		t.Error("the worker has not minted yet: the search proves nothing")
+	}
+	for _, pid := range []int{workers[0], p.Pid} {
+		if found := append(lab.FindInMemory(t, pid, traces), lab.FindInMemfds(t, pid, traces)...); len(found) != 0 {
+			t.Errorf("process %d has: %s", pid, strings.Join(found, "; "))
+		}
+	}
+	if seen := f.KBS.Counters(); lab.Gets(seen) != 2 || !p.Running() {
+		t.Fatalf("looked too late: %v; running %v", seen.Resources, p.Running())
 	}
 }
 

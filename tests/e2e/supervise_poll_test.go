@@ -6,6 +6,8 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -141,5 +143,19 @@ func (m *mintedAgent) checkRenewed(before *x509.Certificate) {
 	}
 	if before.PublicKey.(*ecdsa.PublicKey).Equal(after.PublicKey) {
 		m.t.Error("the key is not a fresh one")
+	}
+}
+
+// endWithInstance ends it; its instance's name is all that stays.
+func (m *mintedAgent) endWithInstance() {
+	m.t.Helper()
+	m.p.Signal(syscall.SIGTERM)
+	m.p.Wait(m.t, 20*time.Second)
+	kept, err := os.ReadFile(filepath.Join(m.f.Config.RuntimeDir, "instance"))
+	if m.p.Status() != 0 || err != nil || string(kept) != m.instance {
+		m.t.Errorf("ended with %d; the instance is '%s' (%v), want '%s'\n%s", m.p.Status(), kept, err, m.instance, m.p)
+	}
+	if left, err := os.ReadDir(m.f.Config.RuntimeDir); err != nil || len(left) != 1 {
+		m.t.Errorf("left behind: %v (%v)", left, err)
 	}
 }

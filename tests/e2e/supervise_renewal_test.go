@@ -180,11 +180,7 @@ func TestMintedCredentialIsRenewedWithoutAGap(t *testing.T) {
 	if status, _ := m.status(); status.Restarts != 0 || status.Renewals != renewals {
 		t.Errorf("want %d renewals and no restart: %+v", renewals, status)
 	}
-	m.p.Signal(syscall.SIGTERM)
-	m.p.Wait(t, 20*time.Second)
-	if kept, err := os.ReadFile(filepath.Join(m.f.Config.RuntimeDir, "instance")); m.p.Status() != 0 || err != nil || string(kept) != m.instance {
-		t.Errorf("ended with %d; the instance is '%s' (%v), want '%s'", m.p.Status(), kept, err, m.instance)
-	}
+	m.endWithInstance()
 }
 
 // The KBS is away for longer than one renewal: it is tried until it succeeds, and
@@ -236,6 +232,7 @@ func TestBrokerAwayOverARenewal(t *testing.T) {
 		return m.polls.lifetimes.Load() > lived, m.p.Stderr.String()
 	})
 	m.polls.end()
+	m.endWithInstance()
 }
 
 // A renewal that the KBS denies is reported as a start is: the screen behind its line,
@@ -275,6 +272,50 @@ func TestDeniedRenewalIsReported(t *testing.T) {
 		t.Errorf("the agent was touched: %+v", status)
 	}
 	s.stop(syscall.SIGTERM, 143)
+}
+
+// A server that runs changes its CA: prepared, activated, the old one tainted and revoked. SVIDs
+// flow without a gap, and the bundle that a renewal brings lets an agent that starts anew attest.
+func TestRunningServerChangesItsCA(t *testing.T) {
+	t.Parallel()
+	server := lab.OwnTemplateServer(t, "20s")
+	m := startMintedOn(t, server, "issuer-of-a-rotation", 15*time.Second)
+	id, uid := "spiffe://"+lab.TrustDomain+"/w/issuer-of-a-rotation", uint32(os.Getuid())
+	first := lab.FetchID(t, m.f.Socket, uid, id, 10*time.Second).Signer
+	prepared := server.PrepareAuthority(t)
+	bundle := server.CurrentBundle(t)
+	put(t, m.f, lab.PathBundle, bundle)
+	m.renewIssuer(48 * time.Hour)
+	m.awaitRenewals(1)
+	checkBundle(t, m.f, bundle)
+	server.ActivateAuthority(t, prepared)
+	old := server.RetireAuthority(t)
+	if old != first || old == prepared {
+		t.Fatalf("the SVID was signed by '%s', the old authority is '%s', the new one '%s'", first, old, prepared)
+	}
+	lab.Eventually(t, 60*time.Second, "an SVID by the new CA", func() (bool, string) {
+		svid := lab.FetchID(t, m.f.Socket, uid, id, 10*time.Second)
+		return svid.Verified && svid.Signer == prepared, fmt.Sprintf("%+v", svid)
+	})
+	lived := m.polls.lifetimes.Load()
+	lab.Eventually(t, 60*time.Second, "the agent attests with the new CA", func() (bool, string) {
+		return m.polls.lifetimes.Load() >= lived+2, m.p.Stderr.String()
+	})
+	server.RevokeAuthority(t, old)
+	lived = m.polls.lifetimes.Load()
+	lab.Eventually(t, 60*time.Second, "the agent attests without the old CA", func() (bool, string) {
+		return m.polls.lifetimes.Load() > lived, m.p.Stderr.String()
+	})
+	m.polls.end()
+
+	before, _ := m.status()
+	syscall.Kill(before.AgentPID, syscall.SIGKILL)
+	after := m.await(60*time.Second, "another agent that serves", func(st supervisorStatus) bool { return st.Restarts == 1 && st.Ready })
+	svid := lab.FetchID(t, m.f.Socket, uid, id, 20*time.Second)
+	if !svid.Verified || svid.Signer != prepared || after.Renewals != 1 {
+		t.Errorf("after the change: %+v, %+v", svid, after)
+	}
+	m.endWithInstance()
 }
 
 // The server goes away and comes back with another CA, which the agent's bundle does

@@ -35,6 +35,7 @@ const (
 	stageInit     = "init"  // first process of the namespaces
 	stageTests    = "tests" // the tests themselves
 	stageFetch    = "fetch" // a workload that asks for its SVID
+	stageTrace    = "trace" // a tracer
 )
 
 // Main is to be called by TestMain. It runs the tests within budget, says how
@@ -50,6 +51,8 @@ func Main(m *testing.M, budget time.Duration) {
 		os.Exit(initMain())
 	case stageFetch:
 		fetchMain()
+	case stageTrace:
+		traceMain()
 	case stageTests:
 		os.Exit(testsMain(m, budget))
 	}

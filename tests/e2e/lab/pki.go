@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,7 +157,11 @@ func (c *Credential) Traces() map[string][]byte {
 		}
 	}
 	if key, ok := c.Key.(*ecdsa.PrivateKey); ok {
-		traces["scalar"] = key.D.FillBytes(make([]byte, 32))
+		scalar := key.D.FillBytes(make([]byte, 32))
+		traces["scalar"] = scalar
+		words := slices.Clone(scalar) // as libraries for big numbers keep it
+		slices.Reverse(words)
+		traces["scalar, least byte first"] = words
 	}
 	return traces
 }

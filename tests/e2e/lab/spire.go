@@ -3,10 +3,8 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -18,7 +16,6 @@ import (
 	"time"
 
 	agentv1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/agent/v1"
-	bundlev1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/bundle/v1"
 	entryv1 "github.com/spiffe/spire-api-sdk/proto/spire/api/server/entry/v1"
 	"github.com/spiffe/spire-api-sdk/proto/spire/api/types"
 	"google.golang.org/grpc"
@@ -63,9 +60,11 @@ func TemplateServer(t testing.TB) *Server {
 // TemplateServerWithTTL is the same with another agent TTL.
 func TemplateServerWithTTL(t testing.TB, agentTTL string) *Server {
 	t.Helper()
-	return sharedServer(t, "template-"+agentTTL, agentTTL, `/x509pop/{{ if index .URISanSelectors "instance" }}`+
-		`{{ .Issuer.CommonName }}/{{ index .URISanSelectors "instance" }}{{ else }}{{ .Fingerprint }}{{ end }}`)
+	return sharedServer(t, "template-"+agentTTL, agentTTL, instanceTemplate)
 }
+
+const instanceTemplate = `/x509pop/{{ if index .URISanSelectors "instance" }}` +
+	`{{ .Issuer.CommonName }}/{{ index .URISanSelectors "instance" }}{{ else }}{{ .Fingerprint }}{{ end }}`
 
 func sharedServer(t testing.TB, kind, agentTTL, template string) *Server {
 	t.Helper()
@@ -115,7 +114,18 @@ func startServer(t testing.TB, kind, agentTTL, template string) *Server {
 // OwnServer is a server of this test alone, which may be stopped.
 func OwnServer(t testing.TB, agentTTL string) *Server {
 	t.Helper()
-	s := startServer(t, "of-"+t.Name(), agentTTL, "")
+	return ownServer(t, agentTTL, "")
+}
+
+// OwnTemplateServer is the same with the names of TemplateServer.
+func OwnTemplateServer(t testing.TB, agentTTL string) *Server {
+	t.Helper()
+	return ownServer(t, agentTTL, instanceTemplate)
+}
+
+func ownServer(t testing.TB, agentTTL, template string) *Server {
+	t.Helper()
+	s := startServer(t, "of-"+t.Name(), agentTTL, template)
 	t.Cleanup(s.Stop)
 	return s
 }
@@ -183,17 +193,11 @@ func (s *Server) run(t testing.TB, agentTTL string) string {
 func (s *Server) ready() (bool, string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	bundle, err := bundlev1.NewBundleClient(s.conn).GetBundle(ctx, &bundlev1.GetBundleRequest{})
+	text, err := s.readBundle(ctx)
 	if err != nil {
 		return false, err.Error()
 	}
-	var text bytes.Buffer
-	for _, ca := range bundle.X509Authorities {
-		if err := pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: ca.Asn1}); err != nil {
-			return false, err.Error()
-		}
-	}
-	s.Bundle = text.Bytes()
+	s.Bundle = text
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
 	if err != nil {
 		return false, err.Error()

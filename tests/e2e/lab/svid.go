@@ -4,6 +4,7 @@ package lab
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ type SVID struct {
 	ID       string    `json:"id"`
 	NotAfter time.Time `json:"not_after"`
 	Verified bool      `json:"verified"` // against the bundle that came with it
+	Signer   string    `json:"signer"`   // the key of the CA that signed it, hexadecimal
 }
 
 // Answer is what one call of the Workload API ended with.
@@ -86,6 +88,7 @@ func fetchMain() {
 		for _, svid := range got.SVIDs {
 			answer.SVIDs = append(answer.SVIDs, SVID{
 				ID: svid.ID.String(), NotAfter: svid.Certificates[0].NotAfter, Verified: verifies(got, svid),
+				Signer: hex.EncodeToString(svid.Certificates[0].AuthorityKeyId),
 			})
 		}
 	}
