@@ -140,6 +140,7 @@ static void serve_all(int listener, const struct peer_setup *setup)
 		if (fork_child() == 0) {
 			struct peer_conn conn = { .fd = fd, .number = number, .setup = setup };
 			serve_one(&conn, ctx);
+			SSL_CTX_free(ctx);
 			_exit(0);
 		}
 		(void)close(fd);

@@ -43,6 +43,12 @@
 		}                                                                                                      \
 	} while (0)
 
+/* tests/valgrind.sh says so: then no test can tell a stall from the program's own slowness. */
+static inline bool runs_slowly(void)
+{
+	return getenv("SEALPOD_TEST_SLOW") != NULL;
+}
+
 /* Exit status by which a child says that the machine cannot do the test. */
 #define CHILD_CANNOT 77
 

@@ -3,21 +3,13 @@
  * base/http over TLS: who is trusted, what a refusal is called, client
  * certificates, cut lines, and the stall of a new connection's first answer.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
+#include "support.h"
+
 #include <linux/sockios.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/http_internal.h"
 #include "base/wipe.h"
@@ -263,6 +255,7 @@ static void session_keys_are_not_logged(void **state)
 }
 
 #define TRIES 7
+#define LEAST_STALL 40000 /* Linux delays an acknowledgement so long at least */
 
 /* How long each answer lay unacknowledged, in microseconds, by try. */
 struct stall {
@@ -335,7 +328,11 @@ static void first_answer_does_not_stall(void **state)
 	long with = median_stall(true);
 	print_message("first answer waits %ld us without the cure, %ld us with it\n", without, with);
 	assert_true(with > 0);
-	assert_true(without > 4 * with);
+	/* A slow server has its acknowledgement before it has the answer: nothing stalls then, with or without. */
+	if (runs_slowly())
+		assert_true(with < LEAST_STALL);
+	else
+		assert_true(without > 4 * with);
 }
 
 static void write_file(const char *path, const struct buf *content)
