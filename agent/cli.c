@@ -33,6 +33,9 @@ const struct cli_verb cli_verbs[] = {
 	{ "svid", "--directory DIR [options] [-- PROGRAM ...]",
 	  "deliver SVIDs to files, keep them fresh, tell or run a program",
 	  CLI_CONFIG_FILE | CLI_DEADLINE | CLI_VERBOSE | CLI_ONCE | CLI_CHECK, NULL, false, "svid", true, verb_svid },
+	{ "validate-jwt", "[options] AUDIENCE",
+	  "ask the agent whether the JWT-SVID on standard input is valid; print whose it is",
+	  CLI_DEADLINE | CLI_VERBOSE | CLI_SOCKET, "AUDIENCE", false, NULL, false, verb_validate_jwt },
 	{ "version", "", "print the version", 0, NULL, false, NULL, false, verb_version },
 	{ "help", "[exit-codes]", "print help, or the table of exit statuses", 0, "TOPIC", true, NULL, false,
 	  verb_help },
@@ -157,6 +160,13 @@ static int take_attest(struct cli_options *options, const char *value, struct er
 	return 0;
 }
 
+static int take_socket(struct cli_options *options, const char *value, struct err *err)
+{
+	(void)err;
+	options->socket = value;
+	return 0;
+}
+
 static int take_once(struct cli_options *options, const char *value, struct err *err)
 {
 	(void)value;
@@ -207,6 +217,8 @@ static const struct option {
 	{ CLI_DOCTOR, "--offline", NULL, take_offline, "doctor: send nothing out of the pod" },
 	{ CLI_DOCTOR, "--json", NULL, take_json, "doctor: print JSON" },
 	{ CLI_DOCTOR, "--attest", NULL, take_attest, "doctor: attest and fetch, too, which costs a hardware report" },
+	{ CLI_SOCKET, "--socket", "ADDRESS", take_socket,
+	  "validate-jwt: the Workload API; default: SPIFFE_ENDPOINT_SOCKET" },
 	{ CLI_ONCE, "--once", NULL, take_once, "svid: deliver once and end" },
 	{ CLI_CHECK, "--check", NULL, take_check, "svid: look whether what was delivered is there and valid" },
 };

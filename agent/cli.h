@@ -27,6 +27,7 @@ enum {
 	CLI_MODE = 512, /* --supervise, --exec */
 	CLI_MARGIN = 1024,
 	CLI_REPORT = 2048, /* --report, --termination-log */
+	CLI_SOCKET = 8192,
 	CLI_DOCTOR = 4096, /* --offline, --json, --attest */
 	CLI_ATTESTING = CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_REPORT,
 };
@@ -49,6 +50,7 @@ struct cli_options {
 	bool offline;	     /* of doctor */
 	bool json;	     /* of doctor */
 	bool attest;	     /* of doctor */
+	const char *socket;  /* of validate-jwt: NULL if not given */
 	bool once;	     /* of svid */
 	bool check;	     /* of svid */
 	const char *operand; /* the verb's one argument, NULL if it takes none */
@@ -96,6 +98,7 @@ int verb_measure_initdata(const struct cli_options *options, struct err *err) WA
 int verb_get(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_health(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_svid(const struct cli_options *options, struct err *err) WARN_UNUSED;
+int verb_validate_jwt(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_version(const struct cli_options *options, struct err *err) WARN_UNUSED;
 int verb_help(const struct cli_options *options, struct err *err) WARN_UNUSED;
 

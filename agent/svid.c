@@ -142,29 +142,44 @@ static struct child wrapped_program(struct svid_loop *loop)
 static int run_loop(struct svid_loop *loop, const struct svid_token *tokens, size_t token_count, const char *socket,
 		    struct err *err)
 {
+	OWNED_SVID_FILES struct svid_files held = { .list = NULL };
 	loop->state.settings = loop->settings;
 	loop->state.tokens = tokens;
 	loop->state.token_count = token_count;
 	loop->child = wrapped_program(loop);
 	loop->backoff = (struct backoff){ .base_ms = 250, .cap_ms = 15000 };
-	if (svid_place_open(loop->settings, &loop->place, err) < 0 ||
+	if (svid_place_open(loop->settings, &loop->place, &held, err) < 0 ||
+	    svid_writer_open(&loop->place, &loop->writer, err) < 0 ||
 	    svid_tell_open(loop->settings, &loop->tell, err) < 0 || child_catch_signals(&loop->signal_fd, err) < 0 ||
 	    svid_watch_start(loop->settings, tokens, token_count, socket, &loop->watch, err) < 0)
 		return -1;
+	svid_state_hold(&loop->state, &held);
 	return svid_loop_run(loop, err);
 }
 
 static void loop_done(struct svid_loop *loop)
 {
 	svid_watch_free(loop->watch);
+	svid_writer_close(&loop->writer);
 	svid_state_done(&loop->state);
 	svid_tell_close(&loop->tell);
 	svid_place_close(&loop->place);
 }
 
+/* A thread has the files and the place, and waits for a disk: it is not waited for. What it leaves is no file under its
+ * final name, and the next run takes it away. */
+static _Noreturn void leave_at_once(int rc, const struct svid_loop *loop, const struct err *err)
+{
+	if (rc < 0)
+		log_error("%s", err->message);
+	_exit(rc < 0 ? err_exit_status(err) : loop->status);
+}
+
 static int deliver(const struct cli_options *options, const struct svid_settings *settings, struct err *err)
 {
-	struct svid_loop loop = { .settings = settings, .once = options->once, .place = SVID_PLACE_INIT };
+	struct svid_loop loop = {
+		.settings = settings, .once = options->once, .place = SVID_PLACE_INIT, .writer = { .fd = -1 }
+	};
 	struct svid_token tokens[SVID_TOKENS_MAX] = { { .text = NULL } };
 	size_t token_count = 0;
 	const char *socket;
@@ -174,6 +189,8 @@ static int deliver(const struct cli_options *options, const struct svid_settings
 	    parse_tokens(settings, tokens, &token_count, err) < 0)
 		return -1;
 	int rc = run_loop(&loop, tokens, token_count, socket, err);
+	if (svid_writer_busy(&loop.writer))
+		leave_at_once(rc, &loop, err);
 	loop_done(&loop);
 	if (rc < 0)
 		return -1;

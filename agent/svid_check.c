@@ -3,22 +3,24 @@
  * Looking at delivered files as a workload would.
  *
  * The directory may be written to by others. All is read through one generation's
- * directory, so that an update in between cannot make good files look bad. Must
- * never say yes to something that it could not read.
+ * directory, so that an update in between cannot make good files look bad; what
+ * there is the list that lies beside the files says, what there must be the
+ * configuration. Must never say yes to something that it could not read.
  */
 #include "agent/svid_check.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/svid_make.h"
+#include "agent/svid_place_parts.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "spire/svid.h"
+#include "spire/bundle.h"
+#include "spire/jwt.h"
 
 #define FILE_MAX (4u * 1024u * 1024u)
 
@@ -26,6 +28,9 @@ struct checker {
 	const struct svid_settings *settings;
 	int fd;
 	time_t now;
+	int64_t margin; /* seconds */
+	struct svid_files files;
+	struct buf bundle; /* of the own trust domain */
 };
 
 static int read_public(const struct checker *checker, const char *name, struct buf *out, struct err *err)
@@ -39,133 +44,215 @@ static int read_public(const struct checker *checker, const char *name, struct b
 
 static int read_secret(const struct checker *checker, const char *name, struct secret *out, struct err *err)
 {
+	struct stat st;
 	int fd OWNED_FD = openat(checker->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, ERR_MISSING, errno, "cannot open '%s'", name);
-	if (secret_read_fd(out, fd, SECRET_MAX - 1, err) < 0)
+	if (!S_ISREG(st.st_mode) || st.st_size >= (off_t)SECRET_MAX)
+		return err_set(err, ERR_CREDENTIAL, "'%s' is none of our files", name);
+	if (secret_read_fd(out, fd, (size_t)st.st_size, err) < 0)
 		return err_wrap(err, "'%s'", name);
 	return 0;
 }
 
-static int check_pair(const struct checker *checker, const char *chain_name, const char *key_name, struct err *err)
+static int check_pem(const struct checker *checker, struct bytes chain, const struct secret *key, const char *name,
+		     struct err *err)
 {
-	struct buf chain OWNED_BUF = BUF_INIT(FILE_MAX);
-	struct buf bundle OWNED_BUF = BUF_INIT(FILE_MAX);
-	struct secret key OWNED_SECRET = SECRET_INIT;
 	time_t until = 0;
-	int64_t margin = checker->settings->margin_ms / 1000;
-	if (read_public(checker, chain_name, &chain, err) < 0 || read_secret(checker, key_name, &key, err) < 0 ||
-	    read_public(checker, checker->settings->bundle_file, &bundle, err) < 0)
-		return -1;
-	if (spire_svid_verify_pem(buf_bytes(&chain), &key, buf_bytes(&bundle), checker->now, margin, &until, err) < 0)
-		return err_wrap(err, "'%s'", chain_name);
-	log_info("'%s' is valid for %lld s more", chain_name, (long long)(until - checker->now));
+	if (spire_svid_verify_pem(chain, key, buf_bytes(&checker->bundle), checker->now, checker->margin, &until, err) <
+	    0)
+		return err_wrap(err, "'%s'", name);
+	log_info("'%s' is valid for %lld s more", name, (long long)(until - checker->now));
 	return 0;
 }
 
-/* "svid-{hint}.pem" as a pattern of fnmatch(3). */
-static void pattern_of(const char *name, char *out, size_t size)
+static int no_file(const char *name, struct err *err)
 {
-	size_t used = 0;
-	while (*name && used + 2 < size) {
-		if (*name == '{') {
-			out[used++] = '*';
-			name += strcspn(name, "}") + 1;
-			continue;
-		}
-		if (strchr("*?[\\", *name))
-			out[used++] = '\\';
-		out[used++] = *name++;
-	}
-	out[used] = 0;
+	return err_set(err, ERR_MISSING, "'%s' is not there", name);
 }
 
-/* What stands in the braces of `from` for `name`, put into those of `to`. */
-static int key_name_for(const char *from, const char *to, const char *name, char *out, size_t size)
+static int check_chain(const struct checker *checker, const struct svid_file *file, struct err *err)
 {
-	size_t head = strcspn(from, "{");
-	const char *tail = from + head + strcspn(from + head, "}") + 1;
-	size_t len = strlen(name);
-	if (strchr(tail, '{') || len < head + strlen(tail))
+	OWNED_BUF struct buf chain = BUF_INIT(FILE_MAX);
+	OWNED_SECRET struct secret key = SECRET_INIT;
+	const struct svid_file *key_file = svid_files_find_kind(&checker->files, SVID_KIND_KEY, file->index);
+	if (!key_file)
+		return no_file(checker->settings->key_file, err);
+	if (read_public(checker, file->name, &chain, err) < 0 || read_secret(checker, key_file->name, &key, err) < 0)
 		return -1;
-	size_t to_head = strcspn(to, "{");
-	const char *to_tail = to + to_head + strcspn(to + to_head, "}") + 1;
-	int wanted = snprintf(out, size, "%.*s%.*s%s", (int)to_head, to, (int)(len - head - strlen(tail)), name + head,
-			      to_tail);
-	return wanted > 0 && (size_t)wanted < size && !strchr(to_tail, '{') ? 0 : -1;
+	return check_pem(checker, buf_bytes(&chain), &key, file->name, err);
 }
 
-static void close_dir(DIR **dir)
+static int check_combined(const struct checker *checker, const struct svid_file *file, struct err *err)
 {
-	if (*dir)
-		(void)closedir(*dir);
+	OWNED_SECRET struct secret both = SECRET_INIT;
+	if (read_secret(checker, file->name, &both, err) < 0)
+		return -1;
+	return check_pem(checker, secret_bytes(&both), &both, file->name, err);
 }
 
-static int check_each(const struct checker *checker, struct err *err)
+static int check_pkcs12(const struct checker *checker, const struct svid_file *file, struct err *err)
 {
-	const struct svid_settings *settings = checker->settings;
-	char pattern[512];
-	char key[512];
-	unsigned found = 0;
-	int again = openat(checker->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(close_dir) DIR *dir = again < 0 ? NULL : fdopendir(again);
-	if (!dir)
-		return err_set_errno(err, ERR_MISSING, errno, "cannot list '%s'", settings->directory);
-	pattern_of(settings->svid_file, pattern, sizeof(pattern));
-	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-		if (fnmatch(pattern, entry->d_name, FNM_PERIOD) != 0 ||
-		    key_name_for(settings->svid_file, settings->key_file, entry->d_name, key, sizeof(key)) < 0 ||
-		    faccessat(checker->fd, key, F_OK, 0) < 0)
-			continue;
-		found++;
-		if (check_pair(checker, entry->d_name, key, err) < 0)
+	OWNED_SECRET struct secret content = SECRET_INIT;
+	OWNED_SECRET struct secret password = SECRET_INIT;
+	if (!checker->settings->pkcs12_password_file)
+		return 0; /* a later run was told of no such file, and will take it away */
+	if (read_secret(checker, file->name, &content, err) < 0 ||
+	    svid_make_password(checker->settings->pkcs12_password_file, &password, err) < 0)
+		return -1;
+	if (spire_svid_verify_pkcs12(&content, password.data, buf_bytes(&checker->bundle), checker->now,
+				     checker->margin, err) < 0)
+		return err_wrap(err, "'%s'", file->name);
+	return 0;
+}
+
+static int check_bundle(const struct checker *checker, const struct svid_file *file, struct err *err)
+{
+	OWNED_BUF struct buf pem = BUF_INIT(FILE_MAX);
+	OWNED_SPIRE_BUNDLE struct spire_bundle bundle = SPIRE_BUNDLE_INIT;
+	if (read_public(checker, file->name, &pem, err) < 0)
+		return -1;
+	return spire_bundle_check(buf_bytes(&pem), checker->now, &bundle, err) < 0 ? err_wrap(err, "'%s'", file->name)
+										   : 0;
+}
+
+/* A foreign trust domain may have no keys for tokens; where one file is asked for it is the own one's. */
+static int check_jwks(const struct checker *checker, const struct svid_file *file, struct err *err)
+{
+	OWNED_BUF struct buf text = BUF_INIT(FILE_MAX);
+	size_t keys = 0;
+	if (read_public(checker, file->name, &text, err) < 0)
+		return -1;
+	if (spire_jwks_check(buf_bytes(&text), &keys, err) < 0)
+		return err_wrap(err, "'%s'", file->name);
+	if (keys == 0 && !strchr(checker->settings->jwt_bundle_file ? checker->settings->jwt_bundle_file : "", '{'))
+		return err_set(err, ERR_CREDENTIAL, "'%s' holds no key", file->name);
+	return 0;
+}
+
+static int check_content(const struct checker *checker, const struct secret *token, const char *name, struct err *err)
+{
+	struct bytes member;
+	for (const char *at = checker->settings->jwt; svid_list_next(&at, &member);) {
+		CLEANUP(svid_token_done) struct svid_token wanted = { .text = NULL };
+		if (svid_token_parse(member, &wanted, err) < 0)
 			return -1;
+		if (strcmp(wanted.file, name) == 0)
+			return spire_jwt_check_audiences(token, wanted.audiences, wanted.audience_count, err);
 	}
-	return found > 0 ? 0
-			 : err_set(err, ERR_MISSING, "no file '%s' with its key in '%s'", settings->svid_file,
-				   settings->directory);
+	return 0;
 }
 
-static int check_token(const struct checker *checker, const char *name, struct err *err)
+static int check_token(const struct checker *checker, const struct svid_file *file, struct err *err)
 {
-	struct secret token OWNED_SECRET = SECRET_INIT;
+	OWNED_SECRET struct secret token = SECRET_INIT;
 	int64_t issued;
 	int64_t expires;
-	if (read_secret(checker, name, &token, err) < 0)
+	if (read_secret(checker, file->name, &token, err) < 0)
 		return -1;
-	if (spire_jwt_window(&token, &issued, &expires, err) < 0)
-		return err_wrap(err, "'%s'", name);
+	if (spire_jwt_window(&token, &issued, &expires, err) < 0 || check_content(checker, &token, file->name, err) < 0)
+		return err_wrap(err, "'%s'", file->name);
 	int64_t left = expires - checker->now;
-	if (left < checker->settings->margin_ms / 1000)
-		return err_set(err, ERR_CLOCK, "'%s' expires in %lld s", name, (long long)left);
+	if (left <= 0)
+		return err_set(err, ERR_CLOCK, "'%s' expired %lld s ago", file->name, (long long)-left);
+	if (left < checker->margin)
+		return err_set(err, ERR_CLOCK, "'%s' expires in %lld s, within the margin of %lld s", file->name,
+			       (long long)left, (long long)checker->margin);
 	return 0;
 }
 
-static int check_tokens(const struct checker *checker, struct err *err)
+static int check_file(const struct checker *checker, const struct svid_file *file, struct err *err)
+{
+	static int (*const checks[])(const struct checker *, const struct svid_file *, struct err *) = {
+		[SVID_KIND_CHAIN] = check_chain,       [SVID_KIND_KEY] = NULL,
+		[SVID_KIND_COMBINED] = check_combined, [SVID_KIND_PKCS12] = check_pkcs12,
+		[SVID_KIND_BUNDLE] = check_bundle,     [SVID_KIND_FEDERATED] = check_bundle,
+		[SVID_KIND_JWKS] = check_jwks,	       [SVID_KIND_TOKEN] = check_token,
+	};
+	return checks[file->kind] ? checks[file->kind](checker, file, err) : 0;
+}
+
+/* A file of that name, or as many as there are where the name has braces. */
+static int need(const struct checker *checker, enum svid_kind kind, const char *name, struct err *err)
+{
+	bool pattern = strchr(name, '{') != NULL;
+	for (size_t i = 0; i < checker->files.count; i++) {
+		const struct svid_file *file = &checker->files.list[i];
+		if (file->kind == kind && (pattern || strcmp(file->name, name) == 0))
+			return 0;
+	}
+	return no_file(name, err);
+}
+
+/* Each SVID has all of its files. */
+static int need_each(const struct checker *checker, enum svid_kind kind, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < checker->files.count; i++) {
+		const struct svid_file *file = &checker->files.list[i];
+		if (file->kind == SVID_KIND_CHAIN && !svid_files_find_kind(&checker->files, kind, file->index))
+			return no_file(name, err);
+	}
+	return need(checker, kind, name, err);
+}
+
+static int need_tokens(const struct checker *checker, struct err *err)
 {
 	struct bytes member;
 	for (const char *at = checker->settings->jwt; svid_list_next(&at, &member);) {
 		CLEANUP(svid_token_done) struct svid_token token = { .text = NULL };
-		if (svid_token_parse(member, &token, err) < 0 || check_token(checker, token.file, err) < 0)
+		if (svid_token_parse(member, &token, err) < 0 || need(checker, SVID_KIND_TOKEN, token.file, err) < 0)
 			return -1;
 	}
-	const char *jwks = checker->settings->jwt_bundle_file;
-	if (jwks && !strchr(jwks, '{') && faccessat(checker->fd, jwks, R_OK, 0) < 0)
-		return err_set_errno(err, ERR_MISSING, errno, "'%s'", jwks);
 	return 0;
 }
 
-static int check_x509(const struct checker *checker, struct err *err)
+static int need_svids(const struct checker *checker, struct err *err)
 {
 	const struct svid_settings *settings = checker->settings;
-	if (settings->no_x509)
-		return 0;
-	if (svid_settings_all(settings))
-		return check_each(checker, err);
-	if (check_pair(checker, settings->svid_file, settings->key_file, err) < 0)
+	if (need(checker, SVID_KIND_CHAIN, settings->svid_file, err) < 0 ||
+	    need_each(checker, SVID_KIND_KEY, settings->key_file, err) < 0 ||
+	    (settings->combined_file && need_each(checker, SVID_KIND_COMBINED, settings->combined_file, err) < 0) ||
+	    (settings->pkcs12_file && need_each(checker, SVID_KIND_PKCS12, settings->pkcs12_file, err) < 0))
 		return -1;
-	if (settings->combined_file && faccessat(checker->fd, settings->combined_file, R_OK, 0) < 0)
-		return err_set_errno(err, ERR_MISSING, errno, "'%s'", settings->combined_file);
+	return 0;
+}
+
+static int need_all(const struct checker *checker, struct err *err)
+{
+	const struct svid_settings *settings = checker->settings;
+	if (!settings->no_x509 && need(checker, SVID_KIND_BUNDLE, settings->bundle_file, err) < 0)
+		return -1;
+	if (!settings->no_x509 && !settings->bundles_only && need_svids(checker, err) < 0)
+		return -1;
+	if (settings->jwt_bundle_file && need(checker, SVID_KIND_JWKS, settings->jwt_bundle_file, err) < 0)
+		return -1;
+	return need_tokens(checker, err);
+}
+
+static int read_list(struct checker *checker, struct err *err)
+{
+	OWNED_BUF struct buf list = BUF_INIT(SECRET_MAX);
+	if (faccessat(checker->fd, SVID_LIST, F_OK, 0) < 0)
+		return err_set_errno(err, ERR_MISSING, errno, "nothing is delivered, not even '%s'",
+				     checker->settings->no_x509 ? SVID_LIST : checker->settings->svid_file);
+	if (read_public(checker, SVID_LIST, &list, err) < 0)
+		return -1;
+	return svid_files_parse_list(buf_bytes(&list), &checker->files, err) < 0 ? err_wrap(err, "'%s'", SVID_LIST) : 0;
+}
+
+static int read_bundle(struct checker *checker, struct err *err)
+{
+	return checker->settings->no_x509 ? 0
+					  : read_public(checker, checker->settings->bundle_file, &checker->bundle, err);
+}
+
+static int check_all(struct checker *checker, struct err *err)
+{
+	if (read_list(checker, err) < 0 || need_all(checker, err) < 0 || read_bundle(checker, err) < 0)
+		return -1;
+	for (size_t i = 0; i < checker->files.count; i++)
+		if (check_file(checker, &checker->files.list[i], err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -176,11 +263,14 @@ int svid_check(const struct svid_settings *settings, struct err *err)
 		return err_set_errno(err, ERR_MISSING, errno, "cannot open '%s'", settings->directory);
 	int generation OWNED_FD = settings->replace == SVID_REPLACE_FILES
 					  ? -1
-					  : openat(dir, "..data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const struct checker checker = { .settings = settings,
-					 .fd = generation >= 0 ? generation : dir,
-					 .now = time(NULL) };
-	if (check_x509(&checker, err) < 0 || check_tokens(&checker, err) < 0)
-		return err_wrap(err, "'%s'", settings->directory);
-	return 0;
+					  : openat(dir, SVID_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct checker checker = { .settings = settings,
+				   .fd = generation >= 0 ? generation : dir,
+				   .now = time(NULL),
+				   .margin = settings->margin_ms / 1000,
+				   .bundle = BUF_INIT(FILE_MAX) };
+	int rc = check_all(&checker, err);
+	svid_files_done(&checker.files);
+	buf_done(&checker.bundle);
+	return rc < 0 ? err_wrap(err, "'%s'", settings->directory) : 0;
 }

@@ -3,8 +3,8 @@
  * One thread that decides: what is delivered, when, who is told.
  *
  * Its inputs are news (checked in spire/ and svid_state.c), signals and the
- * clock. Must never wait for anything but in its one poll(2), so that a signal is
- * obeyed at once.
+ * clock. Must never wait for anything but in its one poll(2), and not for a disk
+ * either, so that a signal is obeyed at once.
  */
 #include "agent/svid_loop.h"
 
@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/svid_make.h"
 #include "agent/svid_report.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -34,48 +35,6 @@ static void want_delivery(struct svid_loop *loop, enum svid_source cause)
 	loop->dirty = true;
 }
 
-/* PKCS#12 holds random salts; what it is made of is among the other files. */
-static bool is_random(const struct svid_loop *loop, const struct svid_file *file)
-{
-	const char *pattern = loop->settings->pkcs12_file;
-	size_t head = pattern ? strcspn(pattern, "{") : 0;
-	return pattern && file->secret.data && strncmp(file->name, pattern, head) == 0 &&
-	       (pattern[head] == '{' || file->name[head] == 0);
-}
-
-static int digest_files(const struct svid_loop *loop, const struct svid_files *files, struct digest *ret_digest,
-			struct err *err)
-{
-	OWNED_BUF struct buf all = BUF_INIT(1u << 20);
-	for (size_t i = 0; i < files->count; i++) {
-		const struct svid_file *file = &files->list[i];
-		struct digest one;
-		struct bytes content = file->secret.data ? secret_bytes(&file->secret) : buf_bytes(&file->text);
-		if (is_random(loop, file))
-			content = bytes_of("", 0);
-		if (digest_of(DIGEST_SHA256, content, &one, err) < 0 ||
-		    buf_append(&all, bytes_of(file->name, strlen(file->name) + 1), err) < 0 ||
-		    buf_append(&all, digest_bytes(&one), err) < 0)
-			return -1;
-	}
-	return digest_of(DIGEST_SHA256, buf_bytes(&all), ret_digest, err);
-}
-
-/* 1: written; 0: nothing has changed. */
-static int write_files(struct svid_loop *loop, struct err *err)
-{
-	OWNED_SVID_FILES struct svid_files files = { .list = NULL };
-	struct digest digest;
-	if (svid_state_files(&loop->state, time(NULL), &files, err) < 0 || digest_files(loop, &files, &digest, err) < 0)
-		return -1;
-	if (loop->generation > 0 && bytes_equal(digest_bytes(&digest), digest_bytes(&loop->delivered)))
-		return 0;
-	if (svid_place_publish(&loop->place, &files, err) < 0)
-		return -1;
-	loop->delivered = digest;
-	return 1;
-}
-
 static void tell_all(struct svid_loop *loop)
 {
 	if (loop->settings->signal)
@@ -83,25 +42,55 @@ static void tell_all(struct svid_loop *loop)
 	svid_tell_update(&loop->tell);
 }
 
-static void deliver(struct svid_loop *loop)
+static void delivered(struct svid_loop *loop)
+{
+	loop->backoff.tries = 0;
+	loop->generation++;
+	loop->delivered = loop->pending;
+	svid_report(loop->withdrawal ? "withdrawn" : "delivered", svid_source_name(loop->cause), &loop->state,
+		    loop->generation, NULL);
+	loop->withdrawal = false;
+	tell_all(loop);
+}
+
+static void failed(struct svid_loop *loop, const struct err *why)
+{
+	loop->dirty = true;
+	loop->publish_at = deadline_in(backoff_next(&loop->backoff) + 50);
+	loop->last_trouble = *why;
+	svid_report("failed", svid_source_name(loop->cause), &loop->state, loop->generation, why->message);
+}
+
+/* What the writer has to say, if anything. */
+static void take_result(struct svid_loop *loop)
 {
 	struct err why = { 0 };
-	const char *cause = svid_source_name(loop->cause);
-	int rc = write_files(loop, &why);
-	if (rc < 0) {
-		loop->publish_at = deadline_in(backoff_next(&loop->backoff) + 50);
-		loop->last_trouble = why;
-		svid_report("failed", cause, &loop->state, loop->generation, why.message);
+	int rc;
+	if (!svid_writer_result(&loop->writer, &rc, &why))
+		return;
+	if (rc < 0)
+		failed(loop, &why);
+	else
+		delivered(loop);
+}
+
+static void deliver(struct svid_loop *loop)
+{
+	OWNED_SVID_FILES struct svid_files files = { .list = NULL };
+	struct err why = { 0 };
+	loop->dirty = false;
+	if (svid_make_files(&loop->state, time(NULL), &files, &why) < 0 ||
+	    svid_files_digest(&files, &loop->pending, &why) < 0) {
+		failed(loop, &why);
 		return;
 	}
-	loop->dirty = false;
-	loop->backoff.tries = 0;
-	if (rc > 0) {
-		loop->generation++;
-		svid_report(loop->withdrawal ? "withdrawn" : "delivered", cause, &loop->state, loop->generation, NULL);
-		tell_all(loop);
+	if (loop->generation > 0 && bytes_equal(digest_bytes(&loop->pending), digest_bytes(&loop->delivered))) {
+		loop->withdrawal = false;
+		loop->backoff.tries = 0;
+		return;
 	}
-	loop->withdrawal = false;
+	svid_writer_publish(&loop->writer, &files);
+	take_result(loop);
 }
 
 static void take_trouble(struct svid_loop *loop, const struct svid_news *news)
@@ -110,7 +99,8 @@ static void take_trouble(struct svid_loop *loop, const struct svid_news *news)
 	const char *what = svid_source_name(news->source);
 	bool again = strcmp(loop->last_trouble.message, news->err.message) == 0;
 	loop->last_trouble = news->err;
-	if (news->what_next == WORKLOAD_NO_IDENTITY && presence->there && !presence->lost) {
+	if (news->what_next == WORKLOAD_NO_IDENTITY && !presence->lost &&
+	    svid_state_has(&loop->state, news->source, news->token)) {
 		presence->lost = true;
 		presence->until = deadline_in(loop->settings->deletion_grace_ms);
 	}
@@ -182,57 +172,66 @@ static void take_signals(struct svid_loop *loop)
 	}
 }
 
-static void lose(struct svid_loop *loop, enum svid_source source, size_t token, const char *event, const char *text)
-{
-	struct svid_presence *presence = svid_state_presence(&loop->state, source, token);
-	if (loop->settings->on_deletion == SVID_KEEP) {
-		svid_report(strcmp(event, "withdrawn") == 0 ? "kept" : event, svid_source_name(source), &loop->state,
-			    loop->generation, text);
-		presence->lost = false;
-		return;
-	}
-	if (strcmp(event, "withdrawn") != 0)
-		svid_report(event, svid_source_name(source), &loop->state, loop->generation, text);
-	svid_state_drop(&loop->state, source, token);
-	loop->withdrawal = true;
-	want_delivery(loop, source);
-}
-
 static void earlier(int64_t *next, int64_t ms)
 {
 	if (ms >= 0 && (*next < 0 || ms < *next))
 		*next = ms;
 }
 
-/* Has this source lost what it had, or has that expired? */
-static void look_at_source(struct svid_loop *loop, enum svid_source source, size_t token, int64_t *next)
+/* The agent has said for long enough that there is nothing any more. */
+static void lose(struct svid_loop *loop, enum svid_source source, size_t token)
 {
 	struct svid_presence *presence = svid_state_presence(&loop->state, source, token);
-	int64_t expires = svid_state_expires(&loop->state, source, token);
-	int64_t now = (int64_t)time(NULL);
-	if (!presence->there)
+	if (loop->settings->on_deletion == SVID_WITHDRAW) {
+		svid_state_drop(&loop->state, source, token);
+		loop->withdrawal = true;
+		want_delivery(loop, source);
 		return;
-	if (!presence->expired && expires <= now) {
-		presence->expired = true;
-		lose(loop, source, token, "expired", "the agent gave no later one in time");
-	} else if (!presence->expired && expires != INT64_MAX) {
-		earlier(next, expires - now > 3600 ? 3600000 : (expires - now) * 1000);
 	}
-	if (!presence->there || !presence->lost)
+	presence->kept = true;
+	svid_report("kept", svid_source_name(source), &loop->state, loop->generation,
+		    "the agent says that there is no identity any more");
+}
+
+static void look_at_source(struct svid_loop *loop, enum svid_source source, size_t token, int64_t *next)
+{
+	const struct svid_presence *presence = svid_state_presence(&loop->state, source, token);
+	if (!presence->lost || presence->kept)
 		return;
 	int64_t left = deadline_left(&presence->until);
 	if (left == 0)
-		lose(loop, source, token, "withdrawn", "the agent says that there is no identity any more");
+		lose(loop, source, token);
 	else
 		earlier(next, left);
+}
+
+/* What has expired is said once, and taken away or left as it was asked for; what has not stays. */
+static void look_at_expiry(struct svid_loop *loop, int64_t *next)
+{
+	time_t now = time(NULL);
+	struct svid_expired expired;
+	while (svid_state_expired(&loop->state, now, &expired)) {
+		svid_report("expired", svid_source_name(expired.source), &loop->state, loop->generation, expired.text);
+		if (loop->settings->on_deletion == SVID_KEEP)
+			continue;
+		loop->withdrawal = true;
+		want_delivery(loop, expired.source);
+	}
+	if (loop->settings->on_deletion == SVID_WITHDRAW)
+		svid_state_drop_expired(&loop->state, now);
+	int64_t first = svid_state_next_expiry(&loop->state);
+	if (first != INT64_MAX)
+		earlier(next, first - now > 3600 ? 3600000 : (first - now) * 1000);
 }
 
 static void look_at_sources(struct svid_loop *loop, int64_t *next)
 {
 	look_at_source(loop, SVID_X509, 0, next);
+	look_at_source(loop, SVID_BUNDLES, 0, next);
 	look_at_source(loop, SVID_JWKS, 0, next);
 	for (size_t i = 0; i < loop->state.token_count; i++)
 		look_at_source(loop, SVID_TOKEN, i, next);
+	look_at_expiry(loop, next);
 }
 
 static void deliver_if_due(struct svid_loop *loop, int64_t *next)
@@ -242,8 +241,9 @@ static void deliver_if_due(struct svid_loop *loop, int64_t *next)
 		deliver(loop);
 	if (loop->dirty)
 		earlier(next, deadline_left(&loop->publish_at));
-	svid_place_tidy(&loop->place, false);
-	if (loop->place.previous[0])
+	if (!svid_writer_busy(&loop->writer))
+		svid_writer_tidy(&loop->writer);
+	if (!svid_writer_busy(&loop->writer) && loop->place.previous[0])
 		earlier(next, deadline_left(&loop->place.tidy_at));
 }
 
@@ -261,9 +261,13 @@ static int step(struct svid_loop *loop, int64_t *ret_ms, struct err *err)
 {
 	int64_t next = -1;
 	int64_t ms = -1;
-	look_at_sources(loop, &next);
-	deliver_if_due(loop, &next);
-	look_whether_complete(loop);
+	/* The state stays what is being written, until it is. */
+	if (!svid_writer_busy(&loop->writer)) {
+		look_at_sources(loop, &next);
+		deliver_if_due(loop, &next);
+	}
+	if (!svid_writer_busy(&loop->writer))
+		look_whether_complete(loop);
 	if (child_step(&loop->child, &ms, err) < 0)
 		return -1;
 	earlier(&next, ms);
@@ -284,9 +288,11 @@ static int too_late(const struct svid_loop *loop, struct err *err)
 
 static int wait_for_something(struct svid_loop *loop, int64_t ms, struct err *err)
 {
+	bool busy = svid_writer_busy(&loop->writer);
 	struct pollfd fds[] = {
 		{ .fd = loop->signal_fd, .events = POLLIN },
-		{ .fd = svid_watch_fd(loop->watch), .events = POLLIN },
+		{ .fd = busy ? -1 : svid_watch_fd(loop->watch), .events = POLLIN },
+		{ .fd = busy ? loop->writer.fd : -1, .events = POLLIN },
 	};
 	/* One more, because milliseconds are rounded down. */
 	int limit = ms < 0 ? -1 : ms > 3600000 ? 3600000 : (int)ms + 1;
@@ -296,6 +302,8 @@ static int wait_for_something(struct svid_loop *loop, int64_t ms, struct err *er
 		take_signals(loop);
 	if (fds[1].revents)
 		take_news(loop);
+	if (fds[2].revents)
+		take_result(loop);
 	return 0;
 }
 

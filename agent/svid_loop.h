@@ -10,6 +10,7 @@
 #include "agent/svid_place.h"
 #include "agent/svid_state.h"
 #include "agent/svid_tell.h"
+#include "agent/svid_writer.h"
 #include "base/digest.h"
 
 struct svid_loop {
@@ -20,6 +21,7 @@ struct svid_loop {
 	struct svid_watch *watch;
 	struct svid_state state;
 	struct svid_place place;
+	struct svid_writer writer;
 	struct svid_tell tell;
 	char *const *command; /* behind `--`; NULL: none */
 	struct child child;
@@ -32,6 +34,7 @@ struct svid_loop {
 	struct deadline publish_at;
 	struct backoff backoff;	 /* of failed deliveries */
 	struct digest delivered; /* of the files that lie there */
+	struct digest pending;	 /* of those that are being written */
 	struct err last_trouble;
 	bool done;
 	int status; /* … to end with */

@@ -5,6 +5,7 @@
  *   svid.pem -> ..data/svid.pem          one link a file, made once
  *   ..data -> ..svid-5f0c…               replaced by one rename(2) a generation
  *   ..svid-5f0c…/svid.pem                the files, never written to again
+ *   ..svid-5f0c…/..list                  which of them is of what, and when that expires
  *
  * A reader that opens ..data once and the files in it, or that reads the combined file, never
  * sees two generations; nobody ever sees half a file. The generation before stays for some
@@ -14,28 +15,9 @@
 #ifndef SEALPOD_AGENT_SVID_PLACE_H
 #define SEALPOD_AGENT_SVID_PLACE_H
 
-#include "config/svid_settings.h"
+#include "agent/svid_files.h"
 #include "base/clock.h"
-
-struct svid_file {
-	char *name;
-	mode_t mode;
-	struct buf text;      /* public content; or … */
-	struct secret secret; /* … this, if it holds anything */
-};
-
-struct svid_files {
-	struct svid_file *list;
-	size_t count;
-	size_t room;
-};
-
-void svid_files_done(struct svid_files *files);
-#define OWNED_SVID_FILES CLEANUP(svid_files_done)
-
-/* Adds an empty file. ERR_CONFIG if there is one of that name. */
-int svid_files_add(struct svid_files *files, const char *name, mode_t mode, struct svid_file **ret_file,
-		   struct err *err) WARN_UNUSED;
+#include "config/svid_settings.h"
 
 struct svid_place {
 	int fd;
@@ -45,8 +27,7 @@ struct svid_place {
 	struct file_owner owner;
 	char previous[32]; /* a generation to be removed, "" for none */
 	struct deadline tidy_at;
-	char **names; /* what the last generation consisted of, for SVID_REPLACE_FILES */
-	size_t name_count;
+	struct svid_files plain; /* of SVID_REPLACE_FILES: which files of the directory itself are ours */
 };
 
 #define SVID_PLACE_INIT                                                                                                \
@@ -55,13 +36,16 @@ struct svid_place {
 	}
 
 /* Opens or makes the directory. ERR_CONFIG if it is not on a memory file system and that was not
- * allowed. Removes what a run that was cut off left of a generation in the making. */
-int svid_place_open(const struct svid_settings *settings, struct svid_place *ret_place, struct err *err) WARN_UNUSED;
+ * allowed. Removes what a run that was cut off left of a generation in the making. *ret_held are the files that an
+ * earlier run left there, with their contents; those that cannot be read are not among them. */
+int svid_place_open(const struct svid_settings *settings, struct svid_place *ret_place, struct svid_files *ret_held,
+		    struct err *err) WARN_UNUSED;
 void svid_place_close(struct svid_place *place);
 #define OWNED_SVID_PLACE CLEANUP(svid_place_close)
 
-/* Makes `files` what the directory holds. After a failure it holds what it held before (with
- * SVID_REPLACE_FILES perhaps some of the new ones). No files at all: everything is taken away. */
+/* Makes `files` what the directory holds, and takes away what else is ours, in the other way of replacing too. After a
+ * failure it holds what it held before; with SVID_REPLACE_FILES on a file system that cannot exchange two files perhaps
+ * some of the new ones, which is said. No files at all: everything is taken away. */
 int svid_place_publish(struct svid_place *place, const struct svid_files *files, struct err *err) WARN_UNUSED;
 
 /* Removes the previous generation if its time has come, or at once. */

@@ -14,11 +14,6 @@
 #include "base/json.h"
 #include "base/log.h"
 
-const char *svid_source_name(enum svid_source source)
-{
-	return source == SVID_X509 ? "x509" : source == SVID_JWKS ? "jwt_bundles" : "jwt";
-}
-
 static void time_text(int64_t when, char out[32])
 {
 	struct tm tm;
@@ -34,15 +29,17 @@ static int add_time(struct json *object, const char *name, int64_t when, struct 
 	return json_add_string(object, name, text, err);
 }
 
-static int add_svid(struct json *list, const struct spire_svid *svid, struct err *err)
+static int add_svid(struct json *list, const struct svid_item *item, struct err *err)
 {
+	const struct spire_svid *svid = &item->svid;
 	struct json *object;
 	if (json_add_object(list, NULL, &object, err) < 0 || json_add_string(object, "spiffe_id", svid->id, err) < 0 ||
 	    (svid->hint[0] && json_add_string(object, "hint", svid->hint, err) < 0) ||
 	    json_add_string(object, "serial", svid->serial, err) < 0 ||
 	    add_time(object, "not_before", svid->not_before, err) < 0 ||
 	    add_time(object, "not_after", svid->not_after, err) < 0 ||
-	    json_add_u64(object, "authorities", svid->authorities.all, err) < 0)
+	    json_add_u64(object, "authorities", svid->authorities.all, err) < 0 ||
+	    (item->expired && json_add_bool(object, "expired", true, err) < 0))
 		return -1;
 	return svid->authorities.expired == 0
 		       ? 0
@@ -73,9 +70,12 @@ static int add_tokens(struct json *doc, const struct svid_state *state, struct e
 		    json_add_object(list, NULL, &object, err) < 0 ||
 		    json_add_string(object, "file", state->tokens[i].file, err) < 0 ||
 		    json_add_string(object, "spiffe_id", state->jwt[i].id, err) < 0 ||
-		    add_time(object, "expires", state->jwt_expires[i], err) < 0)
+		    add_time(object, "expires", state->jwt_expires[i], err) < 0 ||
+		    (state->jwt_expired[i] && json_add_bool(object, "expired", true, err) < 0))
 			return -1;
 	}
+	if (state->bundles.there && json_add_u64(doc, "x509_bundles", state->x509_bundles.count, err) < 0)
+		return -1;
 	return state->jwks.there ? json_add_u64(doc, "jwt_bundles", state->jwt_bundles.count, err) : 0;
 }
 

@@ -11,11 +11,8 @@
 /* `event` "delivered": the files of the state are there; "withdrawn": the files of something that is gone
  * were taken away; "kept": something is gone, and its files stay; "expired"; "refused": an update was bad,
  * and is not delivered; "failed": the files could not be written. `cause` names the source ("x509",
- * "jwt_bundles", "jwt", the first for several); `text` says why, or is NULL. */
+ * "x509_bundles", "jwt_bundles", "jwt", the first for several); `text` says why, or is NULL. */
 void svid_report(const char *event, const char *cause, const struct svid_state *state, unsigned long generation,
 		 const char *text);
-
-/* "x509", "jwt_bundles", "jwt" */
-const char *svid_source_name(enum svid_source source);
 
 #endif

@@ -69,10 +69,13 @@ static int read_pid(const char *path, pid_t *ret_pid, struct err *err)
 	errno = 0;
 	long pid = strtol(buf_text(&text), &end, 10);
 	bool digit = text.len > 0 && text.data[0] >= '0' && text.data[0] <= '9';
-	if (!digit || errno != 0 || end[strspn(end, " \r\n")] != 0 || pid < 1 || pid > INT32_MAX)
+	if (!digit || errno != 0 || end[strspn(end, " \r\n")] != 0 || pid > INT32_MAX)
 		return err_set(err, ERR_CONFIG, "'%s' does not hold the number of a process", path);
-	if (pid == getpid())
-		return err_set(err, ERR_CONFIG, "'%s' holds the number of this process", path);
+	if (pid <= 1 || pid == getpid())
+		return err_set(err, ERR_CONFIG, "'%s' holds %ld: %s is never signalled", path, pid,
+			       pid == getpid() ? "this process"
+			       : pid == 1      ? "process 1"
+					       : "no process of its own");
 	*ret_pid = (pid_t)pid;
 	return 0;
 }

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "spire/svid.h"
+#include "spire/jwt.h"
 
 #define STACK_SIZE (256 * 1024)
 #define TOKEN_CALL_MS 30000
@@ -41,7 +41,7 @@ void svid_news_free(struct svid_news *news)
 	if (!news)
 		return;
 	workload_x509_done(&news->x509);
-	workload_bundles_done(&news->jwks);
+	workload_bundles_done(&news->bundles);
 	workload_jwts_done(&news->jwts);
 	free(news);
 }
@@ -136,6 +136,7 @@ static bool pause_ms(const struct svid_watch *watch, int64_t ms)
 /* A stream and how it went so far. */
 struct stream {
 	struct svid_watch *watch;
+	enum svid_source source;
 	struct workload_pace pace;
 };
 
@@ -152,30 +153,31 @@ static int on_x509(struct workload_x509 *update, void *arg, struct err *err)
 	return 0;
 }
 
-static int on_jwks(struct workload_bundles *update, void *arg, struct err *err)
+static int on_bundles(struct workload_bundles *update, void *arg, struct err *err)
 {
 	struct stream *stream = arg;
-	struct svid_news *news = new_news(SVID_JWKS, 0);
+	struct svid_news *news = new_news(stream->source, 0);
 	if (!news)
 		return err_set(err, ERR_SYSTEM, "out of memory");
-	news->jwks = *update;
+	news->bundles = *update;
 	*update = (struct workload_bundles){ 0 };
 	stream->pace = (struct workload_pace){ 0 };
 	post(stream->watch, news);
 	return 0;
 }
 
-static int one_stream(struct workload *workload, enum svid_source source, struct stream *stream,
-		      struct grpc_status *status, struct err *err)
+static int one_stream(struct workload *workload, struct stream *stream, struct grpc_status *status, struct err *err)
 {
-	if (source == SVID_X509)
+	if (stream->source == SVID_X509)
 		return workload_watch_x509(workload, on_x509, stream, NULL, status, err);
-	return workload_watch_bundles(workload, WORKLOAD_JWT_BUNDLES, on_jwks, stream, NULL, status, err);
+	return workload_watch_bundles(workload,
+				      stream->source == SVID_JWKS ? WORKLOAD_JWT_BUNDLES : WORKLOAD_X509_BUNDLES,
+				      on_bundles, stream, NULL, status, err);
 }
 
 static void run_stream(struct svid_watch *watch, enum svid_source source)
 {
-	struct stream stream = { .watch = watch };
+	struct stream stream = { .watch = watch, .source = source };
 	int64_t pause = 0;
 	while (pause_ms(watch, pause)) {
 		OWNED_WORKLOAD struct workload *workload = NULL;
@@ -183,7 +185,7 @@ static void run_stream(struct svid_watch *watch, enum svid_source source)
 		struct err err = { 0 };
 		enum workload_next what_next = WORKLOAD_RETRY;
 		if (workload_open(watch->socket, &watch->stop_fd, &workload, &err) == 0 &&
-		    one_stream(workload, source, &stream, &status, &err) < 0)
+		    one_stream(workload, &stream, &status, &err) < 0)
 			what_next = workload_next(&status, &err);
 		post_trouble(watch, source, 0, what_next, &err);
 		pause = workload_pause_ms(&stream.pace, what_next);
@@ -193,6 +195,12 @@ static void run_stream(struct svid_watch *watch, enum svid_source source)
 static void *x509_thread(void *watch)
 {
 	run_stream(watch, SVID_X509);
+	return NULL;
+}
+
+static void *bundles_thread(void *watch)
+{
+	run_stream(watch, SVID_BUNDLES);
 	return NULL;
 }
 
@@ -326,7 +334,9 @@ int svid_watch_start(const struct svid_settings *settings, const struct svid_tok
 	watch->socket = socket;
 	watch->tokens = tokens;
 	watch->token_count = token_count;
-	if ((!settings->no_x509 && start_thread(watch, x509_thread, err) < 0) ||
+	bool svids = !settings->no_x509 && !settings->bundles_only;
+	if ((svids && start_thread(watch, x509_thread, err) < 0) ||
+	    (settings->bundles_only && start_thread(watch, bundles_thread, err) < 0) ||
 	    (settings->jwt_bundle_file && start_thread(watch, jwks_thread, err) < 0) ||
 	    (token_count > 0 && start_thread(watch, token_thread, err) < 0)) {
 		svid_watch_free(watch);

@@ -7,10 +7,9 @@
 #ifndef SEALPOD_AGENT_SVID_WATCH_H
 #define SEALPOD_AGENT_SVID_WATCH_H
 
+#include "agent/svid_files.h"
 #include "config/svid_settings.h"
 #include "spire/workload.h"
-
-enum svid_source { SVID_X509, SVID_JWKS, SVID_TOKEN };
 
 struct svid_news {
 	struct svid_news *next;
@@ -20,7 +19,7 @@ struct svid_news {
 	enum workload_next what_next;
 	struct err err;
 	struct workload_x509 x509;
-	struct workload_bundles jwks;
+	struct workload_bundles bundles;
 	struct workload_jwts jwts;
 };
 

@@ -187,6 +187,8 @@ const struct config_field config_fields[] = {
 	{ "svid", "replace", TOML_STRING, svid_set_replace, AT(svid.replace), NULL, false },
 	{ "svid", "allow_disk", TOML_BOOL, set_bool, AT(svid.allow_disk), NULL, false },
 	{ "svid", "no_x509", TOML_BOOL, set_bool, AT(svid.no_x509), NULL, false },
+	{ "svid", "bundles_only", TOML_BOOL, set_bool, AT(svid.bundles_only), NULL, false },
+	{ "svid", "trust_domain", TOML_STRING, set_text, AT(svid.trust_domain), NULL, true },
 	{ "svid", "svid_file", TOML_STRING, set_text, AT(svid.svid_file), "svid.pem", true },
 	{ "svid", "key_file", TOML_STRING, set_text, AT(svid.key_file), "svid_key.pem", true },
 	{ "svid", "bundle_file", TOML_STRING, set_text, AT(svid.bundle_file), "svid_bundle.pem", true },

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "spire/id.h"
+#include "spire/value.h"
 
 #define LIST_MAX 65536
 #define NAME_MAX_LEN 200
@@ -271,9 +272,10 @@ static void check_same(const struct name *a, const struct name *b, struct proble
 static size_t list_names(const struct svid_settings *s, struct name *names)
 {
 	static const char of_svid[] = " hint index id ";
+	const bool svids = !s->no_x509 && !s->bundles_only;
 	const struct name all[] = {
-		{ "svid.svid_file", s->no_x509 ? NULL : s->svid_file, of_svid, true },
-		{ "svid.key_file", s->no_x509 ? NULL : s->key_file, of_svid, true },
+		{ "svid.svid_file", svids ? s->svid_file : NULL, of_svid, true },
+		{ "svid.key_file", svids ? s->key_file : NULL, of_svid, true },
 		{ "svid.bundle_file", s->no_x509 ? NULL : s->bundle_file, "", false },
 		{ "svid.combined_file", s->combined_file, of_svid, true },
 		{ "svid.pkcs12_file", s->pkcs12_file, of_svid, true },
@@ -287,7 +289,8 @@ static size_t list_names(const struct svid_settings *s, struct name *names)
 	return count;
 }
 
-static void check_tokens(const struct svid_settings *settings, struct problems *problems)
+static void check_tokens(const struct svid_settings *settings, const struct name *others, size_t other_count,
+			 struct problems *problems)
 {
 	struct bytes member;
 	size_t count = 0;
@@ -300,6 +303,8 @@ static void check_tokens(const struct svid_settings *settings, struct problems *
 		}
 		const struct name name = { "svid.jwt", token.file, "", false };
 		check_name(settings, &name, problems);
+		for (size_t i = 0; i < other_count; i++)
+			check_same(&others[i], &name, problems);
 	}
 	if (count > SVID_TOKENS_MAX)
 		problems_add(problems, 0, "svid.jwt", "names %zu tokens; at most %d are taken", count, SVID_TOKENS_MAX);
@@ -316,20 +321,22 @@ static void check_names(const struct svid_settings *settings, struct problems *p
 	}
 	if (settings->federated_file && !strstr(settings->federated_file, "{trust_domain}"))
 		problems_add(problems, 0, "svid.federated_file", "needs '{trust_domain}' in it: there may be several");
-	check_tokens(settings, problems);
+	check_tokens(settings, names, count, problems);
 }
 
 static void check_x509(const struct svid_settings *settings, struct problems *problems)
 {
 	if (settings->no_x509 && (settings->combined_file || settings->pkcs12_file || settings->federated_file))
 		problems_add(problems, 0, "svid.no_x509", "stands beside names of X.509 files");
+	if (settings->bundles_only && (settings->no_x509 || settings->combined_file || settings->pkcs12_file))
+		problems_add(problems, 0, "svid.bundles_only", "stands beside 'no_x509' or names of files with keys");
 	if (settings->no_x509 && !settings->jwt && !settings->jwt_bundle_file)
 		problems_add(problems, 0, "svid.no_x509", "leaves nothing to deliver; name 'jwt' or 'jwt_bundle_file'");
 	if (!settings->pkcs12_file != !settings->pkcs12_password_file)
 		problems_add(
 			problems, 0, "svid.pkcs12_file",
 			"and 'pkcs12_password_file' belong together; the password never stands in a configuration");
-	if (settings->hint && svid_settings_all(settings))
+	if (settings->hint && !settings->bundles_only && svid_settings_all(settings))
 		problems_add(problems, 0, "svid.hint", "chooses one SVID, but the names in braces ask for all");
 }
 
@@ -359,6 +366,8 @@ void svid_settings_check(const struct svid_settings *settings, struct problems *
 		problems_add(problems, 0, "svid.directory", "is missing: where the files go");
 	if (settings->socket && spire_endpoint_parse(settings->socket, &ignored, &why) < 0)
 		problems_add(problems, 0, "svid.socket", "%s", why.message);
+	if (settings->trust_domain && spire_trust_domain_check(settings->trust_domain, &why) < 0)
+		problems_add(problems, 0, "svid.trust_domain", "%s", why.message);
 	check_names(settings, problems);
 	check_x509(settings, problems);
 	check_owner(settings, problems);

@@ -29,6 +29,8 @@ struct svid_settings {
 	bool allow_disk;
 
 	bool no_x509;
+	bool bundles_only;  /* X.509 authorities without any SVID */
+	char *trust_domain; /* the own one, where no SVID says it */
 	char *svid_file;
 	char *key_file;
 	char *bundle_file;

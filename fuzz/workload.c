@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "spire/id.h"
+#include "spire/jwt.h"
 #include "spire/svid.h"
 #include "spire/workload_proto.h"
 

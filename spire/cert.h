@@ -19,7 +19,7 @@ static inline void spire_cleanup_pkey(EVP_PKEY **key)
 }
 #define OWNED_PKEY CLEANUP(spire_cleanup_pkey)
 
-#define SPIRE_CERTS_MAX 64
+#define SPIRE_CERTS_MAX 256
 
 struct spire_certs {
 	size_t count;

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * X509-SVIDs: checked before they are delivered, and again where they lie.
+ * X509-SVIDs, checked before they are delivered.
  *
- * They come from the Workload API's socket, or out of files that others may have
- * written. Must never deliver a key that does not belong to its certificate, nor
+ * They come from the Workload API's socket. Must never deliver a key that does not belong to its certificate, nor
  * leave a copy of one outside of guarded memory (OpenSSL's allocator wipes).
  */
 #include "spire/svid.h"
 
 #include <openssl/err.h>
-#include <openssl/pkcs12.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/encode.h"
-#include "base/json.h"
 #include "spire/cert.h"
 #include "spire/id.h"
+#include "spire/svid_parts.h"
 
 #define TEXT_MAX (2u * SECRET_MAX)
 
@@ -34,8 +31,7 @@ void spire_svid_done(struct spire_svid *svid)
 	*svid = (struct spire_svid){ .id = NULL };
 }
 
-/* Certificates one behind the other, without anything between. */
-static int read_certs(struct bytes der, struct spire_certs *certs, struct err *err)
+int spire_svid_read_certs(struct bytes der, struct spire_certs *certs, struct err *err)
 {
 	const unsigned char *at = der.data;
 	const unsigned char *end = at + der.len;
@@ -59,7 +55,7 @@ static int write_pem(const X509 *cert, struct buf *pem, struct err *err)
 	return spire_pem_write(pem, bytes_of_text("CERTIFICATE"), buf_bytes(&der), err);
 }
 
-static EVP_PKEY *parse_key(struct bytes der)
+EVP_PKEY *spire_svid_parse_key(struct bytes der)
 {
 	const unsigned char *at = der.data;
 	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.len);
@@ -69,8 +65,8 @@ static EVP_PKEY *parse_key(struct bytes der)
 	return key;
 }
 
-static int check_window(const X509 *cert, const char *what, time_t now, int64_t margin, time_t *ret_until,
-			struct err *err)
+int spire_svid_check_window(const X509 *cert, const char *what, time_t now, int64_t margin, time_t *ret_until,
+			    struct err *err)
 {
 	time_t from = 0;
 	time_t until = 0;
@@ -128,12 +124,12 @@ static int check_leaf(X509 *leaf, const struct spire_svid *svid, time_t now, tim
 		return err_set(err, ERR_CREDENTIAL, "the certificate of '%s' lacks digitalSignature", svid->id);
 	char what[64];
 	(void)snprintf(what, sizeof(what), "the certificate of '%.40s'", svid->id);
-	return check_window(leaf, what, now, 0, ret_until, err);
+	return spire_svid_check_window(leaf, what, now, 0, ret_until, err);
 }
 
 static int check_key(X509 *leaf, const struct spire_svid *svid, struct err *err)
 {
-	OWNED_PKEY EVP_PKEY *key = parse_key(secret_bytes(&svid->key));
+	OWNED_PKEY EVP_PKEY *key = spire_svid_parse_key(secret_bytes(&svid->key));
 	if (!key)
 		return err_set(err, ERR_CREDENTIAL, "the key of '%s' is no PKCS#8 key", svid->id);
 	bool same = EVP_PKEY_eq(key, X509_get0_pubkey(leaf)) == 1;
@@ -161,7 +157,7 @@ static void describe_serial(const X509 *leaf, char *text, size_t size)
 static int load_chain(struct spire_svid *svid, time_t now, struct err *err)
 {
 	OWNED_CERTS struct spire_certs chain = SPIRE_CERTS_INIT;
-	if (read_certs(buf_bytes(&svid->chain), &chain, err) < 0)
+	if (spire_svid_read_certs(buf_bytes(&svid->chain), &chain, err) < 0)
 		return err_wrap(err, "the chain of '%s'", svid->id);
 	if (chain.count == 0)
 		return err_set(err, ERR_CREDENTIAL, "the chain of '%s' is empty", svid->id);
@@ -182,7 +178,7 @@ int spire_bundle_pem(struct bytes der, time_t now, struct buf *ret_pem, struct s
 {
 	OWNED_CERTS struct spire_certs certs = SPIRE_CERTS_INIT;
 	struct spire_bundle_count count = { .good_until = INT64_MAX };
-	if (read_certs(der, &certs, err) < 0)
+	if (spire_svid_read_certs(der, &certs, err) < 0)
 		return -1;
 	for (; count.all < certs.count; count.all++) {
 		time_t from = 0;
@@ -240,162 +236,4 @@ int spire_svid_take(struct workload_svid *from, const struct spire_svid *previou
 	*ret_svid = svid;
 	svid = (struct spire_svid){ .id = NULL };
 	return 0;
-}
-
-static void free_stack(STACK_OF(X509) * *stack)
-{
-	sk_X509_free(*stack); /* the certificates are their list's */
-}
-
-static int add_to_stack(STACK_OF(X509) * stack, const struct spire_certs *certs, size_t first, struct err *err)
-{
-	for (size_t i = first; i < certs->count; i++)
-		if (!stack || sk_X509_push(stack, certs->list[i]) <= 0)
-			return err_set(err, ERR_SYSTEM, "out of memory");
-	return stack ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
-}
-
-static void free_pkcs12(PKCS12 **file)
-{
-	PKCS12_free(*file);
-}
-
-static int read_pem_certs(struct bytes pem, struct spire_certs *certs, struct err *err)
-{
-	struct spire_pem walk = SPIRE_PEM_WALK(pem);
-	for (;;) {
-		struct spire_pem_block block;
-		bool found = false;
-		if (spire_pem_next(&walk, &block, &found, err) < 0)
-			return -1;
-		if (!found)
-			return 0;
-		if (spire_pem_is(&block, "CERTIFICATE") && spire_certs_add(certs, &block, err) < 0)
-			return -1;
-	}
-}
-
-int spire_svid_pkcs12(const struct spire_svid *svid, const char *password, struct secret *ret_file, struct err *err)
-{
-	OWNED_CERTS struct spire_certs chain = SPIRE_CERTS_INIT;
-	OWNED_CERTS struct spire_certs roots = SPIRE_CERTS_INIT;
-	CLEANUP(free_stack) STACK_OF(X509) *others = sk_X509_new_null();
-	OWNED_PKEY EVP_PKEY *key = parse_key(secret_bytes(&svid->key));
-	if (read_certs(buf_bytes(&svid->chain), &chain, err) < 0 ||
-	    read_pem_certs(buf_bytes(&svid->bundle_pem), &roots, err) < 0 || add_to_stack(others, &chain, 1, err) < 0 ||
-	    add_to_stack(others, &roots, 0, err) < 0)
-		return -1;
-	CLEANUP(free_pkcs12)
-	PKCS12 *file = PKCS12_create(password, svid->id, key, chain.list[0], others, NID_aes_256_cbc, NID_aes_256_cbc,
-				     PKCS12_DEFAULT_ITER, PKCS12_DEFAULT_ITER, 0);
-	int len = file ? i2d_PKCS12(file, NULL) : -1;
-	ERR_clear_error();
-	if (len <= 0)
-		return err_set(err, ERR_SYSTEM, "OpenSSL cannot make a PKCS#12 file of '%s'", svid->id);
-	if (secret_alloc(ret_file, (size_t)len, err) < 0)
-		return -1;
-	unsigned char *at = ret_file->data;
-	ret_file->len = (size_t)i2d_PKCS12(file, &at);
-	return 0;
-}
-
-/* The middle one of the three parts, which is no secret without the signature. */
-static struct bytes payload_of(const struct secret *token)
-{
-	struct bytes all = secret_bytes(token);
-	const uint8_t *first = memchr(all.data, '.', all.len);
-	if (!first)
-		return bytes_of(NULL, 0);
-	size_t left = all.len - (size_t)(first + 1 - all.data);
-	const uint8_t *second = memchr(first + 1, '.', left);
-	return second ? bytes_of(first + 1, (size_t)(second - first - 1)) : bytes_of(NULL, 0);
-}
-
-int spire_jwt_window(const struct secret *token, int64_t *ret_issued, int64_t *ret_expires, struct err *err)
-{
-	OWNED_BUF struct buf text = BUF_INIT(SECRET_MAX);
-	OWNED_JSON struct json *claims = NULL;
-	uint64_t expires = 0;
-	uint64_t issued = 0;
-	if (base64_decode(BASE64URL, payload_of(token), &text, err) < 0 ||
-	    json_parse(buf_bytes(&text), SECRET_MAX, &claims, err) < 0 ||
-	    json_get_u64(claims, "exp", &expires, err) < 0 ||
-	    (json_member(claims, "iat") && json_get_u64(claims, "iat", &issued, err) < 0)) {
-		if (err && err->code == ERR_PROTOCOL)
-			err->code = ERR_CREDENTIAL;
-		return err_wrap(err, "the token's claims");
-	}
-	*ret_issued = (int64_t)issued;
-	*ret_expires = (int64_t)expires;
-	return 0;
-}
-
-static int check_pem_key(X509 *leaf, const struct secret *pem, struct err *err)
-{
-	struct spire_pem walk = SPIRE_PEM_WALK(secret_bytes(pem));
-	struct secret der OWNED_SECRET = SECRET_INIT;
-	for (bool found = true; found;) {
-		struct spire_pem_block block;
-		if (spire_pem_next(&walk, &block, &found, err) < 0)
-			return -1;
-		if (!found || !spire_pem_is_key(&block))
-			continue;
-		if (spire_pem_decode(&block, &der, err) < 0)
-			return -1;
-		OWNED_PKEY EVP_PKEY *key = parse_key(secret_bytes(&der));
-		bool same = key && EVP_PKEY_eq(key, X509_get0_pubkey(leaf)) == 1;
-		ERR_clear_error();
-		return same ? 0 : err_set(err, ERR_CREDENTIAL, "the key does not match the certificate");
-	}
-	return err_set(err, ERR_CREDENTIAL, "no private key in it");
-}
-
-static void free_store(X509_STORE **store)
-{
-	X509_STORE_free(*store);
-}
-
-static void free_store_ctx(X509_STORE_CTX **ctx)
-{
-	X509_STORE_CTX_free(*ctx);
-}
-
-/* Each certificate of the bundle is an authority by itself, self-signed or not. */
-static int verify_chain(const struct spire_certs *chain, const struct spire_certs *roots, time_t now, struct err *err)
-{
-	CLEANUP(free_store) X509_STORE *store = X509_STORE_new();
-	CLEANUP(free_stack) STACK_OF(X509) *others = sk_X509_new_null();
-	CLEANUP(free_store_ctx) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	if (add_to_stack(others, chain, 1, err) < 0)
-		return -1;
-	for (size_t i = 0; store && i < roots->count; i++)
-		(void)X509_STORE_add_cert(store, roots->list[i]);
-	if (!store || !ctx || X509_STORE_CTX_init(ctx, store, chain->list[0], others) != 1)
-		return err_set(err, ERR_SYSTEM, "out of memory");
-	X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(ctx), now);
-	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
-	int good = X509_verify_cert(ctx);
-	int why = X509_STORE_CTX_get_error(ctx);
-	ERR_clear_error();
-	if (good == 1)
-		return 0;
-	bool time = why == X509_V_ERR_CERT_HAS_EXPIRED || why == X509_V_ERR_CERT_NOT_YET_VALID;
-	return err_set(err, time ? ERR_CLOCK : ERR_CREDENTIAL, "the chain does not verify with the bundle: %s",
-		       X509_verify_cert_error_string(why));
-}
-
-int spire_svid_verify_pem(struct bytes chain_pem, const struct secret *key_pem, struct bytes bundle_pem, time_t now,
-			  int64_t margin, time_t *ret_not_after, struct err *err)
-{
-	OWNED_CERTS struct spire_certs chain = SPIRE_CERTS_INIT;
-	OWNED_CERTS struct spire_certs roots = SPIRE_CERTS_INIT;
-	if (read_pem_certs(chain_pem, &chain, err) < 0 || read_pem_certs(bundle_pem, &roots, err) < 0)
-		return -1;
-	if (chain.count == 0 || roots.count == 0)
-		return err_set(err, ERR_CREDENTIAL, "no certificate in the %s", chain.count == 0 ? "chain" : "bundle");
-	if (key_pem && check_pem_key(chain.list[0], key_pem, err) < 0)
-		return -1;
-	if (check_window(chain.list[0], "the certificate", now, margin, ret_not_after, err) < 0)
-		return -1;
-	return verify_chain(&chain, &roots, now, err);
 }

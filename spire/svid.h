@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An X509-SVID as the agent gave it, checked and in the forms in which it is
- * written to files; and JWT-SVIDs, as far as their times go.
+ * written to files.
  */
 #ifndef SEALPOD_SPIRE_SVID_H
 #define SEALPOD_SPIRE_SVID_H
@@ -51,14 +51,14 @@ int spire_bundle_pem(struct bytes der, time_t now, struct buf *ret_pem, struct s
 int spire_svid_pkcs12(const struct spire_svid *svid, const char *password, struct secret *ret_file,
 		      struct err *err) WARN_UNUSED;
 
-/* "iat" (0 if there is none) and "exp" of a token. ERR_CREDENTIAL if they cannot be read. */
-int spire_jwt_window(const struct secret *token, int64_t *ret_issued, int64_t *ret_expires,
-		     struct err *err) WARN_UNUSED;
-
 /* What lies in files: does the chain end at an authority of the bundle, does the key belong to it,
  * is all valid at `now`, and the leaf for `margin` more seconds? ERR_CREDENTIAL, or ERR_CLOCK if
  * it is about time alone. *ret_not_after is the leaf's end. `key` may be NULL. */
 int spire_svid_verify_pem(struct bytes chain_pem, const struct secret *key_pem, struct bytes bundle_pem, time_t now,
 			  int64_t margin, time_t *ret_not_after, struct err *err) WARN_UNUSED;
+
+/* The same of a PKCS#12 file. */
+int spire_svid_verify_pkcs12(const struct secret *content, const char *password, struct bytes bundle_pem, time_t now,
+			     int64_t margin, struct err *err) WARN_UNUSED;
 
 #endif

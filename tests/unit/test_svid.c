@@ -8,6 +8,7 @@
 #include <openssl/pkcs12.h>
 
 #include "spire/cert.h"
+#include "spire/jwt.h"
 #include "spire/svid.h"
 
 #define ID "spiffe://example.test/w"

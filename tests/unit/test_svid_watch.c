@@ -88,7 +88,8 @@ static void threads_that_pause_end(void **state)
 	(void)state;
 	struct svid_watch *watch = start();
 	/* One piece of news of each, and then it pauses. */
-	for (unsigned seen = 0; seen != 7;) {
+	const unsigned all = 1u << SVID_X509 | 1u << SVID_JWKS | 1u << SVID_TOKEN;
+	for (unsigned seen = 0; seen != all;) {
 		await(svid_watch_fd(watch));
 		for (OWNED_NEWS struct svid_news *news = svid_watch_next(watch); news;
 		     svid_news_free(news), news = svid_watch_next(watch)) {
