@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deployment.toml: all that an operator decides, in one file (deployment.toml(5)).
+ *
+ * It is the operator's own; every mistake is named with file, line and key, all of them in one
+ * run, before anything is written or sent. Nothing here opens another file.
+ */
+#ifndef SEALPOD_CTL_DEPLOYMENT_H
+#define SEALPOD_CTL_DEPLOYMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/toml.h"
+
+#define DEPLOYMENT_MAX_CLASSES 256
+#define DEPLOYMENT_MAX_ITEMS 4096 /* of any other list */
+
+struct deployment_texts {
+	const char **items;
+	size_t count;
+};
+
+/* Trustee's formats: they changed twice (coco-protocols.md 2.2, pattern.md 0). */
+enum deployment_generation {
+	TRUSTEE_1_1, /* evidence named az-snp-vtpm, query_reference_value(), role claims or no admin */
+	TRUSTEE_1_0, /* evidence named azsnpvtpm, data.reference, admin personas */
+};
+
+struct deployment_workload {
+	const char *spiffe_id; /* the path, "/ns/…" */
+	struct deployment_texts selectors;
+	int64_t ttl_s; /* 0: the server's default */
+	struct deployment_texts dns_names;
+	const char *hint; /* NULL: none */
+	unsigned line;
+};
+
+struct deployment_class {
+	const char *name; /* of SPIFFE path characters; unique */
+	bool mint;	  /* else a leaf is fetched */
+	struct deployment_workload *workloads;
+	size_t workload_count; /* at least 1 */
+	unsigned line;
+};
+
+/* Exactly one of value, file and random_bytes. */
+struct deployment_secret {
+	const char *path; /* "type/tag", below the repository */
+	const char *value;
+	const char *file;
+	size_t random_bytes;
+	struct deployment_texts classes; /* none: all */
+	unsigned line;
+};
+
+struct deployment_reference {
+	const char *name;
+	struct deployment_texts values; /* lower-case hex */
+};
+
+struct deployment {
+	const char *path;      /* of the file */
+	const char *directory; /* that relative paths start from */
+	const char *name;      /* prefix of ids, mark of ownership */
+	const char *trust_domain;
+	struct deployment_texts tees; /* as Trustee spells them; at least 1 */
+
+	const char *spire_version;
+	const char *server_address;
+	uint16_t server_port;
+	const char *trust_bundle_file;
+	const char *api; /* "unix:///…" or "tcp://HOST:PORT"; NULL: not reached from here */
+	const char *api_certificate, *api_key, *api_bundle;
+	const char *class_name; /* of ClusterStaticEntry; NULL: none */
+	const char *agent_path;
+	int64_t agent_uid; /* -1: not set */
+
+	const char *kbs_url;
+	const char *kbs_ca_file;
+	const char *kbs_admin_url;	/* NULL: kbs_url */
+	const char *kbs_admin_key_file; /* NULL: made by build */
+	enum deployment_generation generation;
+	const char *repository;
+
+	const char *measurements_file; /* NULL: none */
+	struct deployment_reference *references;
+	size_t reference_count;
+
+	struct deployment_class *classes;
+	size_t class_count; /* at least 1 */
+	struct deployment_secret *secrets;
+	size_t secret_count;
+
+	struct toml_doc *doc;
+	void **pool; /* what everything above points into */
+	size_t pool_count, pool_size;
+};
+
+/* `path` is taken for messages and for `directory`. Each problem is logged; nothing is owned by
+ * *ret_deployment on failure. ERR_CONFIG, ERR_SYSTEM. */
+int deployment_parse(struct bytes text, const char *path, struct deployment *ret_deployment,
+		     struct err *err) WARN_UNUSED;
+int deployment_read(const char *path, struct deployment *ret_deployment, struct err *err) WARN_UNUSED;
+void deployment_done(struct deployment *deployment);
+#define OWNED_DEPLOYMENT CLEANUP(deployment_done)
+
+/* A path of the file as seen from here, into `out` (empty). */
+int deployment_path(const struct deployment *deployment, const char *path, struct buf *out,
+		    struct err *err) WARN_UNUSED;
+
+/* Is `secret` for this class? */
+bool deployment_secret_is_for(const struct deployment_secret *secret, const char *class_name);
+
+#endif

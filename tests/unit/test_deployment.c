@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ctl/deployment: a whole file becomes what it says, and every kind of mistake is refused with
+ * its line and key.
+ */
+#include "support.h"
+
+#include <sys/mman.h>
+
+#include "ctl/deployment.h"
+
+#define GOOD                                                                                                           \
+	"name = \"hello\"\ntrust_domain = \"example.test\"\ntees = [\"snp\", \"az-snp-vtpm\"]\n"                         \
+	"[spire]\nversion = \"1.15.2\"\nserver_address = \"spire.example.test\"\n"                                        \
+	"trust_bundle_file = \"bundle.pem\"\n"                                                                            \
+	"[kbs]\nurl = \"https://kbs.example.test\"\nca_file = \"ca.pem\"\n"                                               \
+	"[image.reference_values]\nsnp_launch_measurement = [\"00ff\"]\n"                                                 \
+	"[[class]]\nname = \"web\"\n[[class.workload]]\nspiffe_id = \"/ns/web/sa/web\"\n"                                 \
+	"selectors = [\"unix:uid:1000\"]\nttl = \"1h\"\ndns_names = [\"web.test\"]\n"
+
+static void reads_a_whole_file(void **state)
+{
+	(void)state;
+	struct deployment d CLEANUP(deployment_done) = { 0 };
+	struct err err = { 0 };
+	OWNED_BUF struct buf path = BUF_INIT(256);
+	if (deployment_parse(bytes_of_text(GOOD "[[secret]]\npath = \"attestation-status/status\"\nvalue = \"attested\"\n"),
+			     "dir/deployment.toml", &d, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_string_equal(d.name, "hello");
+	assert_string_equal(d.directory, "dir");
+	assert_int_equal(d.tees.count, 2);
+	assert_int_equal(d.server_port, 8081);
+	assert_int_equal(d.generation, TRUSTEE_1_1);
+	assert_string_equal(d.repository, "default");
+	assert_int_equal(d.reference_count, 1);
+	assert_string_equal(d.references[0].values.items[0], "00ff");
+	assert_int_equal(d.class_count, 1);
+	assert_true(d.classes[0].mint);
+	assert_string_equal(d.classes[0].workloads[0].spiffe_id, "/ns/web/sa/web");
+	assert_int_equal(d.classes[0].workloads[0].ttl_s, 3600);
+	assert_true(deployment_secret_is_for(&d.secrets[0], "web"));
+	assert_int_equal(deployment_path(&d, "bundle.pem", &path, &err), 0);
+	assert_string_equal(buf_text(&path), "dir/bundle.pem");
+}
+
+static char log_text[16384];
+
+/* Parses with standard error caught in log_text. */
+static int parse(const char *text, struct deployment *deployment, struct err *err)
+{
+	int memory = memfd_create("log", MFD_CLOEXEC);
+	int saved = dup(STDERR_FILENO);
+	assert_true(memory >= 0 && saved >= 0 && dup2(memory, STDERR_FILENO) >= 0);
+	int rc = deployment_parse(bytes_of_text(text), "d.toml", deployment, err);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	ssize_t n = pread(memory, log_text, sizeof(log_text) - 1, 0);
+	assert_true(n >= 0);
+	log_text[n] = 0;
+	(void)close(memory);
+	(void)close(saved);
+	return rc;
+}
+
+static void assert_refused(const char *text, const char *part)
+{
+	struct deployment d CLEANUP(deployment_done) = { 0 };
+	struct err err = { 0 };
+	if (parse(text, &d, &err) == 0)
+		fail_msg("taken, although '%s'", part);
+	if (!strstr(log_text, part))
+		fail_msg("'%s' is not in: %s", part, log_text);
+	assert_int_equal(err_exit_status(&err), EXIT_CONFIG);
+}
+
+static void refuses_each_mistake(void **state)
+{
+	(void)state;
+	assert_refused("", "key 'name': is missing");
+	assert_refused("nonsense = 1\n" GOOD, "key 'nonsense': is unknown");
+	assert_refused(GOOD "[[class]]\nname = \"web\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\n",
+		       "is that of another class");
+	assert_refused(GOOD "[[class]]\nname = \"b\"\n", "has at least one [[class.workload]]");
+	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\n", "give one");
+	assert_refused(GOOD "[[secret]]\npath = \"a\"\nvalue = \"x\"\n", "is not of the form");
+	assert_refused(GOOD "[[secret]]\npath = \"x509pop-a/b\"\nvalue = \"x\"\n", "credentials are kept under");
+	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\nvalue = \"x\"\nclasses = [\"no\"]\n", "'no' is no class");
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"spiffe://other.test/a\"\nselectors = [\"a:b\"]\n",
+		       "is of another trust domain");
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/spire/server\"\nselectors = [\"a:b\"]\n", "SPIRE's own");
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"ab\"]\n", "is no selector");
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\nttl = \"1ms\"\n", "seconds");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_a_whole_file),
+		cmocka_unit_test(refuses_each_mistake),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
