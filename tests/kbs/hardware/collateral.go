@@ -63,35 +63,47 @@ func (i *intelRoots) signedObject(r *Roots, response []byte, name string, into a
 	return json.Unmarshal(o[name], into)
 }
 
+// tcbInfo is Intel's on the platform of the quote, and what the platform says of itself.
+func (q *quote) tcbInfo(r *Roots) (*pcs.TcbInfo, *pcs.PckExtensions, error) {
+	var info pcs.TcbInfo
+	if err := r.intel.signedObject(r, r.intel.tcbInfo, "tcbInfo", &info); err != nil {
+		return nil, nil, err
+	}
+	if r.now().After(info.NextUpdate) {
+		return nil, nil, errors.New("the collateral has expired")
+	}
+	pck, err := pcs.PckCertificateExtensions(q.chain[0])
+	if err != nil {
+		return nil, nil, fmt.Errorf("PCK certificate: %w", err)
+	}
+	if !strings.EqualFold(pck.FMSPC, info.Fmspc) || !strings.EqualFold(pck.PCEID, info.PceID) {
+		return nil, nil, errors.New("the TCB info is of another platform")
+	}
+	return &info, pck, nil
+}
+
 // tcbStatus rates the platform, its TDX module and the quoting enclave: "UpToDate"
 // if all are, else the first other status. That the enclave is the right one, and
 // the collateral this platform's, is checked on the way.
 func (q *quote) tcbStatus(r *Roots) (string, error) {
-	var info pcs.TcbInfo
-	var identity pcs.EnclaveIdentity
-	if err := r.intel.signedObject(r, r.intel.tcbInfo, "tcbInfo", &info); err != nil {
+	info, pck, err := q.tcbInfo(r)
+	if err != nil {
 		return "", err
 	}
+	var identity pcs.EnclaveIdentity
 	if err := r.intel.signedObject(r, r.intel.qeIdentity, "enclaveIdentity", &identity); err != nil {
 		return "", err
 	}
-	if r.now().After(info.NextUpdate) || r.now().After(identity.NextUpdate) {
+	if r.now().After(identity.NextUpdate) {
 		return "", errors.New("the collateral has expired")
-	}
-	pck, err := pcs.PckCertificateExtensions(q.chain[0])
-	if err != nil {
-		return "", fmt.Errorf("PCK certificate: %w", err)
-	}
-	if !strings.EqualFold(pck.FMSPC, info.Fmspc) || !strings.EqualFold(pck.PCEID, info.PceID) {
-		return "", errors.New("the TCB info is of another platform")
 	}
 	if err := q.checkQE(&identity); err != nil {
 		return "", err
 	}
 	var statuses []pcs.TcbComponentStatus
 	for _, rate := range []func() (pcs.TcbComponentStatus, error){
-		func() (pcs.TcbComponentStatus, error) { return q.platformStatus(&info, pck) },
-		func() (pcs.TcbComponentStatus, error) { return q.moduleStatus(&info) },
+		func() (pcs.TcbComponentStatus, error) { return q.platformStatus(info, pck) },
+		func() (pcs.TcbComponentStatus, error) { return q.moduleStatus(info) },
 		func() (pcs.TcbComponentStatus, error) {
 			return svnStatus(identity.TcbLevels, uint32(binary.LittleEndian.Uint16(q.qeReport[258:])))
 		},
