@@ -117,13 +117,15 @@ static int not_admin(const struct call *call, const struct rcar_problem *problem
 {
 	int64_t behind = call->response.clock_known ? call->response.clock_behind : 0;
 	if (behind > CLOCK_DOUBT_SECONDS + ADMIN_TOKEN_SECONDS || behind < -CLOCK_DOUBT_SECONDS - ADMIN_TOKEN_SECONDS)
-		return err_set(err, ERR_CLOCK, "this machine's clock is %lld s %s the KBS's: it refuses the admin token ('%s')",
+		return err_set(err, ERR_CLOCK,
+			       "this machine's clock is %lld s %s the KBS's: it refuses the admin token ('%s')",
 			       (long long)(behind > 0 ? behind : -behind), behind > 0 ? "behind" : "ahead of",
 			       problem->detail);
-	return err_set(err, ERR_DENIED,
-		       "the KBS does not take the admin token: does its [admin] section have the public half of this key, "
-		       "and does it grant the role? ('%s': '%s')",
-		       problem->type, problem->detail);
+	return err_set(
+		err, ERR_DENIED,
+		"the KBS does not take the admin token: does its [admin] section have the public half of this key, "
+		"and does it grant the role? ('%s': '%s')",
+		problem->type, problem->detail);
 }
 
 static int refused(const struct call *call, const struct rcar_problem *problem, struct err *err)
@@ -132,8 +134,8 @@ static int refused(const struct call *call, const struct rcar_problem *problem, 
 	if (strncmp(type, "AdminAuth", strlen("AdminAuth")) == 0)
 		return not_admin(call, problem, err);
 	if (strcmp(type, "PluginInternalError") == 0)
-		return err_set(err, ERR_MISSING, "the resource is missing, or the KBS's storage is broken ('%s': '%s')", type,
-			       problem->detail);
+		return err_set(err, ERR_MISSING, "the resource is missing, or the KBS's storage is broken ('%s': '%s')",
+			       type, problem->detail);
 	if (strcmp(type, "PluginNotFound") == 0 || strcmp(type, "InvalidRequestPath") == 0)
 		return err_set(err, ERR_CONFIG,
 			       "the KBS serves nothing at this path: is its URL right, and does it let itself be "
@@ -156,10 +158,11 @@ static int judge(const struct call *call, struct err *err)
 	if (status == 413)
 		return err_set(err, ERR_CONFIG, "larger than what the KBS takes (its payload_request_size)");
 	if (status < 400 || rcar_parse_problem(buf_bytes(&call->response.body), &problem, NULL) < 0)
-		return err_set(err, ERR_PROTOCOL,
-			       "answered %d and did not say why as a KBS does: is something else at this address, or in "
-			       "between?",
-			       status);
+		return err_set(
+			err, ERR_PROTOCOL,
+			"answered %d and did not say why as a KBS does: is something else at this address, or in "
+			"between?",
+			status);
 	return refused(call, &problem, err);
 }
 
@@ -273,8 +276,9 @@ int kbs_admin_check_name(const char *name, struct err *err)
 		       (name[i] >= '0' && name[i] <= '9') || strchr("._-", name[i]);
 	if (good)
 		return 0;
-	return err_set(err, ERR_CONFIG, "'%.64s' is no name: letters, digits, '.', '-' and '_', at most %d, no '.' in front",
-		       name, NAME_MAX_LEN - 1);
+	return err_set(err, ERR_CONFIG,
+		       "'%.64s' is no name: letters, digits, '.', '-' and '_', at most %d, no '.' in front", name,
+		       NAME_MAX_LEN - 1);
 }
 
 /* The KBS calls this a failure like all others; only its text tells. */

@@ -42,7 +42,8 @@ void kbs_admin_cleanup(struct kbs_admin **admin);
  * ERR_PROTOCOL. What a retry may heal is retried until the deadline. */
 
 /* Creates or replaces. */
-int kbs_admin_put(struct kbs_admin *admin, const struct kbs_uri *uri, struct bytes content, struct err *err) WARN_UNUSED;
+int kbs_admin_put(struct kbs_admin *admin, const struct kbs_uri *uri, struct bytes content,
+		  struct err *err) WARN_UNUSED;
 
 /* ERR_MISSING for a resource that is not there, or cannot be removed: the KBS does not tell which. */
 int kbs_admin_delete(struct kbs_admin *admin, const struct kbs_uri *uri, struct err *err) WARN_UNUSED;

@@ -13,6 +13,12 @@
 
 const struct cli_verb *const cli_verbs[] = {
 	&verb_evidence_show,
+	&verb_kbs_put,
+	&verb_kbs_delete,
+	&verb_kbs_list,
+	&verb_kbs_resource_policy,
+	&verb_kbs_attestation_policy,
+	&verb_kbs_reference_values,
 	&verb_version,
 	&verb_help,
 	NULL,

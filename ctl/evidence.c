@@ -4,39 +4,11 @@
  * what stands in it. The operator names the file, its content is anybody's. Nothing is
  * printed unless all of it could be read.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/file.h"
+#include "ctl/input.h"
 #include "ctl/verbs.h"
 #include "attest/show.h"
 
 #define INPUT_MAX (8u << 20)
-
-static int read_stdin(struct buf *out, struct err *err)
-{
-	uint8_t block[4096];
-	for (;;) {
-		ssize_t got = read(STDIN_FILENO, block, sizeof(block));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_set_errno(err, ERR_SYSTEM, errno, "standard input");
-		if (got == 0)
-			return 0;
-		if (buf_append(out, bytes_of(block, (size_t)got), err) < 0)
-			return err_wrap(err, "standard input");
-	}
-}
-
-static int read_input(const char *path, struct buf *out, struct err *err)
-{
-	if (strcmp(path, "-") == 0)
-		return read_stdin(out, err);
-	return file_read(AT_FDCWD, path, out, err);
-}
 
 static int unknown_kind(const char *path, struct bytes content, struct err *err)
 {
@@ -60,11 +32,8 @@ static int show_evidence(const struct cli_args *args, struct err *err)
 	const char *path = cli_operand(args, 0);
 	OWNED_BUF struct buf content = BUF_INIT(INPUT_MAX);
 	struct sheet sheet CLEANUP(sheet_done) = { 0 };
-	if (read_input(path, &content, err) < 0) {
-		if (err && err->code == ERR_PROTOCOL)
-			err->code = ERR_CONFIG;
+	if (input_read(path, &content, err) < 0)
 		return -1;
-	}
 	const struct show_kind *kind = show_find(buf_bytes(&content));
 	if (!kind)
 		return unknown_kind(path, buf_bytes(&content), err);

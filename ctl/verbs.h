@@ -8,6 +8,12 @@
 #include "ctl/cli.h"
 
 extern const struct cli_verb verb_evidence_show;
+extern const struct cli_verb verb_kbs_attestation_policy;
+extern const struct cli_verb verb_kbs_delete;
+extern const struct cli_verb verb_kbs_list;
+extern const struct cli_verb verb_kbs_put;
+extern const struct cli_verb verb_kbs_reference_values;
+extern const struct cli_verb verb_kbs_resource_policy;
 extern const struct cli_verb verb_version;
 extern const struct cli_verb verb_help;
 

@@ -30,10 +30,11 @@ type policyStore struct {
 	mu          sync.Mutex
 	resource    *ast.Module
 	attestation map[string]*ast.Module
+	texts       map[string]string // as they came, for Contents
 }
 
 func newPolicyStore() (*policyStore, error) {
-	st := &policyStore{attestation: map[string]*ast.Module{}}
+	st := &policyStore{attestation: map[string]*ast.Module{}, texts: map[string]string{}}
 	if err := st.setResource(defaultResourcePolicy); err != nil {
 		return nil, err
 	}
@@ -48,6 +49,7 @@ func (st *policyStore) setResource(text string) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.resource = module
+	st.texts[resourcePolicyText] = text
 	return nil
 }
 
@@ -59,6 +61,7 @@ func (st *policyStore) setAttestation(id, text string) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.attestation[id] = module
+	st.texts[id] = text
 	return nil
 }
 

@@ -92,7 +92,8 @@ static void serve(struct peer_conn *conn)
 		time_t at = (time_t)shared->date;
 		struct tm parts;
 		if (shared->date)
-			CHECK(strftime(date, sizeof(date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&at, &parts)) > 0);
+			CHECK(strftime(date, sizeof(date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
+				       gmtime_r(&at, &parts)) > 0);
 		(void)snprintf(head, sizeof(head), "HTTP/1.1 %d x\r\n%sContent-Length: %zu\r\n\r\n", (int)status, date,
 			       strlen(answer));
 		if (!peer_say(conn, head) || !peer_say(conn, answer))
@@ -130,7 +131,8 @@ static void start(struct stage *stage, struct json *line)
 	stage->peer = peer_start(&stage->setup);
 	stage->pkey = pki_ed25519_key();
 	stage->key = key_of(stage->pkey);
-	stage->options = (struct kbs_admin_options){ .url = stage->peer.url, .key = stage->key, .deadline = deadline_in(5000) };
+	stage->options =
+		(struct kbs_admin_options){ .url = stage->peer.url, .key = stage->key, .deadline = deadline_in(5000) };
 	assert_int_equal(kbs_admin_open(&stage->options, &stage->admin, NULL), 0);
 }
 
@@ -166,7 +168,7 @@ static int put(struct stage *stage, struct err *err)
 	return kbs_admin_put(stage->admin, &uri, bytes_of_text(body), err);
 }
 
-static int delete(struct stage *stage, struct err *err)
+static int delete (struct stage *stage, struct err *err)
 {
 	struct kbs_uri uri = uri_of(stage->line);
 	return kbs_admin_delete(stage->admin, &uri, err);
@@ -323,7 +325,8 @@ static void strange_answers(void **state)
 		struct err err = { 0 };
 		char text[512];
 		uint64_t status = strtoul(rows[i].status, NULL, 10);
-		(void)snprintf(text, sizeof(text), "{\"method\":\"GET\",\"path\":\"/kbs/v0/resource-policy\",\"status\":%s}",
+		(void)snprintf(text, sizeof(text),
+			       "{\"method\":\"GET\",\"path\":\"/kbs/v0/resource-policy\",\"status\":%s}",
 			       rows[i].status);
 		assert_int_equal(json_parse(bytes_of_text(text), sizeof(text), &line, NULL), 0);
 		assert_int_equal(json_add_string(line, "resp_body", rows[i].body, NULL), 0);
@@ -351,7 +354,8 @@ static bool verifies(EVP_PKEY *pkey, const char *token, struct buf *header, stru
 	unsigned char *der = NULL;
 	if (ec) {
 		ECDSA_SIG *sig = ECDSA_SIG_new();
-		assert_int_equal(ECDSA_SIG_set0(sig, BN_bin2bn(raw.data, 32, NULL), BN_bin2bn(raw.data + 32, 32, NULL)), 1);
+		assert_int_equal(ECDSA_SIG_set0(sig, BN_bin2bn(raw.data, 32, NULL), BN_bin2bn(raw.data + 32, 32, NULL)),
+				 1);
 		len = (size_t)i2d_ECDSA_SIG(sig, &der);
 		signature = der;
 		ECDSA_SIG_free(sig);
@@ -368,7 +372,8 @@ static void tokens_are_signed(void **state)
 {
 	(void)state;
 	EVP_PKEY *keys[] = { pki_ed25519_key(), pki_ec_key("P-256") };
-	static const char *const headers[] = { "{\"alg\":\"EdDSA\",\"typ\":\"JWT\"}", "{\"alg\":\"ES256\",\"typ\":\"JWT\"}" };
+	static const char *const headers[] = { "{\"alg\":\"EdDSA\",\"typ\":\"JWT\"}",
+					       "{\"alg\":\"ES256\",\"typ\":\"JWT\"}" };
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		struct admin_key *key OWNED_ADMIN_KEY = key_of(keys[i]);
 		/* r and s are shorter than 32 bytes once in 128 times */
@@ -380,7 +385,8 @@ static void tokens_are_signed(void **state)
 			assert_false(verifies(keys[!i], buf_text(&token), &header, &claims));
 			assert_memory_equal(header.data, headers[i], strlen(headers[i]));
 			if (n == 0)
-				assert_memory_equal(claims.data, "{\"role\":\"admin\",\"iat\":1800000000,\"exp\":1800000300}", 50);
+				assert_memory_equal(claims.data,
+						    "{\"role\":\"admin\",\"iat\":1800000000,\"exp\":1800000300}", 50);
 		}
 	}
 	EVP_PKEY_free(keys[0]);
@@ -432,12 +438,9 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_calls),
-		cmocka_unit_test(a_clock_that_is_off_is_named),
-		cmocka_unit_test(trouble_is_tried_again),
-		cmocka_unit_test(strange_answers),
-		cmocka_unit_test(tokens_are_signed),
-		cmocka_unit_test(keys_of_other_kinds_are_refused),
+		cmocka_unit_test(recorded_calls),	  cmocka_unit_test(a_clock_that_is_off_is_named),
+		cmocka_unit_test(trouble_is_tried_again), cmocka_unit_test(strange_answers),
+		cmocka_unit_test(tokens_are_signed),	  cmocka_unit_test(keys_of_other_kinds_are_refused),
 		cmocka_unit_test(names_are_checked),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);

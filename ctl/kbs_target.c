@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which KBS, and as whom. All of it is the operator's own word. Must not ask the KBS anything before
+ * the key could be read.
+ */
+#include "ctl/kbs_target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/http.h"
+#include "base/log.h"
+#include "ctl/input.h"
+
+#define TIMEOUT_SECONDS 60
+#define TIMEOUT_MOST 86400
+
+void kbs_target_done(struct kbs_target *target)
+{
+	kbs_admin_close(target->admin);
+	admin_key_free(target->key);
+	buf_done(&target->url);
+	buf_done(&target->ca);
+}
+
+static int read_timeout(const struct cli_args *args, struct deadline *ret_deadline, struct err *err)
+{
+	const char *text = cli_value(args, "--timeout", NULL);
+	char *end = NULL;
+	long seconds = text ? strtol(text, &end, 10) : TIMEOUT_SECONDS;
+	if (text && (*end || seconds < 1 || seconds > TIMEOUT_MOST))
+		return err_set(err, ERR_USAGE, "option '--timeout': '%s' is not a number from 1 to %d", text,
+			       TIMEOUT_MOST);
+	*ret_deadline = deadline_in(seconds * 1000);
+	return 0;
+}
+
+static int read_ca(const char *path, bool tls, struct buf *ret_ca, struct err *err)
+{
+	if (!tls)
+		return path ? err_set(err, ERR_USAGE, "'--ca' is for https; the URL says http") : 0;
+	if (!path)
+		return err_set(err, ERR_USAGE,
+			       "https wants '--ca FILE': the system's CAs are not asked, whoever one of them certifies "
+			       "could receive what is sent");
+	if (input_read(path, ret_ca, err) < 0 || http_check_ca(buf_bytes(ret_ca), err) < 0)
+		return err_wrap(err, "option '--ca'");
+	return 0;
+}
+
+int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
+{
+	const char *url = cli_value(args, "--url", NULL);
+	bool tls = false;
+	if (!url)
+		return err_set(err, ERR_USAGE, "'--url' is missing: which KBS?");
+	if (secret_setup(err) < 0 || http_setup(err) < 0)
+		return -1;
+	if (http_check_url(url, &tls, err) < 0)
+		return err_wrap(err, "option '--url'");
+	if (read_ca(cli_value(args, "--ca", NULL), tls, &ret_target->ca, err) < 0 ||
+	    read_timeout(args, &ret_target->deadline, err) < 0)
+		return -1;
+	return buf_append_text(&ret_target->url, url, err);
+}
+
+/* Whoever can read it administrates the KBS. */
+static void warn_if_open(const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		log_warning("others can read the admin key '%s': chmod 600", path);
+}
+
+static int read_key(const char *path, struct admin_key **ret_key, struct err *err)
+{
+	struct secret pem OWNED_SECRET = SECRET_INIT;
+	if (!path)
+		return err_set(err, ERR_USAGE, "'--admin-key' is missing");
+	if (input_read_secret(path, 65536, &pem, err) < 0)
+		return err_wrap(err, "admin key");
+	warn_if_open(path);
+	if (admin_key_read(secret_bytes(&pem), ret_key, err) < 0)
+		return err_wrap(err, "'%s'", path);
+	return 0;
+}
+
+int kbs_target_open_admin(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
+{
+	if (kbs_target_read(args, ret_target, err) < 0 ||
+	    read_key(cli_value(args, "--admin-key", NULL), &ret_target->key, err) < 0)
+		return -1;
+	ret_target->options = (struct kbs_admin_options){ .url = buf_text(&ret_target->url),
+							  .ca_pem = buf_bytes(&ret_target->ca),
+							  .key = ret_target->key,
+							  .role = cli_value(args, "--role", NULL),
+							  .deadline = ret_target->deadline };
+	return kbs_admin_open(&ret_target->options, &ret_target->admin, err);
+}

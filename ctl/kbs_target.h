@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The KBS that a verb speaks to, as the command line or the deployment names it.
+ */
+#ifndef SEALPOD_CTL_KBS_TARGET_H
+#define SEALPOD_CTL_KBS_TARGET_H
+
+#include "cdh-client/kbs_admin.h"
+#include "ctl/cli.h"
+
+/* Rows for the option tables of all verbs that speak to a KBS. */
+#define KBS_TARGET_OPTIONS                                                                                             \
+	{ .name = "--url", .value = "URL", .text = "the KBS, https://HOST:PORT" },                                     \
+		{ .name = "--ca",                                                                                      \
+		  .value = "FILE",                                                                                     \
+		  .text = "PEM of the only CA that may have signed its certificate; required for https" },             \
+		{ .name = "--timeout", .value = "SECONDS", .text = "how long to try in all; 60 by default" }
+#define KBS_ADMIN_OPTIONS                                                                                              \
+	{ .name = "--admin-key",                                                                                       \
+	  .value = "FILE",                                                                                             \
+	  .text = "the administrator's private key in PEM, Ed25519 or P-256" },                                        \
+		{ .name = "--role", .value = "NAME", .text = "the role that the token claims; 'admin' by default" }
+
+struct kbs_target {
+	struct buf url;
+	struct buf ca;
+	struct admin_key *key;
+	struct kbs_admin_options options;
+	struct kbs_admin *admin;
+	struct deadline deadline;
+};
+
+#define KBS_TARGET_INIT                                                                                                \
+	{                                                                                                              \
+		.url = BUF_INIT(4096), .ca = BUF_INIT(1u << 20)                                                        \
+	}
+#define OWNED_KBS_TARGET CLEANUP(kbs_target_done)
+void kbs_target_done(struct kbs_target *target);
+
+/* URL, CA and deadline. Sends nothing. The target must not be moved afterwards. */
+int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
+
+/* The same, and the administrator's key and calls. */
+int kbs_target_open_admin(const struct cli_args *args, struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sealpod.test/e2e/lab"
+	"sealpod.test/kbs"
+)
+
+// ctlLab is a broker with an administrator, and what sealpodctl needs to be one.
+type ctlLab struct {
+	t      *testing.T
+	dir    string
+	broker *kbs.Server
+	args   []string
+}
+
+func newCtlLab(t *testing.T, key crypto.Signer, change func(*kbs.Options)) *ctlLab {
+	t.Helper()
+	l := &ctlLab{t: t, dir: t.TempDir()}
+	l.broker = lab.StartKBS(t, nil, func(o *kbs.Options) {
+		o.AdminKey = key.Public()
+		if change != nil {
+			change(o)
+		}
+	})
+	l.writeKey(key)
+	l.write("ca.pem", string(l.broker.CAPEM()))
+	l.args = []string{"--url", l.broker.URL(), "--ca", "ca.pem", "--admin-key", "admin.key"}
+	return l
+}
+
+func (l *ctlLab) writeKey(key crypto.Signer) {
+	l.t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.write("admin.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+}
+
+func (l *ctlLab) write(name, text string) {
+	l.t.Helper()
+	if err := os.WriteFile(filepath.Join(l.dir, name), []byte(text), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// run is `sealpodctl kbs words…` with the lab's target.
+func (l *ctlLab) run(status int, words ...string) *lab.Process {
+	l.t.Helper()
+	return lab.RunCtl(l.t, status, l.dir, append(append([]string{"kbs"}, words...), l.args...)...)
+}
+
+func ed25519Key(t *testing.T) crypto.Signer {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func p256Key(t *testing.T) crypto.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestCtlKBSResources(t *testing.T) {
+	for name, row := range map[string]struct {
+		key      crypto.Signer
+		personas bool
+	}{
+		"ed25519": {ed25519Key(t), false}, "p256": {p256Key(t), false}, "personas": {ed25519Key(t), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newCtlLab(t, row.key, func(o *kbs.Options) { o.Personas = row.personas })
+			l.write("secret", "first secret\x00with a NUL")
+			said := l.run(0, "put", "kbs:///default/db/password", "secret")
+			if got := string(l.broker.Contents().Resources["default/db/password"]); got != "first secret\x00with a NUL" {
+				t.Fatalf("the broker holds %q", got)
+			}
+			if strings.Contains(said.Stderr.String()+said.Stdout.String(), "first") {
+				t.Errorf("the secret was shown: %v", said)
+			}
+			l.write("secret", "second")
+			l.run(0, "put", "kbs:///default/db/password", "secret")
+			if got := string(l.broker.Contents().Resources["default/db/password"]); got != "second" {
+				t.Fatalf("the broker holds %q", got)
+			}
+			l.run(0, "delete", "kbs:///default/db/password")
+			if len(l.broker.Contents().Resources) != 0 {
+				t.Error("the resource is still there")
+			}
+			l.run(111, "delete", "kbs:///default/db/password")
+		})
+	}
+}
+
+func TestCtlKBSPoliciesAndValues(t *testing.T) {
+	l := newCtlLab(t, ed25519Key(t), nil)
+	before := l.broker.Contents()
+	refused := func(text, words string, argv ...string) {
+		t.Helper()
+		l.write("p.rego", text)
+		if p := l.run(100, append(argv, "p.rego")...); !strings.Contains(p.Stderr.String(), words) {
+			t.Errorf("%v does not say '%s'", p, words)
+		}
+	}
+	refused("package policy\ndefault executables := 3\n", "no rule 'trust_claims'", "attestation-policy")
+	refused("package policy\n# trust_claims := {}\n", "no rule 'trust_claims'", "attestation-policy")
+	refused("package policy\nallowed := true\n", "no rule 'allow'", "resource-policy")
+	refused("package kbs\nallow := true\n", "package policy", "resource-policy")
+	refused("package policy\nallow := {\n", "the KBS does not take this", "resource-policy")
+	refused("package policy\ntrust_claims := {\n", "its log says why", "attestation-policy")
+	if now := l.broker.Contents(); now.ResourcePolicy != before.ResourcePolicy ||
+		now.AttestationPolicies["default_cpu"] != before.AttestationPolicies["default_cpu"] {
+		t.Error("a refused policy is in force")
+	}
+
+	const good = "package policy\nallow := false\ntrust_claims := {\"hardware\": 2}\n# \u00e4 and \u20ac\n"
+	l.write("p.rego", good)
+	l.run(0, "resource-policy", "p.rego")
+	l.run(0, "attestation-policy", "p.rego")
+	if now := l.broker.Contents(); now.ResourcePolicy != good || now.AttestationPolicies["default_cpu"] != good {
+		t.Errorf("the broker holds %+v", now)
+	}
+	if p := l.run(0, "attestation-policy", "p.rego", "--id", "default"); !strings.Contains(p.Stderr.String(), "never asks it") {
+		t.Errorf("no warning of an unused id: %v", p)
+	}
+	if p := l.run(0, "list", "--json"); !strings.Contains(p.Stdout.String(), `"id":"resource-policy"`) {
+		t.Errorf("%v", p)
+	}
+
+	l.write("values.json", `{"snp_launch_measurement":["aa","bb"],"minimum":4}`)
+	l.run(0, "reference-values", "--set", "values.json")
+	if p := l.run(0, "reference-values", "minimum", "snp_launch_measurement"); p.Stdout.String() != "minimum 4\nsnp_launch_measurement [\"aa\",\"bb\"]\n" {
+		t.Errorf("%v", p)
+	}
+	l.run(111, "reference-values", "unknown")
+	for _, bad := range []string{`["a"]`, `{`, `{"a/b":1}`, `{"a":1,"a":2}`} {
+		l.write("values.json", bad)
+		l.run(100, "reference-values", "--set", "values.json")
+	}
+	l.run(100, "reference-values")
+}
+
+func TestCtlKBSRefusals(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(l *ctlLab, options map[string]string)
+		status int
+		words  string
+	}{
+		"another key":    {func(l *ctlLab, _ map[string]string) { l.writeKey(ed25519Key(t)) }, 102, "public half of this key"},
+		"no CA":          {func(_ *ctlLab, o map[string]string) { delete(o, "--ca") }, 100, "https wants '--ca FILE'"},
+		"no PEM as CA":   {func(_ *ctlLab, o map[string]string) { o["--ca"] = "secret" }, 100, "option '--ca'"},
+		"no key":         {func(_ *ctlLab, o map[string]string) { delete(o, "--admin-key") }, 100, "'--admin-key' is missing"},
+		"public key":     {func(_ *ctlLab, o map[string]string) { o["--admin-key"] = "ca.pem" }, 103, "not an unencrypted private key"},
+		"no URL":         {func(_ *ctlLab, o map[string]string) { delete(o, "--url") }, 100, "'--url' is missing"},
+		"bad time":       {func(_ *ctlLab, o map[string]string) { o["--timeout"] = "1m" }, 100, "is not a number"},
+		"role":           {func(_ *ctlLab, o map[string]string) { o["--role"] = "guest" }, 102, "Role guest not allowed"},
+		"nobody listens": {func(_ *ctlLab, o map[string]string) { o["--url"], o["--timeout"] = "https://127.0.0.1:1", "1" }, 111, "gave up at the deadline"},
+		"another CA": {func(l *ctlLab, _ map[string]string) {
+			l.write("ca.pem", string(lab.StartKBS(t, nil, nil).CAPEM()))
+		}, 100, "certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newCtlLab(t, ed25519Key(t), nil)
+			l.write("secret", "x")
+			options := map[string]string{"--url": l.broker.URL(), "--ca": "ca.pem", "--admin-key": "admin.key"}
+			row.change(l, options)
+			words := []string{"kbs", "put", "kbs:///a/b/c", "secret"}
+			for option, value := range options {
+				words = append(words, option, value)
+			}
+			p := lab.RunCtl(t, row.status, l.dir, words...)
+			if !strings.Contains(p.Stderr.String(), row.words) {
+				t.Errorf("%v does not say '%s'", p, row.words)
+			}
+			if len(l.broker.Contents().Resources) != 0 {
+				t.Error("the resource was stored")
+			}
+		})
+	}
+}
