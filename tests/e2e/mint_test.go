@@ -357,3 +357,32 @@ func TestRefusedMintLeavesNoName(t *testing.T) {
 		t.Errorf("'%s' is left behind (%v)", made, err)
 	}
 }
+
+// Where no report names the instance, its name stays over starts, also in a directory that
+// sealpod made itself: after an exec, and after a supervised start has taken away the rest.
+func TestInstanceIsKeptInADirectoryThatSealpodMade(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"--exec", "--supervise"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			server := lab.TemplateServer(t)
+			ca := newClassIssuer(t, "issuer-kept", server.CA, issuerOptions{})
+			f := lab.NewFixture(t, withIssuer(t, issuerPEM(t, ca), lab.FixtureOptions{}))
+			mintFor(f, "kept")
+			f.Config.RuntimeDir = filepath.Join(f.RuntimeDir, "made", "by sealpod")
+			var instances []string
+			for range 2 {
+				p := f.Run(t, mode) // the stand-in ends at once, and well
+				seen := lab.CheckExec(t, p)
+				_, leaf, _ := minted(t, seen.PrivateKey)
+				instances = append(instances, leaf.Subject.CommonName, readInstance(t, f.Config.RuntimeDir))
+				if left, err := os.ReadDir(f.Config.RuntimeDir); mode == "--supervise" && (err != nil || len(left) != 1) {
+					t.Errorf("left behind: %v (%v)", left, err)
+				}
+			}
+			if len(slices.Compact(instances)) != 1 {
+				t.Errorf("two starts had the instances %q", instances)
+			}
+		})
+	}
+}

@@ -164,13 +164,61 @@ func TestSidecarMints(t *testing.T) {
 	s.WaitForExec(t, p, 60*time.Second)
 	lab.FetchID(t, s.Socket, workloadUID, c.id, 40*time.Second)
 	checkContained(t, p.Pid, sidecarUID)
-	instance, err := os.ReadFile(filepath.Join(s.Config.RuntimeDir, "instance"))
+	instance := readInstance(t, s.Config.RuntimeDir)
+	if got := agentsOf(t, s.Spire, "issuer-sidecar"); len(got) != 1 || got[0] != agentName("issuer-sidecar", instance) {
+		t.Errorf("the server knows the agents %q, want that of instance '%s'", got, instance)
+	}
+}
+
+// What mint does by default, under the same limits: sealpod stays as the agent's parent, renews the
+// credential by another worker, tells a probe in the container, and ends with the agent.
+func TestSidecarMintsAndSupervises(t *testing.T) {
+	t.Parallel()
+	server := lab.TemplateServer(t)
+	const name = "issuer-of-a-supervising-sidecar"
+	ca := newIssuer(t, server.CA, name, soon(15*time.Second))
+	s := newSidecar(t, withIssuer(t, ca.combined(), lab.FixtureOptions{RealAgent: true}))
+	mintFor(s.Fixture, "supervised")
+	s.release(t)
+	p := &supervised{t, s.Fixture, s.run(t)}
+	ready := p.awaitReady()
+	instance := readInstance(t, s.Config.RuntimeDir)
+	s.Spire.Entry(t, agentName(name, instance), "/w/"+name, workloadUID)
+	lab.FetchID(t, s.Socket, workloadUID, "spiffe://"+lab.TrustDomain+"/w/"+name, 40*time.Second)
+	for _, pid := range []int{p.p.Pid, ready.AgentPID} {
+		checkContained(t, pid, sidecarUID)
+	}
+	before := p.leaf()
+	put(t, s.Fixture, pathClassIssuer, ca.renewed(t, server.CA, name, time.Now().Add(48*time.Hour)).combined())
+	renewed := p.awaitRenewals(1)
+	if after := p.leaf(); fingerprint(after) == fingerprint(before) || after.Subject.CommonName != instance {
+		t.Errorf("instance '%s' was renewed as '%s'", instance, after.Subject.CommonName)
+	}
+	if renewed.AgentPID != ready.AgentPID || renewed.Restarts != 0 {
+		t.Errorf("the agent was touched: %+v, then %+v", ready, renewed)
+	}
+	health := s.container.start(t, s.program, "health", s.Config.RuntimeDir)
+	health.Wait(t, waitLimit)
+	if health.Status() != 0 {
+		t.Errorf("the probe: %s", health)
+	}
+	checkSaid(t, p.p, saysHubREST, "and is renewed before")
+	checkUnsaid(t, p.p, "not measured")
+	p.p.Signal(syscall.SIGTERM)
+	p.p.Wait(t, 20*time.Second)
+	if left, err := os.ReadDir(s.Config.RuntimeDir); p.p.Status() != 0 || err != nil || len(left) != 1 {
+		t.Errorf("ended with %d, left %v (%v), want the instance's name alone\n%s", p.p.Status(), left, err, p.p)
+	}
+}
+
+// readInstance is the name that was kept.
+func readInstance(t *testing.T, runtimeDir string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(runtimeDir, "instance"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := agentsOf(t, s.Spire, "issuer-sidecar"); len(got) != 1 || got[0] != agentName("issuer-sidecar", string(instance)) {
-		t.Errorf("the server knows the agents %q, want that of instance '%s'", got, instance)
-	}
+	return string(text)
 }
 
 // What is installed is the program itself, for every user of the pod to execute, and
