@@ -2,9 +2,9 @@
 /*
  * The instance's name.
  *
- * REPORT_ID is the firmware's: unique to this launch of this guest, and no host can
- * choose it. A kept name lies in the private memory directory, where another
- * process of our own user could change it: it would only rename us.
+ * REPORT_ID is the firmware's, also where the report is the paravisor's: unique to this launch of this guest, and no
+ * host can choose it. A kept name lies in the private memory directory, where another process of our own user could
+ * change it: it would only rename us.
  */
 #include "agent/instance.h"
 
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attest/hcl.h"
 #include "attest/snp_report.h"
 #include "base/encode.h"
 #include "base/file.h"
@@ -20,11 +21,27 @@
 
 #define RANDOM_DIGITS 33 /* with the NUL */
 
-static int by_report(const struct buf *raw, char *ret_name, struct err *err)
+/* The SNP report in what the attester gathered: the whole of it, or within the paravisor's; empty where there is none.
+ */
+static int find_snp_report(const char *tee, const struct buf *raw, struct bytes *ret_report, struct err *err)
+{
+	struct hcl_report hcl;
+	*ret_report = bytes_of("", 0);
+	if (strcmp(tee, "snp") == 0)
+		*ret_report = buf_bytes(raw);
+	if (strcmp(tee, "az-snp-vtpm") != 0)
+		return 0;
+	if (hcl_read(buf_bytes(raw), &hcl, err) < 0)
+		return -1;
+	*ret_report = hcl.hardware;
+	return 0;
+}
+
+static int by_report(struct bytes raw, char *ret_name, struct err *err)
 {
 	struct snp_report report;
 	struct buf hex OWNED_BUF = BUF_INIT(INSTANCE_NAME_MAX);
-	if (snp_report_read(buf_bytes(raw), &report, err) < 0 ||
+	if (snp_report_read(raw, &report, err) < 0 ||
 	    hex_encode(bytes_of(report.report_id, sizeof(report.report_id)), &hex, err) < 0)
 		return -1;
 	memcpy(ret_name, buf_text(&hex), hex.len + 1);
@@ -56,6 +73,8 @@ static int kept(const char *runtime_dir, char *ret_name, struct err *err)
 int instance_name(const struct buf *report, const char *tee, const char *runtime_dir,
 		  char ret_name[static INSTANCE_NAME_MAX], struct err *err)
 {
-	bool snp = strcmp(tee, "snp") == 0 && report->len > 0;
-	return snp ? by_report(report, ret_name, err) : kept(runtime_dir, ret_name, err);
+	struct bytes snp;
+	if (report->len > 0 && find_snp_report(tee, report, &snp, err) < 0)
+		return -1;
+	return report->len > 0 && snp.len > 0 ? by_report(snp, ret_name, err) : kept(runtime_dir, ret_name, err);
 }

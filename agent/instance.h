@@ -11,7 +11,7 @@
 #define INSTANCE_NAME_MAX 72
 #define INSTANCE_FILE "instance" /* in runtime_dir */
 
-/* The report's REPORT_ID in hexadecimal for an SNP report, else a random name that is kept in
+/* REPORT_ID in hexadecimal for an SNP report (of the TEEs snp and az-snp-vtpm), else a random name that is kept in
  * <runtime_dir>/instance. */
 int instance_name(const struct buf *report, const char *tee, const char *runtime_dir,
 		  char ret_name[static INSTANCE_NAME_MAX], struct err *err) WARN_UNUSED;

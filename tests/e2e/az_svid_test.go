@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"encoding/hex"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,6 +77,42 @@ func TestPolicyDeniesByPCR8(t *testing.T) {
 			p.Wait(t, waitLimit)
 			m.fixture.Check(t, p, lab.Refusal{Status: 102, Message: []string{"PolicyDeny", lab.PathCombined}, Attests: 1, MinGets: 1})
 			m.checkCost(t, azCost{1, 1})
+		})
+	}
+}
+
+// The instance of a minted credential is the REPORT_ID of the SNP report within the HCL report;
+// a TDREPORT has none, and a random name is kept.
+func TestInstanceOnAzure(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{azure.KindSNP, azure.KindTDX} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			m := bootAzure(t, azure.Options{Kind: kind}, false)
+			f := m.fixture
+			ca := newClassIssuer(t, "issuer-azure", f.Spire.CA, issuerOptions{})
+			put(t, f, pathClassIssuer, issuerPEM(t, ca))
+			mintFor(f, "azure")
+			m.measure(t, "")
+			raw := m.start(t, "attest", "--format", "raw")
+			raw.Wait(t, waitLimit)
+			p := m.start(t, "run", "--exec")
+			p.Wait(t, waitLimit)
+			_, leaf, _ := minted(t, lab.CheckExec(t, p).PrivateKey)
+			instance := leaf.Subject.CommonName
+			if kind == azure.KindTDX {
+				if kept := readInstance(t, f.RuntimeDir); kept != instance || len(kept) != 32 {
+					t.Errorf("the instance is '%s', '%s' is kept", instance, kept)
+				}
+				return
+			}
+			const hardware, reportID = 0x20, 0x140
+			if want := hex.EncodeToString([]byte(raw.Stdout.String())[hardware+reportID:][:32]); instance != want || strings.Trim(want, "0") == "" {
+				t.Errorf("the instance is '%s', the REPORT_ID '%s'", instance, want)
+			}
+			if _, err := os.Stat(filepath.Join(f.RuntimeDir, "instance")); !os.IsNotExist(err) {
+				t.Errorf("a name is kept beside it: %v", err)
+			}
 		})
 	}
 }
