@@ -12,6 +12,7 @@
 
 #include "base/wipe.h"
 #include "cdh-client/ttrpc.h"
+#include "cdh-client/ttrpc_frame.h"
 
 #define GET_RESOURCE "api.GetResourceService", "GetResource"
 
@@ -158,6 +159,30 @@ static void recorded_refusals_arrive(void **state)
 		assert_string_equal(out.status.message, rows[i].message);
 		assert_null(out.payload.data);
 	}
+}
+
+/* The real hub refuses a stream whose number is even. A client cannot be brought to use one; the same request on it has
+ * the recorded bytes, and the recorded refusal is read. */
+static void recorded_refusal_of_an_even_stream(void **state)
+{
+	(void)state;
+	struct recording recording OWNED_RECORDING = recording_read("cdh-even-stream");
+	struct buf packed OWNED_BUF = BUF_INIT(4096);
+	struct secret frame OWNED_SECRET = SECRET_INIT;
+	struct secret payload OWNED_SECRET = SECRET_INIT;
+	struct ttrpc_status status = { .code = 99 };
+	struct ttrpc_call call = { GET_RESOURCE, payload_of(&recording) };
+	size_t len = 0;
+	assert_int_equal(ttrpc_pack(2, &call, 0, &packed, NULL), 0);
+	assert_true(bytes_equal(buf_bytes(&packed), buf_bytes(&recording.request)));
+	assert_int_equal(ttrpc_check_header(recording.response.data, 2, &len, NULL), 0);
+	assert_int_equal(len + TTRPC_HEADER_LEN, recording.response.len);
+	assert_int_equal(secret_alloc(&frame, len, NULL), 0);
+	assert_int_equal(secret_append(&frame, bytes_of(recording.response.data + TTRPC_HEADER_LEN, len), NULL), 0);
+	assert_int_equal(ttrpc_unpack(&frame, &status, &payload, NULL), 0);
+	assert_int_equal(status.code, TTRPC_INVALID_ARGUMENT);
+	assert_string_equal(status.message, "stream id must be odd");
+	assert_null(payload.data);
 }
 
 static void statuses_become_errors(void **state)
@@ -514,6 +539,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recorded_secret_arrives),
 		cmocka_unit_test(recorded_refusals_arrive),
+		cmocka_unit_test(recorded_refusal_of_an_even_stream),
 		cmocka_unit_test(statuses_become_errors),
 		cmocka_unit_test(hostile_servers_are_named),
 		cmocka_unit_test(a_payload_beside_a_failure_is_dropped),
