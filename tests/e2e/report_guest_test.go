@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sealpod.test/e2e/lab"
 	"sealpod.test/guest"
@@ -67,6 +68,31 @@ func TestDoctorInAGuestWithComponents(t *testing.T) {
 			d = parseDiagnosis(t, g.verb(t, "doctor", "--json", "--attest"))
 			if result, detail, _ := d.result("attestation"); result != "ok" {
 				t.Errorf("with --attest: %s (%s)", result, detail)
+			}
+		})
+	}
+}
+
+// Behind the hub no clock but the guest's own is known: a credential that is not valid yet is said
+// to be so, and nobody is said to be behind or ahead.
+func TestNoClockBehindTheHub(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"cdh", "rest"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			leaf := lab.LeafOptions{NotBefore: time.Now().Add(300 * time.Second)}
+			g := startGuest(t, lab.NewFixture(t, lab.FixtureOptions{Leaf: leaf}), guest.Options{})
+			g.by(kind)
+			path := filepath.Join(g.Dir, "report.json")
+			p := g.verb(t, "run", "--report", path)
+			lab.CheckFailure(t, p, 104, "not valid before", "clock")
+			checkUnsaid(t, p, "behind the KBS", "ahead of the KBS", "agrees with the KBS")
+			if clock := readReport(t, path).Facts.KBS.Clock; clock.GuestIs != "" {
+				t.Errorf("the report knows a clock: %+v", clock)
+			}
+			d := parseDiagnosis(t, g.verb(t, "doctor", "--json"))
+			if result, detail, _ := d.result("clock"); result != "skipped" {
+				t.Errorf("clock: %s (%s)", result, detail)
 			}
 		})
 	}
