@@ -10,14 +10,12 @@
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
 #include "spire/chain.h"
 #include "spire/key_pair.h"
-
-#define SERIAL_LEN 16
+#include "spire/make.h"
 
 int spire_mint_name_check(const char *name, struct err *err)
 {
@@ -28,22 +26,6 @@ int spire_mint_name_check(const char *name, struct err *err)
 			       "'%s' cannot be part of a SPIFFE ID: use letters, digits, '.', '-' and '_', at most 128",
 			       name);
 	return 0;
-}
-
-static void free_x509(X509 **cert)
-{
-	X509_free(*cert);
-}
-
-static void free_pkcs8(PKCS8_PRIV_KEY_INFO **info)
-{
-	PKCS8_PRIV_KEY_INFO_free(*info);
-}
-
-static int openssl_failed(const char *what, struct err *err)
-{
-	ERR_clear_error();
-	return err_set(err, ERR_SYSTEM, "OpenSSL cannot %s", what);
 }
 
 /* What the credential's own check would say about the issuer less clearly, or not at all. */
@@ -60,18 +42,6 @@ static void check_issuer(const struct spire_key_pair *issuer, struct spire_probl
 		spire_problem(problems, ERR_CREDENTIAL,
 			      "the issuer's key does not match its certificate, which must come first");
 	ERR_clear_error();
-}
-
-static bool set_serial(X509 *leaf)
-{
-	unsigned char serial[SERIAL_LEN];
-	if (RAND_bytes(serial, sizeof(serial)) != 1)
-		return false;
-	serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40); /* positive, of full length */
-	BIGNUM *number = BN_bin2bn(serial, sizeof(serial), NULL);
-	bool good = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(leaf));
-	BN_free(number);
-	return good;
 }
 
 /* A little in the past, and never longer than the issuer. */
@@ -95,16 +65,6 @@ static bool set_names(X509 *leaf, const X509 *issuer, const struct spire_mint *m
 					  0) == 1;
 }
 
-static bool add_extension(X509 *leaf, int nid, const char *value)
-{
-	X509V3_CTX ctx;
-	X509V3_set_ctx(&ctx, leaf, leaf, NULL, NULL, 0);
-	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-	bool good = extension && X509_add_ext(leaf, extension, -1) == 1;
-	X509_EXTENSION_free(extension);
-	return good;
-}
-
 /* All names in it have passed their checks: no comma or colon can start another name. */
 static bool add_extensions(X509 *leaf, const struct spire_mint *mint)
 {
@@ -112,41 +72,21 @@ static bool add_extensions(X509 *leaf, const struct spire_mint *mint)
 	if (buf_printf(&sans, NULL, "URI:x509pop://%s/class/%s,URI:x509pop://%s/instance/%s", mint->trust_domain,
 		       mint->class_name, mint->trust_domain, mint->instance) < 0)
 		return false;
-	return add_extension(leaf, NID_basic_constraints, "critical,CA:FALSE") &&
-	       add_extension(leaf, NID_key_usage, "critical,digitalSignature") &&
-	       add_extension(leaf, NID_subject_alt_name, buf_text(&sans));
-}
-
-static bool sign(X509 *leaf, EVP_PKEY *issuer)
-{
-	bool plain = EVP_PKEY_get_base_id(issuer) == EVP_PKEY_ED25519;
-	const EVP_MD *md = plain ? NULL : EVP_PKEY_get_bits(issuer) == 384 ? EVP_sha384() : EVP_sha256();
-	return X509_sign(leaf, issuer, md) > 0;
+	return spire_make_extension(leaf, leaf, NID_basic_constraints, "critical,CA:FALSE") &&
+	       spire_make_extension(leaf, leaf, NID_key_usage, "critical,digitalSignature") &&
+	       spire_make_extension(leaf, leaf, NID_subject_alt_name, buf_text(&sans));
 }
 
 static int make_leaf(const struct spire_key_pair *issuer, EVP_PKEY *key, const struct spire_mint *mint, struct buf *der,
 		     struct err *err)
 {
-	CLEANUP(free_x509) X509 *leaf = X509_new();
+	CLEANUP(spire_cleanup_x509) X509 *leaf = X509_new();
 	const X509 *cert = issuer->chain.list[0];
 	if (!leaf || X509_set_version(leaf, X509_VERSION_3) != 1 || X509_set_pubkey(leaf, key) != 1 ||
-	    !set_serial(leaf) || !set_window(leaf, cert, mint) || !set_names(leaf, cert, mint) ||
-	    !add_extensions(leaf, mint) || !sign(leaf, issuer->key))
-		return openssl_failed("make the leaf certificate", err);
+	    !spire_make_serial(leaf) || !set_window(leaf, cert, mint) || !set_names(leaf, cert, mint) ||
+	    !add_extensions(leaf, mint) || !spire_make_signature(leaf, issuer->key))
+		return spire_openssl_failed("make the leaf certificate", err);
 	return spire_cert_der(leaf, der, err);
-}
-
-static int key_to_pkcs8(const EVP_PKEY *key, struct secret *der, struct err *err)
-{
-	CLEANUP(free_pkcs8) PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
-	int len = info ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : -1;
-	if (len <= 0 || secret_alloc(der, (size_t)len, err) < 0)
-		return len <= 0 ? openssl_failed("write the new key", err) : -1;
-	unsigned char *at = der->data;
-	if (i2d_PKCS8_PRIV_KEY_INFO(info, &at) != len)
-		return openssl_failed("write the new key", err);
-	der->len = (size_t)len;
-	return 0;
 }
 
 /* Exactly, for lockable memory is short in a container. */
@@ -186,8 +126,8 @@ static int mint_pem(const struct spire_key_pair *issuer, const struct spire_mint
 	struct secret key_der OWNED_SECRET = SECRET_INIT;
 	struct buf leaf_der OWNED_BUF = BUF_INIT(SPIRE_CREDENTIAL_MAX);
 	if (!key)
-		return openssl_failed("make a key", err);
-	if (make_leaf(issuer, key, mint, &leaf_der, err) < 0 || key_to_pkcs8(key, &key_der, err) < 0)
+		return spire_openssl_failed("make a key", err);
+	if (make_leaf(issuer, key, mint, &leaf_der, err) < 0 || spire_make_pkcs8(key, &key_der, err) < 0)
 		return -1;
 	return write_combined(issuer, &key_der, buf_bytes(&leaf_der), pem, err);
 }
