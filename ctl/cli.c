@@ -12,6 +12,10 @@
 #include "ctl/verbs.h"
 
 const struct cli_verb *const cli_verbs[] = {
+	&verb_keygen,
+	&verb_issue_root,
+	&verb_issue_issuer,
+	&verb_issue_leaf,
 	&verb_evidence_show,
 	&verb_kbs_put,
 	&verb_kbs_delete,

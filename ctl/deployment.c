@@ -504,11 +504,12 @@ static void read_workloads(struct reader *reader, const struct toml_value *table
 {
 	void *items;
 	size_t i = 0;
-	class->workload_count = start_list(reader, table, "class", "workload", DEPLOYMENT_MAX_ITEMS,
-					   sizeof(*class->workloads), &items);
+	class->workload_count =
+		start_list(reader, table, "class", "workload", DEPLOYMENT_MAX_ITEMS, sizeof(*class->workloads), &items);
 	class->workloads = items;
 	if (class->workload_count == 0) {
-		bad(reader, class->line, "class", "workload", "is missing: a class has at least one [[class.workload]]");
+		bad(reader, class->line, "class", "workload",
+		    "is missing: a class has at least one [[class.workload]]");
 		return;
 	}
 	for (const struct toml_value *item = items_of(table, "workload"); item; item = toml_next(item), i++) {
@@ -558,7 +559,8 @@ static bool is_hex(const char *text)
 	return len >= 2 && len % 2 == 0 && strspn(text, "0123456789abcdef") == len;
 }
 
-static void read_reference(struct reader *reader, const struct toml_value *value, struct deployment_reference *reference)
+static void read_reference(struct reader *reader, const struct toml_value *value,
+			   struct deployment_reference *reference)
 {
 	struct err why = { 0 };
 	struct dotted name = dotted("image.reference_values", toml_key(value));
@@ -610,7 +612,8 @@ static void check_kbs(struct reader *reader)
 {
 	const struct deployment *d = reader->deployment;
 	if (d->kbs_url && strncmp(d->kbs_url, "https:", 6) == 0 && !d->kbs_ca_file)
-		bad(reader, 0, "kbs", "ca_file", "is missing: without it the guest could not tell the KBS from the host");
+		bad(reader, 0, "kbs", "ca_file",
+		    "is missing: without it the guest could not tell the KBS from the host");
 	if (d->kbs_url && strncmp(d->kbs_url, "http:", 5) == 0 && d->kbs_ca_file)
 		bad(reader, 0, "kbs", "ca_file", "has no meaning for an URL without TLS");
 }
@@ -636,7 +639,8 @@ static void check_workload(struct reader *reader, struct deployment_workload *wo
 		workload->spiffe_id += strlen(workload->spiffe_id) - path.len;
 	}
 	if (strncmp(workload->spiffe_id, "/spire/", 7) == 0)
-		bad(reader, workload->line, "class.workload", "spiffe_id", "begins with '/spire/', which is SPIRE's own");
+		bad(reader, workload->line, "class.workload", "spiffe_id",
+		    "begins with '/spire/', which is SPIRE's own");
 	if (*workload->spiffe_id == 0)
 		bad(reader, workload->line, "class.workload", "spiffe_id", "has no path");
 }
@@ -657,7 +661,8 @@ static void check_secret(struct reader *reader, const struct deployment_secret *
 {
 	const struct deployment *d = reader->deployment;
 	if ((secret->value != NULL) + (secret->file != NULL) + (secret->random_bytes != 0) != 1)
-		bad(reader, secret->line, "secret", "value", "stands for one of 'value', 'file' and 'random': give one");
+		bad(reader, secret->line, "secret", "value",
+		    "stands for one of 'value', 'file' and 'random': give one");
 	for (size_t k = 0; k < i && secret->path; k++)
 		if (d->secrets[k].path && strcmp(d->secrets[k].path, secret->path) == 0)
 			bad(reader, secret->line, "secret", "path", "is that of another secret");

@@ -40,7 +40,7 @@ static int put(const struct cli_args *args, struct err *err)
 	return 0;
 }
 
-static int delete(const struct cli_args *args, struct err *err)
+static int delete (const struct cli_args *args, struct err *err)
 {
 	struct kbs_target target OWNED_KBS_TARGET = KBS_TARGET_INIT;
 	struct kbs_uri uri;
@@ -98,7 +98,8 @@ static int attestation_policy(const struct cli_args *args, struct err *err)
 	if (rego_check_attestation_policy(buf_bytes(&rego), err) < 0)
 		return err_wrap(err, "'%s'", file);
 	if (strncmp(id, "default_", strlen("default_")) != 0)
-		log_warning("the KBS stores policy '%s' and never asks it: its own are 'default_cpu', 'default_gpu', …", id);
+		log_warning("the KBS stores policy '%s' and never asks it: its own are 'default_cpu', 'default_gpu', …",
+			    id);
 	if (kbs_admin_set_attestation_policy(target.admin, id, buf_bytes(&rego), err) < 0)
 		return -1;
 	log_info("attestation policy '%s' set, %zu bytes", id, rego.len);
@@ -134,7 +135,8 @@ static int print_value(struct kbs_target *target, const char *name, struct err *
 	if (kbs_admin_get_reference_value(target->admin, name, &value, err) < 0)
 		return -1;
 	if (!value)
-		return err_set(err, ERR_MISSING, "KBS at '%s': it has no reference value '%s'", target->options.url, name);
+		return err_set(err, ERR_MISSING, "KBS at '%s': it has no reference value '%s'", target->options.url,
+			       name);
 	if (json_print(value, &text, err) < 0)
 		return -1;
 	(void)printf("%s %s\n", name, buf_text(&text));
@@ -146,7 +148,8 @@ static int reference_values(const struct cli_args *args, struct err *err)
 	struct kbs_target target OWNED_KBS_TARGET = KBS_TARGET_INIT;
 	const char *file = cli_value(args, "--set", NULL);
 	if (!file == !args->operand_count)
-		return err_set(err, ERR_USAGE, "either '--set FILE' writes values, or NAME... are read: no KBS lists them");
+		return err_set(err, ERR_USAGE,
+			       "either '--set FILE' writes values, or NAME... are read: no KBS lists them");
 	for (size_t i = 0; i < args->operand_count; i++)
 		if (kbs_admin_check_name(cli_operand(args, i), err) < 0)
 			return -1;

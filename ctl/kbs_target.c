@@ -57,7 +57,7 @@ int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, 
 	bool tls = false;
 	if (!url)
 		return err_set(err, ERR_USAGE, "'--url' is missing: which KBS?");
-	if (secret_setup(err) < 0 || http_setup(err) < 0)
+	if (http_setup(err) < 0)
 		return -1;
 	if (http_check_url(url, &tls, err) < 0)
 		return err_wrap(err, "option '--url'");

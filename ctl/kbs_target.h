@@ -14,12 +14,16 @@
 		{ .name = "--ca",                                                                                      \
 		  .value = "FILE",                                                                                     \
 		  .text = "PEM of the only CA that may have signed its certificate; required for https" },             \
-		{ .name = "--timeout", .value = "SECONDS", .text = "how long to try in all; 60 by default" }
+	{                                                                                                              \
+		.name = "--timeout", .value = "SECONDS", .text = "how long to try in all; 60 by default"               \
+	}
 #define KBS_ADMIN_OPTIONS                                                                                              \
 	{ .name = "--admin-key",                                                                                       \
 	  .value = "FILE",                                                                                             \
 	  .text = "the administrator's private key in PEM, Ed25519 or P-256" },                                        \
-		{ .name = "--role", .value = "NAME", .text = "the role that the token claims; 'admin' by default" }
+	{                                                                                                              \
+		.name = "--role", .value = "NAME", .text = "the role that the token claims; 'admin' by default"        \
+	}
 
 struct kbs_target {
 	struct buf url;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/wipe.h"
 #include "ctl/verbs.h"
 
@@ -37,7 +38,7 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 	wipe_install();
 	log_setup("sealpodctl", LOG_INFO);
-	if (run_verb(argc > 0 ? argc : 1, argv, &err) < 0)
+	if (secret_setup(&err) < 0 || run_verb(argc > 0 ? argc : 1, argv, &err) < 0)
 		return fail(&err);
 	if (fflush(stdout) != 0) {
 		(void)err_set(&err, ERR_SYSTEM, "cannot write to standard output");

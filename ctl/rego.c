@@ -9,7 +9,8 @@
 
 static bool is_name_byte(uint8_t byte)
 {
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_';
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+	       byte == '_';
 }
 
 static struct bytes skip_blanks(struct bytes text)
@@ -64,9 +65,11 @@ static bool has_package(struct bytes text)
 static int check(struct bytes text, const char *rule, const char *otherwise, struct err *err)
 {
 	if (!has_package(text))
-		return err_set(err, ERR_CONFIG, "this is no policy of a KBS: it asks 'package policy' and nothing else");
+		return err_set(err, ERR_CONFIG,
+			       "this is no policy of a KBS: it asks 'package policy' and nothing else");
 	if (!has_rule(text, rule))
-		return err_set(err, ERR_CONFIG, "the policy has no rule '%s': the KBS would take it, and %s", rule, otherwise);
+		return err_set(err, ERR_CONFIG, "the policy has no rule '%s': the KBS would take it, and %s", rule,
+			       otherwise);
 	return 0;
 }
 

@@ -7,6 +7,10 @@
 
 #include "ctl/cli.h"
 
+extern const struct cli_verb verb_keygen;
+extern const struct cli_verb verb_issue_root;
+extern const struct cli_verb verb_issue_issuer;
+extern const struct cli_verb verb_issue_leaf;
 extern const struct cli_verb verb_evidence_show;
 extern const struct cli_verb verb_kbs_attestation_policy;
 extern const struct cli_verb verb_kbs_delete;
