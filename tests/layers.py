@@ -40,7 +40,7 @@ THIRD_PARTY = (
     ('proto/confidential_data_hub.pb-c.h', ('cdh-client/cdh.c',)),
     ('proto/ttrpc.pb-c.h', ('cdh-client/ttrpc_frame.c',)),
     ('protobuf-c/*', ('spire/workload_proto.c', 'cdh-client/aa.c', 'cdh-client/cdh.c', 'cdh-client/pb.c', 'cdh-client/ttrpc_frame.c')),
-    ('zlib.h', ('initdata/gunzip.c',)),
+    ('zlib.h', ('initdata/gunzip.c', 'initdata/gzip.c')),
 )
 
 # The C library and the kernel.
