@@ -137,7 +137,7 @@ static int issue(int fd, unsigned long command, const void *request_data, struct
 	return -1;
 }
 
-/* The extended report. *ret_needed is the size that the host's table wants where ours was too small. */
+/* The extended report. *ret_needed is the size that the host's table wants where ours was too small, else 0. */
 static int try_extended(int fd, const struct report_request *report, uint8_t *certs, uint32_t certs_len,
 			struct report_response *response, uint32_t *ret_needed, struct err *err)
 {
@@ -150,7 +150,7 @@ static int try_extended(int fd, const struct report_request *report, uint8_t *ce
 	if (issue(fd, SNP_GET_EXT_REPORT, &ext, response, &request, &why) == 0)
 		return 0;
 	if (request.vmm_error == VMM_INVALID_LEN)
-		*ret_needed = ext.certs_len;
+		*ret_needed = ext.certs_len ? ext.certs_len : 1; /* none is nonsense, too, and no multiple of a page */
 	return ioctl_error(why, &request, err);
 }
 

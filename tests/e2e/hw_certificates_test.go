@@ -72,6 +72,7 @@ func TestCertificateTableWithASoundVCEK(t *testing.T) {
 // kernel that takes no such buffer gives a report without them.
 func TestCertificateTableLargerThanTheBuffer(t *testing.T) {
 	t.Parallel()
+	const tooLarge = "the host's certificate table is larger than can be taken; the report goes without it"
 	for _, c := range []struct {
 		name       string
 		faults     []string
@@ -80,7 +81,14 @@ func TestCertificateTableLargerThanTheBuffer(t *testing.T) {
 		said       string
 	}{
 		{"growth", []string{"certs=huge", "certs-limit=0x8000"}, 2, 0, true, ""},
-		{"more than the kernel takes", []string{"certs=huge"}, 2, 1, false, "the host's certificate table is larger than can be taken; the report goes without it"},
+		{"growth, as other kernels say it", []string{"certs=huge", "certs-limit=0x8000", "certs-errno=ENOSPC"}, 2, 0, true, ""},
+		{"growth after EINVAL", []string{"certs=huge", "certs-limit=0x8000", "certs-errno=EINVAL*1"}, 2, 0, true, ""},
+		{"more than the kernel takes", []string{"certs=huge"}, 2, 1, false, tooLarge},
+		{"a need that is no page's multiple", []string{"certs=huge", "certs-limit=0x8000", "certs-needed=0x4001"}, 1, 1, false, tooLarge},
+		{"a need of nothing", []string{"certs=huge", "certs-limit=0x8000", "certs-needed=0"}, 1, 1, false, tooLarge},
+		{"a need that is there already", []string{"certs=huge", "certs-limit=0x8000", "certs-needed=0x4000"}, 1, 1, false, tooLarge},
+		{"a need beyond all measure", []string{"certs=huge", "certs-limit=0x8000", "certs-needed=0xfffff000"}, 1, 1, false, tooLarge},
+		{"a need that grows each time", []string{"certs=huge", "certs-limit=0x4000", "certs-needed=0x5000"}, 2, 1, false, tooLarge},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -167,6 +167,8 @@ func TestIoctlTroubleThatStays(t *testing.T) {
 		{name: "ENOTTY, the key is gone", fault: "fatal*1", said: "the kernel has given up its key to the firmware"},
 		{name: "ETIMEDOUT, the key is gone", fault: "ioctl=ETIMEDOUT*1", said: "did not answer in time; the kernel has given up its key"},
 		{name: "EIO", fault: "ioctl=EIO*1", said: "firmware error 0x0"},
+		{name: "EACCES at open", fault: "device=EACCES*1", said: "cannot open '/dev/sev-guest' (is sealpod root?)"},
+		{name: "EBUSY at open", fault: "device=EBUSY*1", said: "cannot open '/dev/sev-guest'"},
 		{name: "EFAULT", fault: "ioctl=EFAULT*1", said: "host error 0x0"},
 		{name: "report of no bytes", fault: "report-size=0*1", said: "a report of 0 bytes", reports: 1},
 		{name: "report larger than the answer", fault: "report-size=0xffffffff*1", said: "which the answer cannot hold", reports: 1},

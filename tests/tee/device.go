@@ -64,7 +64,10 @@ var (
 )
 
 // Open opens the device.
-func (*sevGuest) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
+func (s *sevGuest) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	if errno := s.m.faults.errno("device"); errno != 0 {
+		return nil, 0, errno
+	}
 	return &openDevice{}, fuse.FOPEN_DIRECT_IO, 0
 }
 
@@ -226,11 +229,17 @@ func (s *sevGuest) extReport(c *call, request []byte) syscall.Errno {
 	pages := uint32(len(table)+pageSize-1) / pageSize * pageSize
 	if pages > length {
 		s.m.count(func(c *Counters) { c.Burnt++ })
+		if needed, lies := s.m.faults.number("certs-needed"); lies {
+			pages = needed
+		}
 		binary.LittleEndian.PutUint32(request[104:], pages)
 		if errno := c.write(c.request, request); errno != 0 {
 			return errno
 		}
 		c.exitinfo2 = 1 << 32
+		if errno := s.m.faults.errno("certs-errno"); errno != 0 {
+			return errno
+		}
 		return syscall.EIO
 	}
 	response, errno := s.report(c, request)

@@ -29,6 +29,9 @@ import (
 //	bad-signature              one bit of the report's signature is wrong
 //	set               =F=TEXT  a field of the report, see forge
 //	certs             =FAULT   of the certificate table: cut, overlap, outside, overflow, header, endless, no-vek, garbage, none, huge
+//	certs-needed      =N       ioctl: the size that the host says its certificates need, where the buffer is too small
+//	certs-errno       =ERRNO   ioctl: what says so, in place of EIO
+//	device            =ERRNO   /dev/sev-guest cannot be opened
 //	certs-limit       =N       ioctl: the driver takes buffers of N bytes, not of 16 KiB, as a later one might
 //	status            =0x16    the firmware's status in front of the report; the ioctl itself succeeds
 //	report-size       =N       the size in front of the report
@@ -54,7 +57,7 @@ var errnos = map[string]syscall.Errno{
 	"EBUSY": syscall.EBUSY, "ENXIO": syscall.ENXIO, "EINTR": syscall.EINTR, "EIO": syscall.EIO,
 	"ETIMEDOUT": syscall.ETIMEDOUT, "EINVAL": syscall.EINVAL, "ENOTTY": syscall.ENOTTY, "EFBIG": syscall.EFBIG,
 	"ENOENT": syscall.ENOENT, "EACCES": syscall.EACCES, "EPERM": syscall.EPERM, "ENOMEM": syscall.ENOMEM,
-	"EAGAIN": syscall.EAGAIN, "EFAULT": syscall.EFAULT,
+	"EAGAIN": syscall.EAGAIN, "EFAULT": syscall.EFAULT, "ENOSPC": syscall.ENOSPC,
 }
 
 // ParseFault reads the text form.
@@ -81,7 +84,7 @@ func cutLast(text, separator string) (before, after string, found bool) {
 func (f Fault) check() error {
 	ok := false
 	switch {
-	case slices.Contains(operations, f.Kind):
+	case slices.Contains(operations, f.Kind), f.Kind == "certs-errno", f.Kind == "device":
 		_, ok = errnos[f.Value]
 	case f.Kind == "certs":
 		ok = slices.Contains(forge.TableFaults, f.Value)
@@ -92,7 +95,7 @@ func (f Fault) check() error {
 		ok = strings.Contains(f.Value, "=")
 	case f.Kind == "trailing":
 		ok = f.Value == "zeros" || f.Value == "bytes" || f.Value == "pad"
-	case slices.Contains([]string{"short", "status", "report-size", "fw-error", "vmm-error", "certs-limit"}, f.Kind):
+	case slices.Contains([]string{"short", "status", "report-size", "fw-error", "vmm-error", "certs-limit", "certs-needed"}, f.Kind):
 		_, err := strconv.ParseUint(f.Value, 0, 32)
 		ok = err == nil
 	case slices.Contains([]string{"refuse-inblob", "other-writer", "empty", "hang", "wrong-data", "replay", "bad-signature",
