@@ -68,6 +68,40 @@ func TestCertificateTableWithASoundVCEK(t *testing.T) {
 	}
 }
 
+// A host whose firmware was updated may still give the certificate of before. It is
+// left out, for the verifier would refuse the report by it; a VLEK is sent in any case,
+// for nobody else has one.
+func TestVCEKOfAnotherFirmware(t *testing.T) {
+	t.Parallel()
+	const leftOut = "the host's certificate table is left out: the SNP report is not signed by the key in the certificate that the host gave for it"
+	for _, kind := range []string{tee.KindSNP, tee.KindSNPIoctl} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			roots := ownRoots(t)
+			m := boot(t, tee.Options{Kind: kind, Roots: roots}, "foreign-vek")
+			f := onMachine(t, lab.FixtureOptions{}, knownGood(), roots)
+			p := m.run(t, f)
+			lab.CheckExec(t, p)
+			checkSaid(t, p, leftOut)
+			checkMember(t, f, "cert_chain", false)
+			m.checkCost(t, 1)
+		})
+	}
+	t.Run("VLEK", func(t *testing.T) {
+		t.Parallel()
+		roots := ownRoots(t)
+		m := boot(t, tee.Options{Kind: tee.KindSNP, VLEK: true, Roots: roots}, "foreign-vek")
+		f := onMachine(t, lab.FixtureOptions{}, knownGood(), roots)
+		f.Config.Deadline = 20 * time.Second
+		p := m.run(t, f)
+		f.Check(t, p, lab.Refusal{Status: 102, Message: []string{"AttestationError"}, Attests: 1})
+		checkUnsaid(t, p, "left out")
+		if cause := f.KBS.Counters().LastRefusal; !strings.Contains(cause, "signature does not verify") {
+			t.Errorf("the broker refused it because of '%s'", cause)
+		}
+	})
+}
+
 // A host whose certificates need more room than was offered says how much. A
 // kernel that takes no such buffer gives a report without them.
 func TestCertificateTableLargerThanTheBuffer(t *testing.T) {

@@ -18,6 +18,7 @@ type attestRequest struct {
 	teeKey     teeKey
 	primary    json.RawMessage
 	additional string
+	whole      json.RawMessage
 }
 
 // attest refuses with one text whatever the cause: so does the real broker, which
@@ -53,7 +54,7 @@ func parseAttest(body []byte) (*attestRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := &attestRequest{}
+	req := &attestRequest{whole: body}
 	if !o.Absent("init-data") {
 		if req.initData, err = parseInitDataMember(o); err != nil {
 			return nil, err

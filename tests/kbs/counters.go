@@ -27,6 +27,7 @@ type Attestation struct {
 	Evidence   json.RawMessage `json:"evidence"`
 	Additional string          `json:"additional_evidence"`
 	InitData   *string         `json:"init_data"` // the TOML text, nil if none was sent
+	Request    json.RawMessage `json:"-"`         // as it came
 }
 
 type counters struct {
@@ -67,7 +68,7 @@ func (k *counters) attestRefused(cause error) {
 }
 
 func (k *counters) attested(tee string, req *attestRequest) {
-	last := &Attestation{TEE: tee, Evidence: req.primary, Additional: req.additional}
+	last := &Attestation{TEE: tee, Evidence: req.primary, Additional: req.additional, Request: req.whole}
 	if req.initData != nil {
 		last.InitData = &req.initData.body
 	}

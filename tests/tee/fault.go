@@ -32,6 +32,7 @@ import (
 //	certs-needed      =N       ioctl: the size that the host says its certificates need, where the buffer is too small
 //	certs-errno       =ERRNO   ioctl: what says so, in place of EIO
 //	device            =ERRNO   /dev/sev-guest cannot be opened
+//	foreign-vek                the VCEK or VLEK in the table is of another key, as after an update of the firmware
 //	certs-limit       =N       ioctl: the driver takes buffers of N bytes, not of 16 KiB, as a later one might
 //	status            =0x16    the firmware's status in front of the report; the ioctl itself succeeds
 //	report-size       =N       the size in front of the report
@@ -99,7 +100,7 @@ func (f Fault) check() error {
 		_, err := strconv.ParseUint(f.Value, 0, 32)
 		ok = err == nil
 	case slices.Contains([]string{"refuse-inblob", "other-writer", "empty", "hang", "wrong-data", "replay", "bad-signature",
-		"fatal", "foreign-key", "foreign-pck", "chain-nul"}, f.Kind):
+		"fatal", "foreign-vek", "foreign-key", "foreign-pck", "chain-nul"}, f.Kind):
 		ok = f.Value == ""
 	}
 	if !ok {

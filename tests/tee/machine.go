@@ -32,13 +32,14 @@ type Counters struct {
 
 // machine makes reports. It is shared by all interfaces.
 type machine struct {
-	o       Options
-	roots   *forge.Roots
-	faults  faultList
-	log     []byte
-	rtmr    [4][48]byte
-	certs   []forge.CertEntry
-	release chan struct{} // closed: hung requests get an answer, now and in future
+	o          Options
+	roots      *forge.Roots
+	faults     faultList
+	log        []byte
+	rtmr       [4][48]byte
+	certs      []forge.CertEntry
+	foreignVEK forge.CertEntry // as the first of them, after the firmware was updated
+	release    chan struct{}   // closed: hung requests get an answer, now and in future
 
 	mu       sync.Mutex
 	counters Counters
@@ -90,6 +91,13 @@ func (m *machine) endorse() error {
 	if err != nil {
 		return err
 	}
+	foreign := vek
+	foreign.Foreign = true
+	other, err := m.roots.AMD.IssueVEK(foreign)
+	if err != nil {
+		return err
+	}
+	m.foreignVEK = forge.CertEntry{GUID: guid, Data: other.Raw}
 	m.certs = []forge.CertEntry{
 		{GUID: guid, Data: cert.Raw}, {GUID: forge.GUIDUnknown, Data: []byte("firmware endorsement")},
 		{GUID: forge.GUIDASK, Data: intermediate.Raw}, {GUID: forge.GUIDARK, Data: chain.ARK.Raw},
@@ -103,7 +111,11 @@ func (m *machine) endorse() error {
 // table is what the host's hypervisor would give now.
 func (m *machine) table() []byte {
 	fault, _ := m.faults.take("certs")
-	table, err := forge.CertTable(m.certs, fault)
+	certs := m.certs
+	if m.faults.armed("foreign-vek") {
+		certs = append([]forge.CertEntry{m.foreignVEK}, certs[1:]...)
+	}
+	table, err := forge.CertTable(certs, fault)
 	m.blame(err)
 	return table
 }

@@ -92,10 +92,21 @@ static void finds_faults_that_take_more_than_a_byte(void **state)
 	look_at_snp(&report, &nothing, &look);
 	assert_string_equal(names_of(&look), "vmpl!");
 	assert_string_equal(look.findings[0].text, "the SNP report was asked for by the host, not by this VM");
+}
+
+/* Nothing binds a VCEK to it then. A VLEK is of no chip, and masking is usual there. */
+static void warns_of_a_masked_chip_id(void **state)
+{
+	(void)state;
+	struct snp_report report;
+	struct look look;
 	read_snp("snp/genoa-v5-report.bin", &report);
 	memset(report.chip_id, 0, sizeof(report.chip_id));
 	look_at_snp(&report, &nothing, &look);
 	assert_string_equal(names_of(&look), "masked-chip-id");
+	report.signing_key = SNP_KEY_VLEK;
+	look_at_snp(&report, &nothing, &look);
+	assert_string_equal(names_of(&look), "");
 }
 
 static void shows_both_report_data(void **state)
@@ -285,6 +296,7 @@ int main(void)
 		cmocka_unit_test(looks_at_genuine_snp_reports),
 		cmocka_unit_test(finds_each_fault_of_an_snp_report),
 		cmocka_unit_test(finds_faults_that_take_more_than_a_byte),
+		cmocka_unit_test(warns_of_a_masked_chip_id),
 		cmocka_unit_test(shows_both_report_data),
 		cmocka_unit_test(compares_init_data_as_the_platform_carries_it),
 		cmocka_unit_test(looks_at_genuine_quotes),

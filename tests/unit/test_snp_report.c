@@ -219,7 +219,8 @@ static void reads_genuine_reports(void **state)
 		assert_genuine(&genuine[i]);
 }
 
-static void names_the_platform_bits(void **state)
+/* No document names it; it is shown as unknown, and no reason to refuse anything. */
+static void takes_bit_6_of_platform_info(void **state)
 {
 	(void)state;
 	OWNED_BUF struct buf raw = vector_read("snp/turin-v5-report.bin");
@@ -354,6 +355,35 @@ static void tells_products_apart(void **state)
 	}
 }
 
+static void reads_version_2_without_cpuid(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf raw = vector_read("snp/milan-v2-report.bin");
+	struct snp_report report;
+	must_read(buf_bytes(&raw), &report);
+	assert_false(report.has_cpuid || report.cpuid_family || report.cpuid_model || report.cpuid_stepping);
+	assert_int_equal(report.product, SNP_PRODUCT_UNKNOWN);
+	raw.data[0x188] = 0x19; /* reserved there, so it cannot name one either */
+	assert_refused(buf_bytes(&raw), "the byte at offset 0x188 of an SNP report of version 2 is reserved");
+}
+
+static void reads_turins_tcb_layout_and_chip_id_of_8_bytes(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf raw = vector_read("snp/turin-v5-report.bin");
+	struct snp_report report;
+	const uint8_t tcb[8] = { 1, 2, 3, 4, 0, 0, 0, 200 };
+	const struct levels turin = { 1, 2, 3, 4, 200 };
+	const struct levels older = { -1, 1, 2, 0, 200 };
+	memcpy(raw.data + 0x180, tcb, sizeof(tcb));
+	must_read(buf_bytes(&raw), &report);
+	assert_levels(&report.reported_tcb, &turin);
+	assert_hex_padded(report.chip_id, sizeof(report.chip_id), "3b42092f69c656d3");
+	raw.data[0x188] = 0x19; /* the same bytes on Genoa */
+	must_read(buf_bytes(&raw), &report);
+	assert_levels(&report.reported_tcb, &older);
+}
+
 /* Version 2 has no CPUID; Turin then shows by its chip id of eight bytes. */
 static void reads_version_2_of_turin_by_its_chip_id(void **state)
 {
@@ -404,13 +434,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_genuine_reports),
-		cmocka_unit_test(names_the_platform_bits),
+		cmocka_unit_test(takes_bit_6_of_platform_info),
 		cmocka_unit_test(refuses_every_other_length),
 		cmocka_unit_test(refuses_reserved_bytes),
 		cmocka_unit_test(refuses_versions_of_the_past),
 		cmocka_unit_test(reads_what_a_newer_version_shares),
 		cmocka_unit_test(reads_each_policy_bit),
 		cmocka_unit_test(tells_products_apart),
+		cmocka_unit_test(reads_version_2_without_cpuid),
+		cmocka_unit_test(reads_turins_tcb_layout_and_chip_id_of_8_bytes),
 		cmocka_unit_test(reads_version_2_of_turin_by_its_chip_id),
 		cmocka_unit_test(reads_an_unsigned_report),
 		cmocka_unit_test(sees_a_migration_agent),

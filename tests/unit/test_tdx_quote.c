@@ -272,6 +272,38 @@ static void reads_version_5_with_the_older_body(void **state)
 	assert_signature_data(&quote);
 }
 
+/* Version 4 signs head and body; version 5 what stands between them as well. */
+static void signs_type_and_size_in_version_5(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf v4 = vector_read("tdx/v4-qvl.dat");
+	OWNED_BUF struct buf v5 = vector_read("tdx/v5-go.dat");
+	struct tdx_quote quote;
+	must_read(buf_bytes(&v4), &quote);
+	assert_ptr_equal(quote.signed_part.data, v4.data);
+	assert_int_equal(quote.signed_part.len, 48 + 584);
+	must_read(buf_bytes(&v5), &quote);
+	assert_ptr_equal(quote.signed_part.data, v5.data);
+	assert_int_equal(quote.signed_part.len, 48 + 2 + 4 + 648);
+}
+
+static void ignores_bytes_behind_the_quote(void **state)
+{
+	(void)state;
+	static const char *const files[] = { "tdx/v4-debug-td.dat", "tdx/v5-go.dat" };
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		OWNED_BUF struct buf raw = vector_read(files[i]);
+		struct tdx_quote quote;
+		struct err err = { 0 };
+		size_t len = raw.len;
+		for (size_t more = 1; more <= 100; more++) {
+			assert_int_equal(buf_append_byte(&raw, (uint8_t)(more & 1 ? 0xEE : 0), &err), 0);
+			must_read(buf_bytes(&raw), &quote);
+			assert_int_equal(quote.signature_data_len + quote.signed_part.len + 4, len);
+		}
+	}
+}
+
 static void reads_each_attribute_bit(void **state)
 {
 	(void)state;
@@ -314,6 +346,8 @@ int main(void)
 		cmocka_unit_test(checks_each_nested_length),
 		cmocka_unit_test(reads_certification_data_without_a_chain),
 		cmocka_unit_test(reads_version_5_with_the_older_body),
+		cmocka_unit_test(signs_type_and_size_in_version_5),
+		cmocka_unit_test(ignores_bytes_behind_the_quote),
 		cmocka_unit_test(reads_each_attribute_bit),
 		cmocka_unit_test(limits_the_size),
 	};

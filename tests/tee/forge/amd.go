@@ -4,6 +4,8 @@ package forge
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -114,6 +116,7 @@ type VEK struct {
 	ChipID    []byte // VCEK only; cut to what the product has
 	TCB       TCB
 	OctetHWID bool // HWID as OCTET STRING instead of bare; both occur
+	Foreign   bool // of another key than the one that reports are signed with, as after an update of the firmware
 }
 
 var kdsOID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1}
@@ -125,15 +128,23 @@ func (a *AMD) IssueVEK(v VEK) (*x509.Certificate, error) {
 	if chain == nil {
 		return nil, fmt.Errorf("there is no chain for the product '%s'", v.Product.Name)
 	}
+	public := a.vek.Public()
+	if v.Foreign {
+		other, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		public = other.Public()
+	}
 	template := &x509.Certificate{
 		Subject: amdName("SEV-VCEK"), SerialNumber: big.NewInt(0), SignatureAlgorithm: x509.SHA384WithRSAPSS,
 		ExtraExtensions: v.extensions(),
 	}
 	if v.CSP != "" {
 		template.Subject = amdName("SEV-VLEK")
-		return issue(template, chain.ASVK, a.vek.Public(), a.asvk)
+		return issue(template, chain.ASVK, public, a.asvk)
 	}
-	return issue(template, chain.ASK, a.vek.Public(), a.ask)
+	return issue(template, chain.ASK, public, a.ask)
 }
 
 func (v VEK) extensions() []pkix.Extension {
