@@ -51,6 +51,13 @@ static int choose(struct source *source, struct err *err)
 		*err = no_tee;
 		return -1;
 	}
+	if (found && !source->config->kbs_url && !source->order->options->tee) {
+		/* Of a configuration that is to be released: nobody has said yet whom to ask. */
+		(void)err_set(&no_tee, ERR_NO_TEE, "TEE '%s' is here, but no KBS is known that takes its evidence",
+			      source->attester->tee);
+		source->attester = NULL;
+		found = false;
+	}
 	if (!found)
 		return source_choose(source, &no_tee, err);
 	source->kind = SOURCE_KBS;

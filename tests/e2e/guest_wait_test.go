@@ -11,6 +11,7 @@ import (
 
 	"sealpod.test/e2e/lab"
 	"sealpod.test/guest"
+	"sealpod.test/tee"
 )
 
 // saysWaiting is what sealpod says before it waits.
@@ -199,4 +200,27 @@ func TestAutoWaitsWhereComponentsHaveTheirPlace(t *testing.T) {
 	p.Wait(t, waitLimit)
 	checkGot(t, p, g.Credential.Combined())
 	checkSaid(t, p, saysHub)
+}
+
+// A configuration that is to be released has not said yet which KBS there is. So the hub is asked
+// for it also where a device of the TEE is in sight, and the rest is fetched by what it says.
+func TestReleasedConfigurationBesideATEE(t *testing.T) {
+	t.Parallel()
+	roots := ownRoots(t)
+	g := startGuest(t, onMachine(t, lab.FixtureOptions{}, anyTEE, roots), guest.Options{Features: "none"})
+	m := boot(t, tee.Options{Kind: tee.KindSNP, Roots: roots})
+	if err := g.KBS.SetResource(pathConfig, []byte(g.Config.TOML())); err != nil {
+		t.Fatal(err)
+	}
+	m.freshRun(t)
+	m.inside(t, nil, "mkdir", "/run/confidential-containers")
+	m.inside(t, nil, "ln", "-s", filepath.Join(g.dir, "cdh.sock"), "/run/confidential-containers/cdh.sock")
+	p := m.start(t, "get", "--config", "kbs:///"+pathConfig, "kbs:///"+lab.PathCombined)
+	p.Wait(t, waitLimit)
+	checkGot(t, p, g.Credential.Combined())
+	checkSaid(t, p, saysHub, saysTEE)
+	m.checkCost(t, 1)
+	p = m.start(t, "get", "--tee", "snp", "--config", "kbs:///"+pathConfig, "kbs:///"+lab.PathCombined)
+	p.Wait(t, waitLimit)
+	lab.CheckFailure(t, p, 100, "'kbs.url'")
 }
