@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"testing"
 	"time"
 
@@ -87,5 +89,19 @@ func (c azTrouble) check(t *testing.T, kind string, cost azCost) {
 	p := m.start(t, "run")
 	p.Wait(t, waitLimit)
 	m.fixture.Check(t, p, lab.Refusal{Status: c.status, Message: []string{c.said}})
+	if instead != "" { // both values
+		checkSaid(t, p, pcr8(t, instead), pcr8(t, m.initData))
+	}
 	m.checkCost(t, cost)
+}
+
+// pcr8 is PCR 8 of a VM whose image has measured this init-data.
+func pcr8(t *testing.T, text string) string {
+	t.Helper()
+	digest, err := hex.DecodeString(digestOf(t, "sha256", text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(append(make([]byte, 32), digest...))
+	return hex.EncodeToString(sum[:])
 }

@@ -77,6 +77,10 @@ func TestPolicyDeniesByPCR8(t *testing.T) {
 			p.Wait(t, waitLimit)
 			m.fixture.Check(t, p, lab.Refusal{Status: 102, Message: []string{"PolicyDeny", lab.PathCombined}, Attests: 1, MinGets: 1})
 			m.checkCost(t, azCost{1, 1})
+			// What was sent: the vTPM's part, init-data, and the hardware's.
+			checkSaid(t, p, "sent as TEE              az-"+kind+"-vtpm", "PCR digest", "PCR 8 (init-data)        "+pcr8(t, m.initData),
+				"init-data digest         "+digestOf(t, "sha256", m.initData), "bound in               PCR 8", "debugging allowed      no",
+				map[string]string{azure.KindSNP: "MEASUREMENT", azure.KindTDX: "MRTD"}[kind], map[string]string{azure.KindSNP: "REPORTED_TCB", azure.KindTDX: "TEE_TCB_SVN"}[kind])
 		})
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sealpod.test/e2e/lab"
 	"sealpod.test/tee"
 )
@@ -156,6 +158,31 @@ func TestPolicyDeniesByInitData(t *testing.T) {
 	p := m.machine.runMeasured(t)
 	m.fixture.Check(t, p, lab.Refusal{Status: 102, Message: []string{"PolicyDeny"}, Attests: 1, MinGets: 1})
 	m.checkSent(t)
+	checkSaid(t, p, "init-data digest         "+m.digest, "bound in               HOST_DATA", "configuration            init-data '"+kataInitData+"'")
+}
+
+// Init-data is read once: digest, configuration and what the KBS is sent come from the same
+// bytes, and who swaps the file meanwhile swaps nothing.
+func TestInitDataIsReadOnce(t *testing.T) {
+	t.Parallel()
+	m := newMeasured(t, measuredOptions{})
+	m.machine.put(t, kataInitData, []byte(m.text))
+	watch, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(watch)
+	path := fmt.Sprintf("/proc/%d/root%s", m.machine.process.Pid, kataInitData)
+	if _, err := unix.InotifyAddWatch(watch, path, unix.IN_OPEN|unix.IN_CLOSE); err != nil {
+		t.Fatal(err)
+	}
+	lab.CheckExec(t, m.machine.runMeasured(t))
+	m.checkSent(t)
+	events := make([]byte, 4096)
+	n, err := unix.Read(watch, events)
+	if want := 2 * unix.SizeofInotifyEvent; err != nil || n != want {
+		t.Errorf("%d bytes of events (%v), want %d: opened once, closed once", n, err, want)
+	}
 }
 
 // Init-data that is not what this TEE was started with: 101 with both values before

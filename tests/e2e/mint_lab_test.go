@@ -25,6 +25,7 @@ const pathClassIssuer = "default/issuer/class"
 type issuerOptions struct {
 	notBefore, notAfter time.Time // default an hour ago, in thirty days
 	noCA                bool
+	mayHaveCAs          bool // below it
 }
 
 // newClassIssuer makes the intermediate CA of a workload class, as an operator does: it can
@@ -38,7 +39,7 @@ func newClassIssuer(t *testing.T, name string, parent *lab.Authority, o issuerOp
 		o.notAfter = time.Now().Add(30 * 24 * time.Hour)
 	}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, IsCA: !o.noCA, BasicConstraintsValid: true, MaxPathLenZero: !o.noCA,
+		Subject: pkix.Name{CommonName: name}, IsCA: !o.noCA, BasicConstraintsValid: true, MaxPathLenZero: !o.noCA && !o.mayHaveCAs,
 		KeyUsage: x509.KeyUsageCertSign, NotBefore: o.notBefore, NotAfter: o.notAfter,
 	}
 	if o.noCA {

@@ -343,6 +343,23 @@ func checkProfile(t *testing.T, leaf *x509.Certificate, issuer *lab.Authority) {
 	}
 }
 
+// An issuer that is not the server's own CA's child: its chain comes with its key, and goes on to
+// the server behind the leaf.
+func TestIssuerWithAChain(t *testing.T) {
+	t.Parallel()
+	server := lab.TemplateServer(t)
+	middle := newClassIssuer(t, "middle", server.CA, issuerOptions{mayHaveCAs: true})
+	ca := newClassIssuer(t, "issuer-below", middle, issuerOptions{})
+	f := lab.NewFixture(t, withIssuer(t, append(issuerPEM(t, ca), middle.PEM...), lab.FixtureOptions{RealAgent: true}))
+	mintFor(f, "below")
+	makePublicDir(t, f)
+	p := f.Start(t, "--exec")
+	f.WaitForExec(t, p, 60*time.Second)
+	instance := readInstance(t, f.RuntimeDir)
+	server.Entry(t, agentName("issuer-below", instance), "/w/below", workloadUID)
+	lab.FetchID(t, f.Socket, workloadUID, "spiffe://"+lab.TrustDomain+"/w/below", 40*time.Second)
+}
+
 // A refused mint leaves no name for the instance behind in a directory that sealpod made.
 func TestRefusedMintLeavesNoName(t *testing.T) {
 	t.Parallel()

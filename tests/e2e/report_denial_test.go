@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +86,9 @@ func checkNoTrace(t *testing.T, f *lab.Fixture, where, text string) {
 			t.Errorf("%s shows the %s of the key", where, what)
 		}
 	}
+	if strings.Contains(text, "eyJ") { // so begins each JWT and JWE
+		t.Errorf("%s shows a token:\n%s", where, text)
+	}
 }
 
 // On denial one screen says what the KBS said (type and detail), as which TEE
@@ -137,7 +141,7 @@ func TestRefusalReport(t *testing.T) {
 		t.Errorf("the termination log says '%s', want '%s'", line, want)
 	}
 	text, _ := os.ReadFile(path)
-	checkNoTrace(t, f, "the report", string(text))
+	checkNoTrace(t, f, "the report", string(text)+p.Stderr.String())
 }
 
 // A success is reported, too, before the agent takes over; and `get` has the
@@ -228,6 +232,44 @@ func TestRefusalReportOnEmulatedSNP(t *testing.T) {
 	r := readReport(t, path)
 	if r.Facts == nil || r.Facts.Evidence["measurement"] != measurement || r.Facts.Evidence["debug"] != false || r.Facts.Evidence["vmpl"] != float64(0) {
 		t.Errorf("the report says %+v", r.Facts)
+	}
+}
+
+// The same for TDX: MRTD, the RTMRs and the TCB of the quote.
+func TestRefusalReportOnEmulatedTDX(t *testing.T) {
+	t.Parallel()
+	mrtd := strings.Repeat("7d", 48)
+	options := tee.Options{Kind: tee.KindTDX, Set: map[string]string{"mr_td": mrtd}, Roots: ownRoots(t)}
+	m := boot(t, options)
+	f := onMachine(t, lab.FixtureOptions{}, lab.DenyAll, options.Roots)
+	path := filepath.Join(f.Dir, "report.json")
+	p := m.run(t, f, "--report", path)
+	f.Check(t, p, lab.Refusal{Status: 102, Message: []string{"PolicyDeny", "'tdx'"}, Attests: 1, MinGets: 1})
+	checkSaid(t, p, "sent as TEE              tdx", "MRTD                     "+mrtd[:64], "RTMR0", "RTMR3", "MRCONFIGID", "TEE_TCB_SVN",
+		"debugging allowed      no", "event log sent           yes", "401 PolicyDeny")
+	m.checkCost(t, 1)
+	if r := readReport(t, path); r.Facts == nil || r.Facts.Evidence["mrtd"] != mrtd || r.Facts.Evidence["debug"] != false {
+		t.Errorf("the report says %+v", r.Facts)
+	}
+}
+
+// So it is with the times of tokens: a KBS that calls its own token expired may be right by its
+// clock, and the difference stands in front.
+func TestClockIsToldWhereATokenIsOutOfTime(t *testing.T) {
+	t.Parallel()
+	for seconds, says := range map[int]string{500: "s behind the KBS: ", -500: "s ahead of the KBS: ", 0: ""} {
+		t.Run(fmt.Sprint(seconds), func(t *testing.T) {
+			t.Parallel()
+			f := lab.NewFixture(t, lab.FixtureOptions{})
+			lab.AddFault(t, f.KBS, kbs.Fault{Kind: "token-expired", Step: "resource"})
+			if seconds != 0 {
+				lab.AddFault(t, f.KBS, kbs.Fault{Kind: "date-offset", Seconds: seconds})
+			}
+			p := f.Expect(t, lab.Refusal{Status: 111, Message: []string{says, "TokenVerifierError"}, Attests: 2, MinGets: 2})
+			if seconds == 0 && strings.Contains(strings.Join(lab.Lines(p.Stderr.String(), "sealpod: error: "), ""), "clock") {
+				t.Errorf("the error speaks of a clock that is right:\n%s", p)
+			}
+		})
 	}
 }
 

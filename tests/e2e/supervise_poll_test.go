@@ -8,13 +8,16 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"golang.org/x/sys/unix"
 
 	"sealpod.test/e2e/lab"
 )
@@ -26,6 +29,7 @@ type poller struct {
 	t               *testing.T
 	good, bad       atomic.Int64
 	lifetimes       atomic.Int64
+	looks           atomic.Int64  // at the credential's file
 	longest, atOnce time.Duration // an answer took, and may take
 	last            error
 	stop            context.CancelFunc
@@ -99,6 +103,53 @@ type mintedAgent struct {
 	instance   string
 	agentID    string
 	polls      *poller
+	watch      int // for renames
+}
+
+// watchRenames watches the directory of the agent's files.
+func watchRenames(t *testing.T, dir string) int {
+	t.Helper()
+	watch, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(watch) })
+	const changes = unix.IN_CREATE | unix.IN_MODIFY | unix.IN_ATTRIB | unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO
+	if _, err := unix.InotifyAddWatch(watch, dir, changes); err != nil {
+		t.Fatal(err)
+	}
+	return watch
+}
+
+// checkRenames checks that the credential's file was replaced so often, by renames and by nothing
+// else: it was there at any moment, whole.
+func (m *mintedAgent) checkRenames(renewals int) {
+	m.t.Helper()
+	renames := 0
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := unix.Read(m.watch, buf)
+		if err != nil {
+			break // nothing more
+		}
+		for at := 0; at < n; {
+			event := (*unix.InotifyEvent)(unsafe.Pointer(&buf[at]))
+			name := strings.TrimRight(string(buf[at+unix.SizeofInotifyEvent:][:event.Len]), "\x00")
+			at += unix.SizeofInotifyEvent + int(event.Len)
+			switch {
+			case name == "agent.json":
+				m.t.Errorf("a renewal changed '%s'", name)
+			case name != "credential.pem":
+			case event.Mask == unix.IN_MOVED_TO:
+				renames++
+			default:
+				m.t.Errorf("the credential's file was changed by another way than a rename: %#x", event.Mask)
+			}
+		}
+	}
+	if renames != renewals {
+		m.t.Errorf("the credential's file was replaced %d times, want %d", renames, renewals)
+	}
 }
 
 // startMinted starts one; its first renewal is due `after` from now. What changes the fixture
@@ -124,6 +175,7 @@ func startMintedOn(t *testing.T, server *lab.Server, issuerName string, after ti
 	m.agentID = "spiffe://" + lab.TrustDomain + "/spire/agent/x509pop/" + issuerName + "/" + m.instance
 	server.Entry(t, m.agentID, "/w/"+issuerName, uint32(syscall.Getuid()))
 	lab.FetchID(t, f.Socket, uint32(syscall.Getuid()), "spiffe://"+lab.TrustDomain+"/w/"+issuerName, 20*time.Second)
+	m.watch = watchRenames(t, filepath.Dir(m.credentialPath()))
 	m.polls = poll(t, server, m.agentID, f.Socket)
 	return m
 }

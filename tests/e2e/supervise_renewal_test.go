@@ -177,6 +177,7 @@ func TestMintedCredentialIsRenewedWithoutAGap(t *testing.T) {
 		return m.polls.lifetimes.Load() >= int64(lifetimes), fmt.Sprintf("%d so far\n%s", m.polls.lifetimes.Load(), m.p.Stderr.String())
 	})
 	m.polls.end()
+	m.checkRenames(renewals)
 	if status, _ := m.status(); status.Restarts != 0 || status.Renewals != renewals {
 		t.Errorf("want %d renewals and no restart: %+v", renewals, status)
 	}
