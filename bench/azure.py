@@ -156,7 +156,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix='sealpod-bench-') as folder:
         for kind in ('snp', 'tdx'):
             control = os.path.join(folder, kind)
-            report(kind, json.loads(tool(azure, '--kind', kind, '--control', control, '--', sys.executable, __file__,
+            report(kind, json.loads(tool(azure, '--kind', kind, '--control', f'unix:{control}', '--', sys.executable, __file__,
                                          '--runs', options.runs, '--inside', control, sealpod)))
 
 

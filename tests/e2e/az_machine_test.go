@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,35 +22,28 @@ import (
 // The tests of Azure's evidence run the release build, unchanged, on an emulated
 // Azure VM: see tests/tee/azure. They prove nothing about real hardware.
 
-// azureMachinePart is the first argument of this binary where it is to be that VM.
-const azureMachinePart = "be-an-emulated-azure-vm"
-
-// playAzureMachine turns this process into the emulated VM if that is its part.
-func playAzureMachine() {
-	if status, ran, err := azure.Inside(); ran {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "emulated Azure VM:", err)
-		}
-		os.Exit(status)
-	}
-	if len(os.Args) < 4 || os.Args[1] != azureMachinePart {
-		return
-	}
+var azureMachine = emulation{"be-an-emulated-azure-vm", azure.Inside, func(options []byte, argv []string) error {
 	var o azure.Options
-	err := json.Unmarshal([]byte(os.Args[2]), &o)
-	if err == nil {
-		err = azure.Enter(&o, os.Args[3:])
+	if err := json.Unmarshal(options, &o); err != nil {
+		return err
 	}
-	fmt.Fprintln(os.Stderr, "emulated Azure VM:", err)
-	os.Exit(1)
-}
+	return azure.Enter(&o, argv)
+}}
 
-// azMachine is an emulated Azure VM that was started with init-data.
+// azMachine is an emulated VM with a vTPM that was started with init-data.
 type azMachine struct {
+	machine
 	control  azure.Control
-	process  *lab.Process
 	fixture  *lab.Fixture
 	initData string
+}
+
+// azTEE is the TEE as which such a machine attests.
+func azTEE(o azure.Options) string {
+	if o.Kind == azure.KindTPM {
+		return "tpm"
+	}
+	return "az-" + o.Kind + "-vtpm"
 }
 
 // bootAzure starts a VM, and a broker that releases to it for the digest of its
@@ -59,77 +51,50 @@ type azMachine struct {
 // the broker and the SPIRE server. Nothing is measured yet.
 func bootAzure(t *testing.T, o azure.Options, realAgent bool, faults ...string) *azMachine {
 	t.Helper()
-	if lab.Wrapped() {
-		t.Skip("what runs on emulated machines is the release build, which nothing wraps")
-	}
+	releaseOnly(t)
 	o.Roots = ownRoots(t)
-	o.Control = filepath.Join(machineDir(t), "c")
-	for _, text := range faults {
-		fault, err := azure.ParseFault(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, fault)
-	}
-	m := &azMachine{control: azure.Control(o.Control)}
-	m.fixture = onMachine(t, lab.FixtureOptions{RealAgent: realAgent}, azPolicy("az-"+o.Kind+"-vtpm"), o.Roots)
-	m.power(t, o)
+	o.Control = "unix:" + filepath.Join(machineDir(t), "c")
+	o.Faults = append(o.Faults, armed(t, azure.ParseFault, faults)...)
+	m := &azMachine{control: azure.NewControl(o.Control)}
+	m.fixture = onMachine(t, lab.FixtureOptions{RealAgent: realAgent}, azPolicy(azTEE(o)), o.Roots)
+	m.process = azureMachine.power(t, o, func() error {
+		_, err := m.control.Counters()
+		return err
+	})
+	m.mounts, m.network = m.namespace("mnt"), m.namespace("net")
 	m.join(t, strings.TrimPrefix(m.fixture.KBS.URL(), "https://"))
 	m.join(t, fmt.Sprintf("127.0.0.1:%d", m.fixture.Spire.Port))
-	m.files().freshRun(t)
+	m.freshRun(t)
 	return m
 }
 
 // azPolicy releases to that TEE for what its TPM says was measured.
 func azPolicy(tee string) string {
+	claims := fmt.Sprintf(`evidence["%s"].tpm`, tee)
+	if tee == "tpm" {
+		claims = "evidence.tpm"
+	}
 	return fmt.Sprintf(`package policy
 import rego.v1
 default allow := false
 evidence := input.submods.cpu0["ear.veraison.annotated-evidence"]
 allow if {
-	evidence.init_data == evidence["%s"].tpm.pcr08
+	evidence.init_data == %s.pcr08
 	evidence.init_data_claims.class == "alpha\n"
 }
-`, tee)
-}
-
-func (m *azMachine) power(t *testing.T, o azure.Options) {
-	t.Helper()
-	text, err := json.Marshal(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.process = lab.Start(t, 0, "/", self, azureMachinePart, string(text), "sleep", "infinity")
-	t.Cleanup(func() { // asked nicely it takes its TPM's state away
-		m.process.Signal(unix.SIGTERM)
-		m.process.Wait(t, 20*time.Second)
-	})
-	lab.Eventually(t, 30*time.Second, "the emulated Azure VM is there", func() (bool, string) {
-		if !m.process.Running() {
-			t.Fatalf("the emulated Azure VM ended with %d\n%s", m.process.Status(), m.process)
-		}
-		_, err := m.control.Counters()
-		return err == nil, fmt.Sprint(err)
-	})
+`, claims)
 }
 
 func (m *azMachine) namespace(kind string) string {
 	return fmt.Sprintf("/proc/%d/ns/%s", m.process.Pid, kind)
 }
 
-// files are those of the VM.
-func (m *azMachine) files() *machine { return &machine{mounts: m.namespace("mnt")} }
-
 // join lets the VM reach what listens on this address of the tests: one of its own
 // that is the same leads there.
 func (m *azMachine) join(t *testing.T, address string) {
 	t.Helper()
 	var listener net.Listener
-	err := inNetwork(m.namespace("net"), func() (err error) {
+	err := inNetwork(m.network, func() (err error) {
 		listener, err = net.Listen("tcp", address)
 		return err
 	})
@@ -190,10 +155,10 @@ func inNetwork(path string, call func() error) error {
 func (m *azMachine) measure(t *testing.T, instead string) {
 	t.Helper()
 	m.initData = initDataText("sha256", map[string]string{"class": "alpha\n", "sealpod.toml": m.fixture.Config.TOML()})
-	m.files().put(t, peerPodInitData, annotation(t, m.initData))
+	m.put(t, peerPodInitData, annotation(t, m.initData))
 	argv := []string{"measure-initdata"}
 	if instead != "" {
-		m.files().put(t, "/run/other", []byte(instead))
+		m.put(t, "/run/other", []byte(instead))
 		argv = append(argv, "/run/other")
 	}
 	p := m.start(t, argv...)
@@ -201,13 +166,6 @@ func (m *azMachine) measure(t *testing.T, instead string) {
 	if p.Status() != 0 {
 		t.Fatalf("the init-data was not measured: %s", p)
 	}
-}
-
-// start starts the release build on the VM. The process is sealpod's own.
-func (m *azMachine) start(t *testing.T, args ...string) *lab.Process {
-	t.Helper()
-	into := []string{"nsenter", "--mount=" + m.namespace("mnt"), "--net=" + m.namespace("net"), "--", lab.SealpodRelease}
-	return lab.Start(t, 0, "/", append(into, args...)...)
 }
 
 // azCost is what evidence costs the VM.

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,28 +23,13 @@ import (
 // The tests of hardware evidence run the release build, unchanged, on an emulated
 // machine: see tests/tee. They prove nothing about real hardware.
 
-// machinePart is the first argument of this binary where it is to be the machine.
-const machinePart = "be-an-emulated-machine"
-
-// playMachine turns this process into the emulated machine if that is its part.
-func playMachine() {
-	if status, ran, err := tee.Inside(); ran {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "emulated machine:", err)
-		}
-		os.Exit(status)
-	}
-	if len(os.Args) < 4 || os.Args[1] != machinePart {
-		return
-	}
+var teeMachine = emulation{"be-an-emulated-machine", tee.Inside, func(options []byte, argv []string) error {
 	var o tee.Options
-	err := json.Unmarshal([]byte(os.Args[2]), &o)
-	if err == nil {
-		err = tee.Enter(&o, os.Args[3:])
+	if err := json.Unmarshal(options, &o); err != nil {
+		return err
 	}
-	fmt.Fprintln(os.Stderr, "emulated machine:", err)
-	os.Exit(1)
-}
+	return tee.Enter(&o, argv)
+}}
 
 // machineRoots are the throw-away roots of this run, made at first use.
 var machineRoots = sync.OnceValues(func() (string, error) {
@@ -86,50 +72,43 @@ type machine struct {
 	control tee.Control
 	process *lab.Process
 	mounts  string // its mount namespace
+	network string // its network namespace; empty: it has none of its own
 }
 
 // boot starts a machine; it is gone with the test. Faults are in their text form.
 func boot(t *testing.T, o tee.Options, faults ...string) *machine {
 	t.Helper()
-	if lab.Wrapped() {
-		t.Skip("what runs on emulated machines is the release build, which nothing wraps")
-	}
+	releaseOnly(t)
 	if o.Roots == "" {
 		o.Roots = ownRoots(t)
 	}
 	o.Control = "unix:" + filepath.Join(machineDir(t), "t")
-	for _, text := range faults {
-		fault, err := tee.ParseFault(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Faults = append(o.Faults, fault)
-	}
-	text, err := json.Marshal(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	o.Faults = append(o.Faults, armed(t, tee.ParseFault, faults)...)
 	m := &machine{control: tee.NewControl(o.Control)}
-	m.process = lab.Start(t, 0, "/", self, machinePart, string(text), "sleep", "infinity")
-	lab.Eventually(t, 30*time.Second, "the emulated machine is there", func() (bool, string) {
-		if !m.process.Running() {
-			t.Fatalf("the emulated machine ended with %d\n%s", m.process.Status(), m.process)
-		}
+	m.process = teeMachine.power(t, o, func() error {
 		seen, err := m.control.Counters()
+		if err == nil && seen.CommandPID == 0 {
+			err = errors.New("its command was not started yet")
+		}
 		m.mounts = fmt.Sprintf("/proc/%d/ns/mnt", seen.CommandPID)
-		return err == nil && seen.CommandPID != 0, fmt.Sprint(err)
+		return err
 	})
 	return m
+}
+
+// enter is what to put in front of a command that is to run on the machine.
+func (m *machine) enter() []string {
+	words := []string{"nsenter", "--mount=" + m.mounts}
+	if m.network != "" {
+		words = append(words, "--net="+m.network)
+	}
+	return append(words, "--")
 }
 
 // start starts the release build on the machine. The process is sealpod's own.
 func (m *machine) start(t *testing.T, args ...string) *lab.Process {
 	t.Helper()
-	return lab.Start(t, 0, "/", append([]string{"nsenter", "--mount=" + m.mounts, "--", lab.SealpodRelease}, args...)...)
+	return lab.Start(t, 0, "/", append(append(m.enter(), lab.SealpodRelease), args...)...)
 }
 
 // attest runs `sealpod attest` to its end.

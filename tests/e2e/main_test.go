@@ -21,8 +21,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	playMachine()
-	playAzureMachine()
+	teeMachine.play()
+	azureMachine.play()
 	playContainer()
 	budget := 600 * time.Second
 	if lab.Long {

@@ -119,7 +119,7 @@ func cdhToml(url, ca string) string {
 // inside runs a command in the machine's mount namespace.
 func (m *machine) inside(t *testing.T, stdin []byte, argv ...string) {
 	t.Helper()
-	cmd := exec.Command("nsenter", append([]string{"--mount=" + m.mounts, "--"}, argv...)...)
+	cmd := exec.Command("nsenter", append(m.enter()[1:], argv...)...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v on the machine: %v\n%s", argv, err, out)

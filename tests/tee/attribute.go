@@ -92,7 +92,7 @@ func (o *openAttribute) Read(ctx context.Context, dest []byte, offset int64) (fu
 
 func (o *openAttribute) fill(ctx context.Context) syscall.Errno {
 	i := o.a.inst
-	if errno := i.dir.m.faults.errno(o.a.name); errno != 0 {
+	if errno := i.dir.m.errno(o.a.name); errno != 0 {
 		return errno
 	}
 	if !o.a.binary {
@@ -124,7 +124,7 @@ func (o *openAttribute) Write(_ context.Context, data []byte, offset int64) (uin
 	if o.a.inst.gone() {
 		return 0, syscall.ENOENT
 	}
-	if errno := o.a.inst.dir.m.faults.errno(o.a.name); errno != 0 {
+	if errno := o.a.inst.dir.m.errno(o.a.name); errno != 0 {
 		return 0, errno
 	}
 	if !o.a.binary {

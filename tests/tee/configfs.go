@@ -56,11 +56,11 @@ var attributes = []struct {
 }
 
 // Opendir can be made to fail.
-func (d *reportDir) Opendir(context.Context) syscall.Errno { return d.m.faults.errno("opendir") }
+func (d *reportDir) Opendir(context.Context) syscall.Errno { return d.m.errno("opendir") }
 
 // Mkdir makes an instance with its attributes.
 func (d *reportDir) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	if errno := d.m.faults.errno("mkdir"); errno != 0 {
+	if errno := d.m.errno("mkdir"); errno != 0 {
 		return nil, errno
 	}
 	d.lock.RLock()
@@ -91,7 +91,7 @@ func (d *reportDir) Rmdir(ctx context.Context, name string) syscall.Errno {
 	if child == nil {
 		return syscall.ENOENT
 	}
-	if errno := d.m.faults.errno("rmdir"); errno != 0 {
+	if errno := d.m.errno("rmdir"); errno != 0 {
 		return errno
 	}
 	inst := child.Operations().(*instance)
@@ -181,7 +181,7 @@ func (i *instance) report(interrupted <-chan struct{}) (outblob, auxblob []byte,
 
 func (i *instance) regenerate(interrupted <-chan struct{}) syscall.Errno {
 	m := i.dir.m
-	if m.faults.armed("other-writer") {
+	if m.faults.Armed("other-writer") {
 		i.written++
 		i.inblob = bytes.Repeat([]byte{0x0F}, maxInblob)
 	}
@@ -194,10 +194,10 @@ func (i *instance) regenerate(interrupted <-chan struct{}) syscall.Errno {
 	if errno := i.generate(); errno != 0 {
 		return errno
 	}
-	if m.faults.armed("empty") {
+	if m.faults.Armed("empty") {
 		i.outblob = nil
 	}
-	if n, armed := m.faults.number("short"); armed {
+	if n, armed := m.faults.Number("short"); armed {
 		i.outblob = i.outblob[:min(int(n), len(i.outblob))]
 	}
 	i.hasOutblob, i.made = true, i.written
@@ -211,7 +211,7 @@ func (i *instance) generate() (errno syscall.Errno) {
 		i.outblob, errno = m.tdxQuote(i.inblob)
 		return errno
 	}
-	status, failed := m.faults.number("status")
+	status, failed := m.faults.Number("status")
 	if i.privlevel < uint32(m.o.Floor) {
 		status, failed = statusInvalidParameter, true
 	}
@@ -264,7 +264,7 @@ func (i *instance) storePrivlevel(text []byte) syscall.Errno {
 
 // commit applies a finished write to inblob.
 func (i *instance) commit(data []byte) {
-	if i.dir.m.faults.armed("refuse-inblob") {
+	if i.dir.m.faults.Armed("refuse-inblob") {
 		return
 	}
 	i.advance(func() { i.inblob = bytes.Clone(data) })

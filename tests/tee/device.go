@@ -65,7 +65,7 @@ var (
 
 // Open opens the device.
 func (s *sevGuest) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	if errno := s.m.faults.errno("device"); errno != 0 {
+	if errno := s.m.errno("device"); errno != 0 {
 		return nil, 0, errno
 	}
 	return &openDevice{}, fuse.FOPEN_DIRECT_IO, 0
@@ -93,7 +93,7 @@ func (s *sevGuest) Ioctl(ctx context.Context, _ fs.FileHandle, cmd uint32, _ uin
 		return 0, syscall.ENOTTY
 	}
 	copy(output, input)
-	if errno := s.m.faults.errno("ioctl"); errno != 0 {
+	if errno := s.m.errno("ioctl"); errno != 0 {
 		return -int32(errno), 0
 	}
 	if input[0] == 0 {
@@ -126,7 +126,7 @@ func caller(ctx context.Context) int {
 }
 
 func (s *sevGuest) dispatch(cmd uint32, c *call) syscall.Errno {
-	if s.m.faults.armed("fatal") || s.m.isDead() {
+	if s.m.faults.Armed("fatal") || s.m.isDead() {
 		return syscall.ENOTTY
 	}
 	if cmd != snpGetReport && cmd != snpGetExtReport {
@@ -164,7 +164,7 @@ func (s *sevGuest) report(c *call, request []byte) ([]byte, syscall.Errno) {
 	c.exitinfo2 = 0
 	response := make([]byte, responseSize)
 	vmpl := binary.LittleEndian.Uint32(request[64:])
-	status, _ := s.m.faults.number("status")
+	status, _ := s.m.faults.Number("status")
 	if vmpl < uint32(s.m.o.Floor) || vmpl > maxPrivlevel || !bytes.Equal(request[68:96], make([]byte, 28)) {
 		status = statusInvalidParameter
 	}
@@ -176,7 +176,7 @@ func (s *sevGuest) report(c *call, request []byte) ([]byte, syscall.Errno) {
 	if errno != 0 {
 		return nil, errno
 	}
-	size, armed := s.m.faults.number("report-size")
+	size, armed := s.m.faults.Number("report-size")
 	if !armed {
 		size = forge.ReportSize
 	}
@@ -187,12 +187,12 @@ func (s *sevGuest) report(c *call, request []byte) ([]byte, syscall.Errno) {
 
 // fail is what ends the device: the driver wipes its key at such errors.
 func (s *sevGuest) fail(c *call) syscall.Errno {
-	if code, armed := s.m.faults.number("fw-error"); armed {
+	if code, armed := s.m.faults.Number("fw-error"); armed {
 		c.exitinfo2 = uint64(code)
 		s.m.die()
 		return syscall.EIO
 	}
-	if code, armed := s.m.faults.number("vmm-error"); armed {
+	if code, armed := s.m.faults.Number("vmm-error"); armed {
 		c.exitinfo2 = uint64(code) << 32
 		s.m.die()
 		return syscall.EIO
@@ -218,7 +218,7 @@ func (s *sevGuest) extReport(c *call, request []byte) syscall.Errno {
 	if address == 0 {
 		length = 0
 	}
-	limit, raised := s.m.faults.number("certs-limit")
+	limit, raised := s.m.faults.Number("certs-limit")
 	if !raised {
 		limit = maxCertTable
 	}
@@ -229,7 +229,7 @@ func (s *sevGuest) extReport(c *call, request []byte) syscall.Errno {
 	pages := uint32(len(table)+pageSize-1) / pageSize * pageSize
 	if pages > length {
 		s.m.count(func(c *Counters) { c.Burnt++ })
-		if needed, lies := s.m.faults.number("certs-needed"); lies {
+		if needed, lies := s.m.faults.Number("certs-needed"); lies {
 			pages = needed
 		}
 		binary.LittleEndian.PutUint32(request[104:], pages)
@@ -237,7 +237,7 @@ func (s *sevGuest) extReport(c *call, request []byte) syscall.Errno {
 			return errno
 		}
 		c.exitinfo2 = 1 << 32
-		if errno := s.m.faults.errno("certs-errno"); errno != 0 {
+		if errno := s.m.errno("certs-errno"); errno != 0 {
 			return errno
 		}
 		return syscall.EIO
@@ -298,7 +298,7 @@ func (d *tdxGuest) Ioctl(ctx context.Context, _ fs.FileHandle, cmd uint32, _ uin
 		return 0, syscall.ENOTTY
 	}
 	copy(output, input)
-	if errno := d.m.faults.errno("ioctl"); errno != 0 {
+	if errno := d.m.errno("ioctl"); errno != 0 {
 		return -int32(errno), 0
 	}
 	if errno := d.m.wait(ctx.Done()); errno != 0 {

@@ -5,13 +5,11 @@ package tee
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 
 	"sealpod.test/tee/forge"
+	"sealpod.test/tee/stage"
 )
 
 // Fault is something that goes wrong. As text: KIND, KIND=VALUE, either with *COUNT.
@@ -43,11 +41,7 @@ import (
 //	foreign-pck                TDX: the QE report is signed by another key than the PCK
 //	trailing          =zeros|bytes|pad   TDX: bytes after the quote (70 zeros, 39 others, padded to 8000)
 //	chain-nul                  TDX: a NUL after the PEM chain
-type Fault struct {
-	Kind  string `json:"kind"`
-	Value string `json:"value,omitempty"`
-	Count int    `json:"count,omitempty"` // so often; 0: until disarmed
-}
+type Fault = stage.Fault
 
 // operations are those that can be made to fail with an errno.
 var operations = []string{
@@ -63,130 +57,58 @@ var errnos = map[string]syscall.Errno{
 
 // ParseFault reads the text form.
 func ParseFault(text string) (Fault, error) {
-	rest, count, counted := cutLast(text, "*")
-	var f Fault
-	f.Kind, f.Value, _ = strings.Cut(rest, "=")
-	if counted {
-		var err error
-		if f.Count, err = strconv.Atoi(count); err != nil || f.Count < 1 {
-			return f, fmt.Errorf("fault '%s': '%s' is not a count", text, count)
-		}
+	f, err := stage.ParseFault(text)
+	if err != nil {
+		return f, err
 	}
-	return f, f.check()
+	return f, checkFault(f)
 }
 
-func cutLast(text, separator string) (before, after string, found bool) {
-	if i := strings.LastIndex(text, separator); i >= 0 {
-		return text[:i], text[i+1:], true
-	}
-	return text, "", false
-}
+func checkFault(f Fault) error { return stage.CheckFault(faultValues, f) }
 
-func (f Fault) check() error {
-	ok := false
-	switch {
-	case slices.Contains(operations, f.Kind), f.Kind == "certs-errno", f.Kind == "device":
-		_, ok = errnos[f.Value]
-	case f.Kind == "certs":
-		ok = slices.Contains(forge.TableFaults, f.Value)
-	case f.Kind == "delay":
-		_, err := time.ParseDuration(f.Value)
-		ok = err == nil
-	case f.Kind == "set":
-		ok = strings.Contains(f.Value, "=")
-	case f.Kind == "trailing":
-		ok = f.Value == "zeros" || f.Value == "bytes" || f.Value == "pad"
-	case slices.Contains([]string{"short", "status", "report-size", "fw-error", "vmm-error", "certs-limit", "certs-needed"}, f.Kind):
-		_, err := strconv.ParseUint(f.Value, 0, 32)
-		ok = err == nil
-	case slices.Contains([]string{"refuse-inblob", "other-writer", "empty", "hang", "wrong-data", "replay", "bad-signature",
-		"fatal", "foreign-vek", "foreign-key", "foreign-pck", "chain-nul"}, f.Kind):
-		ok = f.Value == ""
+var faultValues = func() map[string]func(string) error {
+	values := map[string]func(string) error{
+		"certs": oneOf(forge.TableFaults...), "trailing": oneOf("zeros", "bytes", "pad"), "delay": stage.IsDuration, "set": isAssignment,
 	}
-	if !ok {
-		return fmt.Errorf("there is no fault '%s' with the value '%s'", f.Kind, f.Value)
+	for _, kind := range slices.Concat(operations, []string{"certs-errno", "device"}) {
+		values[kind] = isErrno
+	}
+	for _, kind := range []string{"short", "status", "report-size", "fw-error", "vmm-error", "certs-limit", "certs-needed"} {
+		values[kind] = stage.IsNumber
+	}
+	for _, kind := range []string{"refuse-inblob", "other-writer", "empty", "hang", "wrong-data", "replay", "bad-signature",
+		"fatal", "foreign-vek", "foreign-key", "foreign-pck", "chain-nul"} {
+		values[kind] = stage.IsEmpty
+	}
+	return values
+}()
+
+func isErrno(text string) error {
+	if _, known := errnos[text]; !known {
+		return fmt.Errorf("there is no errno '%s'", text)
 	}
 	return nil
 }
 
-// faultList holds what is armed.
-type faultList struct {
-	mu   sync.Mutex
-	list []Fault
-}
-
-func (l *faultList) add(f Fault) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = append(l.list, f)
-}
-
-func (l *faultList) clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = nil
-}
-
-func (l *faultList) all() []Fault {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]Fault{}, l.list...)
-}
-
-// take uses a fault of this kind once, if one is armed.
-func (l *faultList) take(kind string) (value string, armed bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.list, func(f Fault) bool { return f.Kind == kind })
-	if i < 0 {
-		return "", false
+func isAssignment(text string) error {
+	if !strings.Contains(text, "=") {
+		return fmt.Errorf("'%s' is not FIELD=TEXT", text)
 	}
-	value = l.list[i].Value
-	if l.list[i].Count > 0 {
-		if l.list[i].Count--; l.list[i].Count == 0 {
-			l.list = slices.Delete(l.list, i, i+1)
+	return nil
+}
+
+func oneOf(known ...string) func(string) error {
+	return func(text string) error {
+		if !slices.Contains(known, text) {
+			return fmt.Errorf("there is no '%s'", text)
 		}
+		return nil
 	}
-	return value, true
-}
-
-func (l *faultList) armed(kind string) bool {
-	_, armed := l.take(kind)
-	return armed
-}
-
-// takeAll uses every armed fault of this kind once.
-func (l *faultList) takeAll(kind string) (values []string) {
-	for range len(l.all()) {
-		l.mu.Lock()
-		i := slices.IndexFunc(l.list, func(f Fault) bool { return f.Kind == kind && !slices.Contains(values, f.Value) })
-		var f Fault
-		if i >= 0 {
-			f = l.list[i]
-			if f.Count > 0 {
-				if l.list[i].Count--; l.list[i].Count == 0 {
-					l.list = slices.Delete(l.list, i, i+1)
-				}
-			}
-		}
-		l.mu.Unlock()
-		if i < 0 {
-			break
-		}
-		values = append(values, f.Value)
-	}
-	return values
-}
-
-func (l *faultList) number(kind string) (n uint32, armed bool) {
-	value, armed := l.take(kind)
-	wide, _ := strconv.ParseUint(value, 0, 32) // checked when it was armed
-	return uint32(wide), armed
 }
 
 // errno is what an operation is to fail with, or 0.
-func (l *faultList) errno(operation string) syscall.Errno {
-	value, armed := l.take(operation)
+func (m *machine) errno(operation string) syscall.Errno {
+	value, armed := m.faults.Take(operation)
 	if !armed {
 		return 0
 	}

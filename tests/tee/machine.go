@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sealpod.test/tee/forge"
+	"sealpod.test/tee/stage"
 )
 
 // Counters are what the machine has seen.
@@ -34,7 +35,7 @@ type Counters struct {
 type machine struct {
 	o          Options
 	roots      *forge.Roots
-	faults     faultList
+	faults     stage.Faults
 	log        []byte
 	rtmr       [4][48]byte
 	certs      []forge.CertEntry
@@ -73,7 +74,7 @@ func newMachine(o Options) (*machine, error) {
 		_, err = m.unsignedReport(nil, 0)
 	}
 	for _, fault := range o.Faults {
-		m.faults.add(fault)
+		m.faults.Add(fault)
 	}
 	return m, err
 }
@@ -110,9 +111,9 @@ func (m *machine) endorse() error {
 
 // table is what the host's hypervisor would give now.
 func (m *machine) table() []byte {
-	fault, _ := m.faults.take("certs")
+	fault, _ := m.faults.Take("certs")
 	certs := m.certs
-	if m.faults.armed("foreign-vek") {
+	if m.faults.Armed("foreign-vek") {
 		certs = append([]forge.CertEntry{m.foreignVEK}, certs[1:]...)
 	}
 	table, err := forge.CertTable(certs, fault)
@@ -149,7 +150,7 @@ func (m *machine) snapshot() Counters {
 
 // wait spends the time that hardware, host or a throttle take.
 func (m *machine) wait(interrupted <-chan struct{}) syscall.Errno {
-	if m.faults.armed("hang") {
+	if m.faults.Armed("hang") {
 		m.count(func(c *Counters) { c.Hung++ })
 		select {
 		case <-m.release:
@@ -158,7 +159,7 @@ func (m *machine) wait(interrupted <-chan struct{}) syscall.Errno {
 		m.count(func(c *Counters) { c.Hung-- })
 		return syscall.EIO
 	}
-	text, armed := m.faults.take("delay")
+	text, armed := m.faults.Take("delay")
 	if !armed {
 		return 0
 	}
@@ -199,10 +200,10 @@ func (m *machine) asked(reportData []byte) {
 // carried is the report data that a report will carry.
 func (m *machine) carried(reportData []byte) []byte {
 	data := bytes.Clone(reportData)
-	if m.faults.armed("wrong-data") {
+	if m.faults.Armed("wrong-data") {
 		data[0] ^= 1
 	}
-	if m.faults.armed("replay") {
+	if m.faults.Armed("replay") {
 		data = bytes.Clone(earlier)
 	}
 	return data
@@ -214,7 +215,7 @@ func (m *machine) fields(set func(name, text string) error) error {
 	for name, text := range m.o.Set {
 		errs = append(errs, set(name, text))
 	}
-	for _, assignment := range m.faults.takeAll("set") {
+	for _, assignment := range m.faults.TakeAll("set") {
 		name, text, _ := strings.Cut(assignment, "=")
 		errs = append(errs, set(name, text))
 	}
@@ -245,7 +246,7 @@ func (m *machine) snpReport(reportData []byte, vmpl uint32) ([]byte, syscall.Err
 		m.blame(err)
 		return nil, syscall.EIO
 	}
-	if m.faults.armed("bad-signature") {
+	if m.faults.Armed("bad-signature") {
 		r.Raw[0x2A0+5] ^= 1
 	}
 	return r.Raw[:], 0
@@ -278,10 +279,10 @@ func (m *machine) tdxQuote(reportData []byte) ([]byte, syscall.Errno) {
 		version = 4
 	}
 	o := forge.QuoteOptions{
-		BadSignature: m.faults.armed("bad-signature"),
-		OtherKeyHash: m.faults.armed("foreign-key"), ForeignPCK: m.faults.armed("foreign-pck"),
+		BadSignature: m.faults.Armed("bad-signature"),
+		OtherKeyHash: m.faults.Armed("foreign-key"), ForeignPCK: m.faults.Armed("foreign-pck"),
 	}
-	if m.faults.armed("chain-nul") {
+	if m.faults.Armed("chain-nul") {
 		o.ChainTail = []byte{0}
 	}
 	quote, err := m.roots.Intel.Quote(version, b, o)
@@ -294,7 +295,7 @@ func (m *machine) tdxQuote(reportData []byte) ([]byte, syscall.Errno) {
 
 // trail adds the bytes that real hosts leave after a quote.
 func (m *machine) trail(quote []byte) []byte {
-	switch what, _ := m.faults.take("trailing"); what {
+	switch what, _ := m.faults.Take("trailing"); what {
 	case "zeros":
 		return append(quote, make([]byte, 70)...)
 	case "bytes":

@@ -71,6 +71,14 @@ var rootsDir = sync.OnceValue(func() string {
 	return dir
 })
 
+func encode(o Options) string {
+	text, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
 // on prepares a client of this binary on a machine.
 func on(t *testing.T, o Options, client string, args ...string) *exec.Cmd {
 	t.Helper()
@@ -81,7 +89,7 @@ func on(t *testing.T, o Options, client string, args ...string) *exec.Cmd {
 		o.Roots = rootsDir()
 	}
 	cmd := exec.Command("/proc/self/exe", append([]string{"/proc/self/exe"}, args...)...)
-	cmd.Env = append(os.Environ(), enterVariable+"="+o.encode(), clientVariable+"="+client)
+	cmd.Env = append(os.Environ(), enterVariable+"="+encode(o), clientVariable+"="+client)
 	return cmd
 }
 

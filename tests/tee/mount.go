@@ -3,17 +3,11 @@
 package tee
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
-	"time"
-
-	"github.com/hanwen/go-fuse/v2/fs"
-	"github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
 
 	"sealpod.test/tee/forge"
+	"sealpod.test/tee/stage"
 )
 
 // Where things are on a real machine.
@@ -37,14 +31,11 @@ var covered = []struct {
 
 // setUp builds the machine into this mount namespace.
 func (m *machine) setUp() error {
-	if err := ownNamespace(); err != nil {
+	if err := stage.OwnMounts(); err != nil {
 		return err
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
-	}
 	for _, c := range covered {
-		if err := overlay(c.dir, c.hide...); err != nil {
+		if err := stage.Overlay(c.dir, c.hide...); err != nil {
 			return err
 		}
 	}
@@ -52,7 +43,7 @@ func (m *machine) setUp() error {
 		return err
 	}
 	if m.o.has(PartConfigfs) {
-		if err := m.serve(dirConfigfs, &reportDir{m: m}); err != nil {
+		if err := stage.Mount("tee", dirConfigfs, &reportDir{m: m}); err != nil {
 			return err
 		}
 	}
@@ -63,7 +54,7 @@ func (m *machine) setUp() error {
 		if c.dir == "/dev" {
 			continue
 		}
-		if err := seal(c.dir); err != nil {
+		if err := stage.Seal(c.dir); err != nil {
 			return err
 		}
 	}
@@ -115,48 +106,13 @@ func (w *writer) write(path string, data []byte) {
 	}
 }
 
-// devices binds files of a hidden file system to /dev.
+// devices puts the devices into /dev.
 func (m *machine) devices() error {
-	hidden, err := os.MkdirTemp("", "tee-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(hidden)
-	if err := m.serve(hidden, &deviceDir{m: m}); err != nil {
-		return err
-	}
-	defer unix.Unmount(hidden, unix.MNT_DETACH)
+	var names []string
 	for part, name := range map[string]string{PartSEVGuest: "sev-guest", PartTDXGuest: "tdx_guest"} {
-		if !m.o.has(part) {
-			continue
-		}
-		target := "/dev/" + name
-		if err := os.WriteFile(target, nil, 0o600); err != nil {
-			return err
-		}
-		if err := unix.Mount(filepath.Join(hidden, name), target, "", unix.MS_BIND, ""); err != nil {
-			return fmt.Errorf("bind '%s': %w", target, err)
+		if m.o.has(part) {
+			names = append(names, name)
 		}
 	}
-	return nil
-}
-
-// serve mounts a FUSE file system; it lasts as long as this process.
-func (m *machine) serve(dir string, root fs.InodeEmbedder) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	never := time.Duration(0)
-	_, err := fs.Mount(dir, root, &fs.Options{
-		EntryTimeout: &never, AttrTimeout: &never,
-		MountOptions: fuse.MountOptions{
-			AllowOther: true, FsName: "tee", Name: "tee", DirectMountStrict: true,
-			DirectMountFlags: syscall.MS_NOSUID | syscall.MS_NODEV,
-			Options:          []string{"default_permissions"},
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("mount '%s': %w", dir, err)
-	}
-	return nil
+	return stage.Devices("tee", &deviceDir{m: m}, names...)
 }

@@ -3,7 +3,6 @@
 package tee
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,26 +98,9 @@ func (o *Options) check() error {
 		return fmt.Errorf("report version %d or VMPL %d is out of range", o.ReportVersion, o.Floor)
 	}
 	for _, fault := range o.Faults {
-		if err := fault.check(); err != nil {
+		if err := checkFault(fault); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// encode and decodeOptions hand options to the same program in its namespace.
-func (o *Options) encode() string {
-	text, err := json.Marshal(o)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
-func decodeOptions(text string) (*Options, error) {
-	o := &Options{}
-	if err := json.Unmarshal([]byte(text), o); err != nil {
-		return nil, err
-	}
-	return o, o.check()
 }

@@ -29,7 +29,7 @@ func TestRefusesTheNamespaceOfOthers(t *testing.T) {
 	before := mounts(t)
 	cmd := exec.Command("/proc/self/exe", "/bin/true")
 	o := Options{Kind: KindSNP, Roots: rootsDir()}
-	cmd.Env = append(os.Environ(), stageVariable+"="+o.encode())
+	cmd.Env = append(os.Environ(), staged.Variable+"="+encode(o))
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "refused") {
 		t.Errorf("%v: %s", err, out)
@@ -184,7 +184,7 @@ func TestOptionsRefuse(t *testing.T) {
 
 func TestFaultText(t *testing.T) {
 	f, err := ParseFault("outblob=EBUSY*3")
-	if err != nil || f != (Fault{"outblob", "EBUSY", 3}) {
+	if err != nil || f != (Fault{Kind: "outblob", Value: "EBUSY", Count: 3}) {
 		t.Errorf("%v %+v", err, f)
 	}
 	for _, text := range []string{"", "outblob", "outblob=EX", "hang=1", "delay=long", "certs=odd", "mkdir=EBUSY*0", "mkdir=EBUSY*x", "set=policy", "status=x", "trailing=no"} {

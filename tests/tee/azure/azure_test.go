@@ -107,20 +107,25 @@ type result struct {
 	counters       azure.Counters
 }
 
-// on runs a command on a machine.
-func on(t *testing.T, o azure.Options, argv ...string) result {
+func optionsText(t *testing.T, o azure.Options) string {
 	t.Helper()
 	o.Roots = rootsDir
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// on runs a command on a machine.
+func on(t *testing.T, o azure.Options, argv ...string) result {
+	t.Helper()
 	cmd := exec.Command("/proc/self/exe", argv...)
-	cmd.Env = append(os.Environ(), "SEALPOD_AZURE_TEST="+string(text))
+	cmd.Env = append(os.Environ(), "SEALPOD_AZURE_TEST="+optionsText(t, o))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	began := time.Now()
-	err = cmd.Run()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -131,12 +136,9 @@ func on(t *testing.T, o azure.Options, argv ...string) result {
 // attest runs `sealpod attest` and leaves the machine's counters behind.
 func attest(t *testing.T, o azure.Options, deadline string) result {
 	t.Helper()
-	dir := t.TempDir()
-	o.Control = filepath.Join(dir, "control")
-	// The counters are asked for by the shell, while the machine still exists.
-	script := `"$1" attest --format json --report-data "$2" --deadline "$3"; status=$?; curl -sf --unix-socket "$4" http://azure/counters >"$5"; exit $status`
-	r := on(t, o, "/bin/sh", "-c", script, "sh", needs(t), hex.EncodeToString(reportData), deadline, o.Control, dir+"/counters")
-	text, err := os.ReadFile(dir + "/counters")
+	o.Counters = filepath.Join(t.TempDir(), "counters")
+	r := on(t, o, needs(t), "attest", "--format", "json", "--report-data", hex.EncodeToString(reportData), "--deadline", deadline)
+	text, err := os.ReadFile(o.Counters)
 	if err == nil {
 		err = json.Unmarshal(text, &r.counters)
 	}
@@ -187,6 +189,47 @@ func TestEvidenceIsTaken(t *testing.T) {
 			}
 			t.Logf("%d TPM commands: %v; %v", r.counters.Total, r.counters.Commands, r.counters.IMDS)
 		})
+	}
+}
+
+// A plain TPM is attested where somebody says so, and is found by nobody: whatever else
+// this machine lacks.
+func TestPlainTPM(t *testing.T) {
+	sealpod := needs(t)
+	digest := sha256.Sum256([]byte(document))
+	o := azure.Options{Kind: azure.KindTPM, PCRs: []string{"8=" + hex.EncodeToString(digest[:])}}
+	argv := []string{sealpod, "attest", "--format", "json", "--report-data", hex.EncodeToString(reportData), "--deadline", "20s"}
+	if r := on(t, o, argv...); r.status != 101 || !strings.Contains(string(r.stderr), "HCL report: none") || len(r.stdout) > 0 {
+		t.Errorf("found: status %d: %s%s", r.status, r.stdout, r.stderr)
+	}
+	argv = append(argv, "--tee", "tpm")
+	r := on(t, o, argv...)
+	if r.status != 0 || !strings.Contains(string(r.stderr), "'tpm' is no TEE") {
+		t.Fatalf("status %d: %s", r.status, r.stderr)
+	}
+	verifiers, err := trusted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := verifiers["tpm"]
+	claims, err := v.Verify(r.stdout, reportData, digest[:])
+	if err != nil || claims["report_data"] != hex.EncodeToString(reportData[:32]) {
+		t.Errorf("%v, %v", claims, err)
+	}
+	if _, err := v.Verify(r.stdout, append([]byte{1}, reportData[1:]...), nil); err == nil {
+		t.Error("it was taken for other report data")
+	}
+	// Azure's vTPM has no key where a plain TPM has one, and there is no TPM here.
+	for name, c := range map[string]struct {
+		r    result
+		says string
+	}{
+		"on Azure":      {on(t, azure.Options{Kind: azure.KindSNP}, argv...), "no attestation key at 0x81010002"},
+		"without a TPM": {on(t, azure.Options{Kind: azure.KindTPM}, append([]string{"/bin/sh", "-c", `umount /dev/tpmrm0 && rm /dev/tpmrm0 && exec "$0" "$@"`}, argv...)...), "this is no TEE 'tpm'"},
+	} {
+		if c.r.status != 101 || !strings.Contains(string(c.r.stderr), c.says) || len(c.r.stdout) > 0 {
+			t.Errorf("%s: status %d: %s", name, c.r.status, c.r.stderr)
+		}
 	}
 }
 
@@ -346,12 +389,48 @@ func TestFailuresThatPass(t *testing.T) {
 	}
 }
 
-// The machine is refused where the metadata service's address could mean something.
+// The machine is refused where the metadata service's address could mean something:
+// in the network namespace of others, be it cut off, and in one that leads elsewhere.
 func TestRefusedOutside(t *testing.T) {
 	needs(t)
-	r := on(t, azure.Options{Kind: azure.KindSNP, JoinNet: true}, "/bin/true")
-	if r.status != 2 || !strings.Contains(string(r.stderr), "refused") {
-		t.Errorf("status %d: %s", r.status, r.stderr)
+	t.Setenv("SEALPOD_AZURE_TEST", optionsText(t, azure.Options{Kind: azure.KindSNP, JoinNet: true}))
+	const up = "ip link set lo up; "
+	for name, c := range map[string]struct {
+		script string
+		status int
+		says   string
+	}{
+		"that of these tests":          {`exec "$0" true`, 2, "the test's own"},
+		"that of the first process":    {`exec unshare --net --pid --fork --mount-proc sh -c '` + up + `"$0" true' "$0"`, 2, "it is that of process 1"},
+		"one that leads elsewhere":     {`exec unshare --net sh -c '` + up + `ip link add out type veth peer name other && ip link set out up; "$0" true' "$0"`, 2, "'out' leads out"},
+		"one of its own":               {`exec unshare --net sh -c '` + up + `"$0" grep -q 169.254.169.254 /proc/self/net/fib_trie' "$0"`, 0, ""},
+		"and the address is gone then": {`exec unshare --net sh -c '` + up + `"$0" true && grep 169.254 /proc/self/net/fib_trie' "$0"`, 1, ""},
+	} {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("/bin/sh", "-c", c.script, self)
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != c.status || !strings.Contains(string(out), c.says) || (c.says == "" && len(out) > 0) {
+			t.Errorf("%s: status %d: %s", name, cmd.ProcessState.ExitCode(), out)
+		}
+	}
+}
+
+// The second stage alone must not give any interface that address.
+func TestSecondStageAloneIsRefused(t *testing.T) {
+	needs(t)
+	for _, join := range []bool{false, true} {
+		cmd := exec.Command("/proc/self/exe", "/bin/true")
+		cmd.Env = append(os.Environ(), "SEALPOD_AZURE_STAGE="+optionsText(t, azure.Options{Kind: azure.KindSNP, JoinNet: join}))
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "refused: the namespace (net)") {
+			t.Errorf("join %v: status %d: %s", join, cmd.ProcessState.ExitCode(), out)
+		}
+	}
+	if text, err := os.ReadFile("/proc/self/net/fib_trie"); err != nil || strings.Contains(string(text), "169.254.169.254") {
+		t.Errorf("the address is here: %v", err)
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -35,25 +37,37 @@ func encodeQuote(spelling string, quote []byte) (string, error) {
 
 // startIMDS serves the metadata service. The namespace was checked before.
 func (m *machine) startIMDS() error {
-	if m.o.NoIMDS {
-		return nil
+	if err := addAlias(); err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(imdsAddress, "80"))
 	if err != nil {
-		return fmt.Errorf("metadata service: %w", err)
+		return errors.Join(fmt.Errorf("metadata service: %w", err), removeAlias())
 	}
-	go (&http.Server{Handler: http.HandlerFunc(m.serveIMDS)}).Serve(listener)
+	m.imds = &http.Server{Handler: http.HandlerFunc(m.serveIMDS)}
+	go m.imds.Serve(listener)
 	return nil
+}
+
+// stopIMDS leaves nothing of it behind: the namespace may be one that was joined.
+func (m *machine) stopIMDS() {
+	if m.imds == nil {
+		return
+	}
+	m.imds.Close()
+	if err := removeAlias(); err != nil {
+		fmt.Fprintln(os.Stderr, "azure:", err)
+	}
 }
 
 func (m *machine) serveIMDS(w http.ResponseWriter, r *http.Request) {
 	m.count(func(c *Counters) { c.IMDS[r.URL.Path]++ })
-	time.Sleep(m.faults.duration("imds-slow"))
-	if status, armed := m.faults.number("imds-status"); armed {
+	time.Sleep(m.faults.Duration("imds-slow"))
+	if status, armed := m.faults.Number("imds-status"); armed {
 		w.WriteHeader(int(status))
 		return
 	}
-	if m.faults.armed("imds-html") {
+	if m.faults.Armed("imds-html") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, "<!DOCTYPE html><title>Log in</title>")
 		return
@@ -64,7 +78,7 @@ func (m *machine) serveIMDS(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if m.faults.armed("imds-empty") {
+	if m.faults.Armed("imds-empty") {
 		answer = map[string]any{}
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -89,7 +103,7 @@ func (m *machine) answerIMDS(r *http.Request) (map[string]any, error) {
 
 func (m *machine) answerVCEK() map[string]any {
 	cert := m.vcek
-	if m.faults.armed("foreign-vcek") {
+	if m.faults.Armed("foreign-vcek") {
 		cert = m.other
 	}
 	text := func(der ...[]byte) (out string) {

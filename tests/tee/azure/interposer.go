@@ -101,12 +101,12 @@ func (m *machine) command(command []byte) ([]byte, error) {
 		c.Commands[codeName(code)]++
 		c.Total++
 	})
-	if rc, armed := m.faults.number("tpm-error"); armed {
+	if rc, armed := m.faults.Number("tpm-error"); armed {
 		return binary.BigEndian.AppendUint32([]byte{0x80, 0x01, 0, 0, 0, headerSize}, rc), nil
 	}
 	m.tpm.mu.Lock()
 	defer m.tpm.mu.Unlock()
-	if code == codePCRRead && m.faults.armed("pcr-race") {
+	if code == codePCRRead && m.faults.Armed("pcr-race") {
 		m.extra[0]++
 		if err := m.tpm.extend(15, m.extra); err != nil {
 			return nil, fmt.Errorf("extend a PCR: %w", err)

@@ -4,26 +4,27 @@ package azure
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
+
+	"sealpod.test/tee/stage"
 )
 
 // Kinds of machine.
 const (
 	KindSNP = "snp"
 	KindTDX = "tdx"
+	KindTPM = "tpm" // a plain TPM, as other clouds have it: no HCL report, no metadata service, and a key of its own
 )
 
 // Options say what machine is emulated.
 type Options struct {
 	Kind     string
 	Roots    string   // directory of forge.Roots.Write; empty: new ones
-	Control  string   // path of a Unix socket for faults and counters; empty: none
-	JoinNet  bool     // stay in the network namespace, which must not be the machine's
+	Control  string   // unix:PATH or 127.0.0.1:PORT, for faults and counters; empty: none
+	Counters string   // file for the counters, written when the command has ended; empty: none
+	JoinNet  bool     // stay in the network namespace, which must be the test's own
 	PCRs     []string // extensions made at boot, as PCR=64 hexadecimal digits
 	NoHCL    bool     // a TPM without an HCL report, as other clouds have it
 	NoIMDS   bool     // nobody listens at the metadata service's address
@@ -34,12 +35,15 @@ type Options struct {
 	Base64   string   // of TD quotes: url (default), url-padded, std, std-raw
 	TDQuote5 bool     // quotes of version 5
 	Faults   []Fault  // armed from the start
-	Outside  string   // set by Enter: the mount namespace that was left
 }
 
 func (o *Options) check() error {
-	if o.Kind != KindSNP && o.Kind != KindTDX {
-		return fmt.Errorf("there is no kind '%s': use snp or tdx", o.Kind)
+	switch o.Kind {
+	case KindSNP, KindTDX:
+	case KindTPM:
+		o.NoHCL, o.NoIMDS = true, true
+	default:
+		return fmt.Errorf("there is no kind '%s': use snp, tdx or tpm", o.Kind)
 	}
 	for _, extension := range o.PCRs {
 		if _, _, err := parseExtension(extension); err != nil {
@@ -47,7 +51,7 @@ func (o *Options) check() error {
 		}
 	}
 	for _, fault := range o.Faults {
-		if err := fault.check(); err != nil {
+		if err := checkFault(fault); err != nil {
 			return err
 		}
 	}
@@ -66,22 +70,6 @@ func parseExtension(text string) (pcr uint32, digest []byte, err error) {
 		return 0, nil, fmt.Errorf("'%s': the digest is not 64 hexadecimal digits", text)
 	}
 	return uint32(wide), digest, nil
-}
-
-func (o *Options) encode() string {
-	text, err := json.Marshal(o)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
-func decodeOptions(text string) (*Options, error) {
-	o := &Options{}
-	if err := json.Unmarshal([]byte(text), o); err != nil {
-		return nil, err
-	}
-	return o, o.check()
 }
 
 // Fault is something that goes wrong. As text: KIND, KIND=VALUE, either with *COUNT.
@@ -103,112 +91,21 @@ func decodeOptions(text string) (*Options, error) {
 //	imds-slow         =2s      … that much later
 //	foreign-vcek               … with the VCEK of another chip
 //	foreign-quote              … with a quote of another report
-type Fault struct {
-	Kind  string `json:"kind"`
-	Value string `json:"value,omitempty"`
-	Count int    `json:"count,omitempty"` // so often; 0: until disarmed
-}
+type Fault = stage.Fault
 
 var faultValues = map[string]func(string) error{
-	"stale": isEmpty, "overwritten": isEmpty, "foreign-ak": isEmpty, "bad-hash": isEmpty, "no-user-data": isEmpty, "debug": isEmpty,
-	"bad-signature": isEmpty, "pcr-race": isEmpty, "imds-html": isEmpty, "imds-empty": isEmpty, "foreign-vcek": isEmpty, "foreign-quote": isEmpty,
-	"delay": isDuration, "imds-slow": isDuration, "imds-status": isNumber, "vmpl": isNumber, "tpm-error": isNumber,
-}
-
-func isEmpty(text string) error {
-	if text != "" {
-		return fmt.Errorf("it takes no value, not '%s'", text)
-	}
-	return nil
-}
-
-func isDuration(text string) error {
-	_, err := time.ParseDuration(text)
-	return err
-}
-
-func isNumber(text string) error {
-	_, err := strconv.ParseUint(text, 0, 32)
-	return err
+	"stale": stage.IsEmpty, "overwritten": stage.IsEmpty, "foreign-ak": stage.IsEmpty, "bad-hash": stage.IsEmpty, "no-user-data": stage.IsEmpty, "debug": stage.IsEmpty,
+	"bad-signature": stage.IsEmpty, "pcr-race": stage.IsEmpty, "imds-html": stage.IsEmpty, "imds-empty": stage.IsEmpty, "foreign-vcek": stage.IsEmpty, "foreign-quote": stage.IsEmpty,
+	"delay": stage.IsDuration, "imds-slow": stage.IsDuration, "imds-status": stage.IsNumber, "vmpl": stage.IsNumber, "tpm-error": stage.IsNumber,
 }
 
 // ParseFault reads the text form.
 func ParseFault(text string) (Fault, error) {
-	var f Fault
-	rest := text
-	if i := strings.LastIndex(text, "*"); i >= 0 {
-		count, err := strconv.Atoi(text[i+1:])
-		if err != nil || count < 1 {
-			return f, fmt.Errorf("fault '%s': '%s' is not a count", text, text[i+1:])
-		}
-		rest, f.Count = text[:i], count
+	f, err := stage.ParseFault(text)
+	if err != nil {
+		return f, err
 	}
-	f.Kind, f.Value, _ = strings.Cut(rest, "=")
-	return f, f.check()
+	return f, checkFault(f)
 }
 
-func (f Fault) check() error {
-	check := faultValues[f.Kind]
-	if check == nil {
-		return fmt.Errorf("there is no fault '%s'", f.Kind)
-	}
-	if err := check(f.Value); err != nil {
-		return fmt.Errorf("fault '%s': %w", f.Kind, err)
-	}
-	return nil
-}
-
-// faultList holds what is armed.
-type faultList struct {
-	mu   sync.Mutex
-	list []Fault
-}
-
-func (l *faultList) add(f Fault) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = append(l.list, f)
-}
-
-func (l *faultList) clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = nil
-}
-
-// take uses a fault of this kind once, if one is armed.
-func (l *faultList) take(kind string) (value string, armed bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := range l.list {
-		f := &l.list[i]
-		if f.Kind != kind {
-			continue
-		}
-		value = f.Value
-		if f.Count > 0 {
-			if f.Count--; f.Count == 0 {
-				l.list = append(l.list[:i], l.list[i+1:]...)
-			}
-		}
-		return value, true
-	}
-	return "", false
-}
-
-func (l *faultList) armed(kind string) bool {
-	_, armed := l.take(kind)
-	return armed
-}
-
-func (l *faultList) number(kind string) (n uint32, armed bool) {
-	value, armed := l.take(kind)
-	wide, _ := strconv.ParseUint(value, 0, 32) // checked when it was armed
-	return uint32(wide), armed
-}
-
-func (l *faultList) duration(kind string) time.Duration {
-	value, _ := l.take(kind)
-	d, _ := time.ParseDuration(value) // checked, or none
-	return d
-}
+func checkFault(f Fault) error { return stage.CheckFault(faultValues, f) }

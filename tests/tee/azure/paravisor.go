@@ -18,12 +18,17 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/google/go-tpm/tpm2"
+
 	"sealpod.test/tee/forge"
+	"sealpod.test/tee/stage"
 )
 
 // Types of HCL reports.
@@ -48,8 +53,9 @@ type Counters struct {
 type machine struct {
 	o       Options
 	roots   *forge.Roots
-	faults  faultList
+	faults  stage.Faults
 	tpm     *softTPM
+	imds    *http.Server
 	ak      *rsa.PublicKey
 	foreign *rsa.PublicKey
 	vcek    *x509.Certificate
@@ -83,7 +89,7 @@ func newMachine(o Options) (*machine, error) {
 		return nil, err
 	}
 	for _, fault := range o.Faults {
-		m.faults.add(fault)
+		m.faults.Add(fault)
 	}
 	return m, nil
 }
@@ -112,10 +118,7 @@ func (m *machine) boot() error {
 	}
 	m.tpm.mu.Lock()
 	defer m.tpm.mu.Unlock()
-	if m.ak, err = m.tpm.makeAK(true); err != nil {
-		return err
-	}
-	if m.foreign, err = m.tpm.makeAK(false); err != nil {
+	if err := m.makeKeys(); err != nil {
 		return err
 	}
 	for _, extension := range m.o.PCRs {
@@ -134,6 +137,22 @@ func (m *machine) boot() error {
 		return fmt.Errorf("define the index of the HCL report: %w", err)
 	}
 	return m.publish(nil)
+}
+
+// makeKeys makes the key that quotes, and one that is another's. A plain TPM's key is
+// where its users look for it, and the broker is told of it.
+func (m *machine) makeKeys() (err error) {
+	if m.foreign, err = m.tpm.makeAK(tpm2.TPMRHOwner, 0); err != nil { // another seed, another key
+		return err
+	}
+	if m.o.Kind != KindTPM {
+		m.ak, err = m.tpm.makeAK(tpm2.TPMRHEndorsement, handleAK)
+		return err
+	}
+	if m.ak, err = m.tpm.makeAK(tpm2.TPMRHEndorsement, handlePlainAK); err != nil || m.o.Roots == "" {
+		return err
+	}
+	return forge.WritePublicKey(m.o.Roots, fmt.Sprintf("tpm/%d.pub", os.Getpid()), m.ak)
 }
 
 // publish makes an HCL report. The caller holds the TPM's lock.
@@ -160,7 +179,7 @@ type jwk struct {
 // claims are what the hardware report vouches for by their hash.
 func (m *machine) claims(reportData []byte) ([]byte, error) {
 	key := m.ak
-	if m.faults.armed("foreign-ak") {
+	if m.faults.Armed("foreign-ak") {
 		key = m.foreign
 	}
 	b64 := base64.RawURLEncoding.EncodeToString
@@ -183,7 +202,7 @@ func (m *machine) claims(reportData []byte) ([]byte, error) {
 			spell("console-enabled"): true, spell("secure-boot"): true, spell("tpm-enabled"): true, "vmUniqueId": "911B0EF8-9DBA-48B0-B275-000000000000",
 		},
 	}
-	if !m.faults.armed("no-user-data") {
+	if !m.faults.Armed("no-user-data") {
 		claims[spell("user-data")] = userData
 	}
 	return json.Marshal(claims)
@@ -195,7 +214,7 @@ func (m *machine) makeHCL(reportData []byte) ([]byte, error) {
 		return nil, err
 	}
 	hash := sha256.Sum256(claims)
-	if m.faults.armed("bad-hash") {
+	if m.faults.Armed("bad-hash") {
 		hash[0] ^= 1
 	}
 	hardware, err := m.hardwareReport(hash[:])
@@ -234,15 +253,15 @@ func (m *machine) hardwareReport(reportData []byte) ([]byte, error) {
 		return m.tdReport(reportData)
 	}
 	r := forge.NewReport(forge.Products["Milan"], 3)
-	vmpl, _ := m.faults.number("vmpl")
+	vmpl, _ := m.faults.Number("vmpl")
 	err := errors.Join(r.Set("report_data", reportData), r.Set("vmpl", binary.LittleEndian.AppendUint32(nil, vmpl)))
-	if m.faults.armed("debug") {
+	if m.faults.Armed("debug") {
 		err = errors.Join(err, r.SetText("policy", "0xb0000"))
 	}
 	if err == nil {
 		err = m.roots.AMD.Sign(r)
 	}
-	if m.faults.armed("bad-signature") {
+	if m.faults.Armed("bad-signature") {
 		r.Raw[0x2A0+5] ^= 1
 	}
 	return r.Raw[:], err
@@ -251,7 +270,7 @@ func (m *machine) hardwareReport(reportData []byte) ([]byte, error) {
 func (m *machine) tdReport(reportData []byte) ([]byte, error) {
 	body := forge.NewBody(m.o.TDQuote5)
 	err := body.Set("report_data", reportData)
-	if m.faults.armed("debug") {
+	if m.faults.Armed("debug") {
 		err = errors.Join(err, body.SetText("td_attributes", "0x1"))
 	}
 	m.mu.Lock()
@@ -269,7 +288,7 @@ func (m *machine) quoteFor(tdreport []byte) ([]byte, error) {
 	if !known {
 		return nil, errors.New("this TDREPORT was not made here")
 	}
-	if m.faults.armed("foreign-quote") {
+	if m.faults.Armed("foreign-quote") {
 		body = forge.NewBody(m.o.TDQuote5)
 		if err := body.Set("report_data", bytes.Repeat([]byte{0xF0}, 32)); err != nil {
 			return nil, err
@@ -288,14 +307,14 @@ func (m *machine) written() {
 	reportData, err := m.tpm.readIndex(indexReportData)
 	m.blame(err)
 	m.count(func(c *Counters) { c.ReportData = append(c.ReportData, hex.EncodeToString(reportData)) })
-	if m.faults.armed("overwritten") {
+	if m.faults.Armed("overwritten") {
 		reportData = bytes.Repeat([]byte{0x0E}, len(reportData))
 		m.blame(m.tpm.writeIndex(indexReportData, reportData))
 	}
-	if m.o.NoHCL || m.faults.armed("stale") {
+	if m.o.NoHCL || m.faults.Armed("stale") {
 		return
 	}
-	delay := m.faults.duration("delay")
+	delay := m.faults.Duration("delay")
 	if delay == 0 {
 		m.blame(m.publish(reportData))
 		return
@@ -320,10 +339,15 @@ func (m *machine) count(change func(*Counters)) {
 	change(&m.counters)
 }
 
-func (m *machine) snapshot() ([]byte, error) {
+// snapshot is in JSON already: the counters go on counting.
+func (m *machine) snapshot() any {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return json.Marshal(m.counters)
+	text, err := json.Marshal(m.counters)
+	if err != nil {
+		panic(err)
+	}
+	return json.RawMessage(text)
 }
 
 func codeName(code uint32) string {

@@ -23,6 +23,7 @@ import (
 // Where Azure has its objects.
 const (
 	handleAK        = 0x81000003
+	handlePlainAK   = 0x81010002 // and where the Confidential Containers' own agent looks for a plain TPM's
 	indexHCL        = 0x01400001
 	indexReportData = 0x01400002
 	hclIndexSize    = 2048 // libtpms takes no more; Azure's was so in 2023
@@ -97,12 +98,8 @@ func (t *softTPM) Send(command []byte) ([]byte, error) { return t.exchange(comma
 
 var owner = tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)}
 
-// makeAK makes a restricted signing key and, if persistent, keeps it where Azure has it.
-func (t *softTPM) makeAK(persistent bool) (*rsa.PublicKey, error) {
-	hierarchy := tpm2.TPMHandle(tpm2.TPMRHEndorsement)
-	if !persistent {
-		hierarchy = tpm2.TPMRHOwner // another seed, another key
-	}
+// makeAK makes a restricted signing key and keeps it at this handle; 0: it does not.
+func (t *softTPM) makeAK(hierarchy, persistent tpm2.TPMHandle) (*rsa.PublicKey, error) {
 	primary, err := tpm2.CreatePrimary{
 		PrimaryHandle: tpm2.AuthHandle{Handle: hierarchy, Auth: tpm2.PasswordAuth(nil)},
 		InPublic: tpm2.New2B(tpm2.TPMTPublic{
@@ -123,9 +120,9 @@ func (t *softTPM) makeAK(persistent bool) (*rsa.PublicKey, error) {
 		return nil, fmt.Errorf("make an attestation key: %w", err)
 	}
 	defer tpm2.FlushContext{FlushHandle: primary.ObjectHandle}.Execute(t)
-	if persistent {
+	if persistent != 0 {
 		_, err = tpm2.EvictControl{
-			Auth: owner, PersistentHandle: handleAK,
+			Auth: owner, PersistentHandle: persistent,
 			ObjectHandle: &tpm2.NamedHandle{Handle: primary.ObjectHandle, Name: primary.Name},
 		}.Execute(t)
 		if err != nil {

@@ -75,6 +75,17 @@ func (f *files) writeKey(name string, key crypto.Signer) {
 	f.write(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
+// WritePublicKey puts a key into a directory of roots, for a verifier that goes by a list.
+func WritePublicKey(dir, name string, key crypto.PublicKey) error {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return err
+	}
+	f := &files{dir: dir}
+	f.write(name, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	return f.err
+}
+
 func (f *files) read(name string) []byte {
 	if f.err != nil {
 		return nil

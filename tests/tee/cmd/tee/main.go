@@ -8,28 +8,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 
 	"sealpod.test/tee"
 	"sealpod.test/tee/forge"
+	"sealpod.test/tee/stage"
 )
 
-func main() {
-	status, ran, err := tee.Inside()
-	if !ran {
-		if err = enter(os.Args[1:]); err != nil {
-			status = 2
-		}
-	}
-	if errors.Is(err, flag.ErrHelp) {
-		os.Exit(0)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "tee:", err)
-	}
-	os.Exit(status)
-}
+func main() { stage.Main("tee", tee.Inside, enter) }
 
 func enter(args []string) error {
 	o := &tee.Options{Set: map[string]string{}}

@@ -6,30 +6,15 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 
 	"sealpod.test/azure"
+	"sealpod.test/tee/stage"
 )
 
-func main() {
-	status, ran, err := azure.Inside()
-	if !ran {
-		if err = enter(os.Args[1:]); err != nil {
-			status = 2
-		}
-	}
-	if errors.Is(err, flag.ErrHelp) {
-		os.Exit(0)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "azure:", err)
-	}
-	os.Exit(status)
-}
+func main() { stage.Main("azure", azure.Inside, enter) }
 
 func enter(args []string) error {
 	o := &azure.Options{}
@@ -39,10 +24,10 @@ func enter(args []string) error {
 		fs.PrintDefaults()
 	}
 	hclType := fs.Uint("hcl-type", 0, "type of the HCL report instead of the kind's: 1 VBS, 2 SNP, 3 TVM, 4 TDX")
-	fs.StringVar(&o.Kind, "kind", azure.KindSNP, "`KIND` of machine: snp or tdx")
+	fs.StringVar(&o.Kind, "kind", azure.KindSNP, "`KIND` of machine: snp, tdx, or tpm for a plain TPM")
 	fs.StringVar(&o.Roots, "roots", "", "`DIR` of throw-away roots; without it they are made and lost")
-	fs.StringVar(&o.Control, "control", "", "serve faults and counters at the Unix socket `PATH`")
-	fs.BoolVar(&o.JoinNet, "join-net", false, "stay in this network namespace; refused in the machine's own")
+	fs.StringVar(&o.Control, "control", "", "serve faults and counters at `ADDRESS`: unix:PATH or 127.0.0.1:PORT")
+	fs.BoolVar(&o.JoinNet, "join-net", false, "stay in this network namespace, which must be one of the test's own")
 	fs.BoolVar(&o.NoHCL, "no-hcl", false, "a TPM without an HCL report")
 	fs.BoolVar(&o.NoIMDS, "no-imds", false, "no metadata service")
 	fs.BoolVar(&o.HCLv2, "hcl-v2", false, "header version 2")

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package tee
+package stage
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// overlay covers a directory with a tmpfs that shows what was there, less the names
+// Overlay covers a directory with a tmpfs that shows what was there, less the names
 // to hide. A directory that does not exist is made, in its nearest parent that does.
-func overlay(dir string, hide ...string) error {
+func Overlay(dir string, hide ...string) error {
 	existing := dir
 	for !isDir(existing) {
 		existing, hide = filepath.Dir(existing), nil
@@ -86,28 +85,11 @@ func replicate(source, target string) error {
 	return unix.Mount(source, target, "", unix.MS_BIND|unix.MS_REC, "")
 }
 
-// seal makes a covered directory read-only: a program that writes where the kernel
+// Seal makes a covered directory read-only: a program that writes where the kernel
 // has no file is to notice.
-func seal(dir string) error {
+func Seal(dir string) error {
 	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("make '%s' read-only: %w", dir, err)
 	}
 	return nil
 }
-
-// ownNamespace refuses to mount anything where others would see it.
-func ownNamespace() error {
-	own, err := namespace("self")
-	if err != nil {
-		return err
-	}
-	for _, other := range []string{fmt.Sprint(syscall.Getppid()), "1"} {
-		theirs, err := namespace(other)
-		if err == nil && theirs == own {
-			return fmt.Errorf("refused: this is the mount namespace of process %s; start the command without setting anything up", other)
-		}
-	}
-	return nil
-}
-
-func namespace(pid string) (string, error) { return os.Readlink("/proc/" + pid + "/ns/mnt") }
