@@ -24,40 +24,62 @@ func TestSVIDReachesTheWorkloadOnAzure(t *testing.T) {
 		name    string
 		options azure.Options
 		fault   []string
+		cost    azCost
+		args    []string
 	}{
-		{"snp", azure.Options{Kind: azure.KindSNP}, nil},
-		{"tdx", azure.Options{Kind: azure.KindTDX}, nil},
-		{"snp, HCL 2, underscores, slow paravisor", azure.Options{Kind: azure.KindSNP, HCLv2: true, Snake: true}, []string{"delay=1500ms"}},
-		{"tdx, quote of version 5, padded base64", azure.Options{Kind: azure.KindTDX, TDQuote5: true, Base64: "std", Lower: true}, nil},
+		{"snp", azure.Options{Kind: azure.KindSNP}, nil, azCost{1, 1}, nil},
+		{"tdx", azure.Options{Kind: azure.KindTDX}, nil, azCost{1, 1}, nil},
+		{"snp, HCL 2, underscores, slow paravisor", azure.Options{Kind: azure.KindSNP, HCLv2: true, Snake: true}, []string{"delay=1500ms"}, azCost{1, 1}, nil},
+		{"tdx, quote of version 5, padded base64", azure.Options{Kind: azure.KindTDX, TDQuote5: true, Base64: "std", Lower: true}, nil, azCost{1, 1}, nil},
+		{"plain TPM, by name", azure.Options{Kind: azure.KindTPM}, nil, azCost{0, 0}, []string{"--tee", "tpm"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			m := bootAzure(t, c.options, true, c.fault...)
-			f := m.fixture
-			path := "/az/" + hex.EncodeToString([]byte(c.name))
-			f.Spire.Entry(t, f.Credential.AgentID(), path, workloadUID)
-			makePublicDir(t, f)
-			m.measure(t, "")
-			p := m.start(t, "run")
-			f.WaitForExec(t, p, 60*time.Second)
-			svid := lab.FetchID(t, f.Socket, workloadUID, "spiffe://"+lab.TrustDomain+path, 40*time.Second)
-			if !svid.Verified {
-				t.Error("the SVID does not verify against the trust bundle")
-			}
-			tee := "az-" + c.options.Kind + "-vtpm"
-			seen := f.KBS.Counters()
-			if lab.Handshakes(seen) != 1 || seen.Attest != 1 || seen.Last == nil || seen.Last.TEE != tee {
-				t.Errorf("the broker saw %d attestations, verified %d, the last %+v; want one of TEE %s", lab.Handshakes(seen), seen.Attest, seen.Last, tee)
-			}
-			checkUnsaid(t, p, "not measured")
-			m.checkCost(t, azCost{1, 1})
-			p.Signal(syscall.SIGTERM)
-			p.Wait(t, 20*time.Second)
-			if p.Status() != 0 {
-				t.Errorf("the agent ended with %d on SIGTERM\n%s", p.Status(), p)
+			p := m.reachWorkload(t, "/az/"+hex.EncodeToString([]byte(c.name)), azTEE(c.options), c.args...)
+			m.checkCost(t, c.cost)
+			if c.options.Kind == azure.KindTPM {
+				checkSaid(t, p, "'tpm' is no TEE")
 			}
 		})
 	}
+}
+
+// reachWorkload measures, starts, and lets a workload ask for its SVID.
+func (m *azMachine) reachWorkload(t *testing.T, path, tee string, args ...string) *lab.Process {
+	t.Helper()
+	f := m.fixture
+	f.Spire.Entry(t, f.Credential.AgentID(), path, workloadUID)
+	makePublicDir(t, f)
+	m.measure(t, "")
+	p := m.start(t, append([]string{"run"}, args...)...)
+	f.WaitForExec(t, p, 60*time.Second)
+	svid := lab.FetchID(t, f.Socket, workloadUID, "spiffe://"+lab.TrustDomain+path, 40*time.Second)
+	if !svid.Verified {
+		t.Error("the SVID does not verify against the trust bundle")
+	}
+	seen := f.KBS.Counters()
+	if lab.Handshakes(seen) != 1 || seen.Attest != 1 || seen.Last == nil || seen.Last.TEE != tee {
+		t.Errorf("the broker saw %d attestations, verified %d, the last %+v; want one of TEE %s", lab.Handshakes(seen), seen.Attest, seen.Last, tee)
+	}
+	checkUnsaid(t, p, "not measured")
+	p.Signal(syscall.SIGTERM)
+	p.Wait(t, 20*time.Second)
+	if p.Status() != 0 {
+		t.Errorf("the agent ended with %d on SIGTERM\n%s", p.Status(), p)
+	}
+	return p
+}
+
+// A machine that has a TPM and no more is not attested by it unless somebody says so:
+// nothing is sent.
+func TestPlainTPMIsNotChosen(t *testing.T) {
+	t.Parallel()
+	m := bootAzure(t, azure.Options{Kind: azure.KindTPM}, false)
+	m.measure(t, "")
+	p := m.start(t, "run")
+	p.Wait(t, waitLimit)
+	m.fixture.Check(t, p, lab.Refusal{Status: 101, Message: []string{"'/dev/tpmrm0' (there, HCL report: none)"}})
 }
 
 // The policy of these tests is awake: with another PCR in it nothing is released,
