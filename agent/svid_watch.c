@@ -308,28 +308,31 @@ void svid_watch_free(struct svid_watch *watch)
 	free(watch);
 }
 
-static int new_watch(struct svid_watch **ret_watch, struct err *err)
+/* NULL with err. */
+static struct svid_watch *new_watch(struct err *err)
 {
 	int event_fd OWNED_FD = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int stop_fd OWNED_FD = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event_fd < 0 || stop_fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a channel for threads");
+	if (event_fd < 0 || stop_fd < 0) {
+		(void)err_set_errno(err, ERR_SYSTEM, errno, "cannot make a channel for threads");
+		return NULL;
+	}
 	struct svid_watch *watch = calloc(1, sizeof(*watch));
 	if (!watch || pthread_mutex_init(&watch->lock, NULL) != 0) {
 		free(watch);
-		return err_set(err, ERR_SYSTEM, "out of memory");
+		(void)err_set(err, ERR_SYSTEM, "out of memory");
+		return NULL;
 	}
 	watch->event_fd = TAKE_FD(event_fd);
 	watch->stop_fd = TAKE_FD(stop_fd);
-	*ret_watch = watch;
-	return 0;
+	return watch;
 }
 
 int svid_watch_start(const struct svid_settings *settings, const struct svid_token *tokens, size_t token_count,
 		     const char *socket, struct svid_watch **ret_watch, struct err *err)
 {
-	struct svid_watch *watch;
-	if (new_watch(&watch, err) < 0)
+	struct svid_watch *watch = new_watch(err);
+	if (!watch)
 		return -1;
 	watch->socket = socket;
 	watch->tokens = tokens;

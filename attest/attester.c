@@ -127,7 +127,7 @@ static int find_one(const struct surroundings *seen, const struct attester **ret
 int attester_detect(const char *instance, const char *forced, const struct attester **ret_attester, struct err *err)
 {
 	struct surroundings seen;
-	const struct attester *found;
+	const struct attester *found = NULL;
 	look_around(instance, &seen);
 	if (forced)
 		return take_forced(forced, &seen, ret_attester, err);
