@@ -17,6 +17,7 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "initdata/find.h"
 
 #define DEADLINE_MS (5 * 60 * 1000)
 #define OUTPUT_MAX (8u * 1024u * 1024u)
@@ -80,20 +81,47 @@ static int read_report_data(const char *hex, struct buf *out, struct err *err)
 	return 0;
 }
 
+/* Init-data that lies where the guest's agents leave it must be in the report, as for `sealpod run`. There need not be
+ * any. */
+static const struct digest *expected_init_data(const struct attester *attester, const struct initdata_place *place,
+					       const struct initdata *initdata)
+{
+	if (place && !attester->init_data_in)
+		log_warning("TEE '%s' binds no init-data; that in '%s' is not looked for", attester->tee, place->path);
+	return place && attester->init_data_in ? initdata_digest(initdata) : NULL;
+}
+
+static int collect(const struct order *order, struct bytes report_data, struct deadline deadline,
+		   const struct attester **ret_attester, struct attester_evidence *evidence, struct err *err)
+{
+	const struct attester *attester;
+	const struct initdata_place *place = NULL;
+	struct initdata *initdata OWNED_INITDATA = NULL;
+	struct attester_request request = { .report_data = report_data,
+					    .instance = order->instance,
+					    .deadline = deadline };
+	if (initdata_find("/", &place, &initdata, err) < 0 ||
+	    attester_detect(order->instance, order->options->tee, &attester, err) < 0)
+		return -1;
+	if (attester->warning)
+		log_warning("%s", attester->warning);
+	request.init_data = expected_init_data(attester, place, initdata);
+	if (attester_collect(attester, &request, evidence, err) < 0)
+		return -1;
+	if (request.init_data)
+		log_info("%s carries the %s digest of the init-data in '%s'", attester->init_data_in,
+			 digest_alg_name(request.init_data->alg), place->path);
+	*ret_attester = attester;
+	return 0;
+}
+
 static int gather(const struct order *order, const struct format *format, struct bytes report_data,
 		  struct deadline deadline, struct err *err)
 {
 	const struct attester *attester;
 	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
 	struct buf out OWNED_BUF = BUF_INIT(OUTPUT_MAX);
-	struct attester_request request = { .report_data = report_data,
-					    .instance = order->instance,
-					    .deadline = deadline };
-	if (attester_detect(order->instance, order->options->tee, &attester, err) < 0)
-		return -1;
-	if (attester->warning)
-		log_warning("%s", attester->warning);
-	if (attester_collect(attester, &request, &evidence, err) < 0 ||
+	if (collect(order, report_data, deadline, &attester, &evidence, err) < 0 ||
 	    format->write(attester, &evidence, &out, err) < 0)
 		return -1;
 	if (file_write_fd(STDOUT_FILENO, buf_bytes(&out), err) < 0)

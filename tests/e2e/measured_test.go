@@ -212,6 +212,53 @@ func TestInitDataThatTheTEEWasNotStartedWith(t *testing.T) {
 	}
 }
 
+// `sealpod attest` looks for the init-data that lies in the guest, as `sealpod run`
+// does, in all formats: 101 and no output where the report does not carry it. Where
+// there is none it asks for none.
+func TestAttestLooksForTheInitDataOfTheGuest(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{tee.KindSNP, tee.KindSNPIoctl, tee.KindTDX, tee.KindTDX15} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			name, length := "HOST_DATA", 32
+			if strings.HasPrefix(kind, tee.KindTDX) {
+				name, length = "MRCONFIGID", 48
+			}
+			text := initDataText("sha384", map[string]string{"aa.toml": "a = 1\n"}) // no entry of ours: attest wants none
+			digest := digestOf(t, "sha384", text)
+			o := tee.Options{Kind: kind}
+			bind(&o, digest)
+			m := boot(t, o)
+			m.freshRun(t)
+			p := m.attest(t)
+			if p.Status() != 0 {
+				t.Errorf("without init-data: status %d\n%s", p.Status(), p)
+			}
+			checkUnsaid(t, p, "init-data")
+			reports := 1
+			for _, place := range places {
+				for _, format := range []string{"text", "json", "raw"} {
+					m.put(t, place.path, place.form(t, text))
+					p = m.attest(t, "--format", format)
+					if p.Status() != 0 || p.Stdout.String() == "" {
+						t.Errorf("%s: status %d\n%s", format, p.Status(), p)
+					}
+					checkSaid(t, p, name+" carries the sha384 digest of the init-data in '"+place.path+"'")
+					m.put(t, place.path, place.form(t, text+"\n"))
+					lab.CheckFailure(t, m.attest(t, "--format", format), 101, name, register(digest, length),
+						register(digestOf(t, "sha384", text+"\n"), length))
+					reports += 2
+				}
+				m.inside(t, nil, "rm", place.path)
+			}
+			m.checkCost(t, reports)
+			m.put(t, kataInitData, []byte("no init-data"))
+			lab.CheckFailure(t, m.attest(t), 100, kataInitData)
+			m.checkCost(t, reports)
+		})
+	}
+}
+
 // checkOnlyAuth checks that the broker was asked for a challenge at most so often.
 func checkOnlyAuth(t *testing.T, f *lab.Fixture, most int) {
 	t.Helper()
