@@ -246,21 +246,32 @@ static int set_texts(struct reader *reader, const struct toml_value *value, void
 	return 0;
 }
 
-static int set_tees(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
+static int set_choices(struct reader *reader, const struct toml_value *value, const char *const *choices, size_t count,
+		       struct deployment_texts *ret, struct err *err)
 {
-	struct deployment_texts *tees = place;
-	if (set_texts(reader, value, place, err) < 0)
+	if (set_texts(reader, value, ret, err) < 0)
 		return -1;
-	for (size_t i = 0; i < tees->count; i++) {
+	for (size_t i = 0; i < ret->count; i++) {
 		bool known = false;
-		for (size_t k = 0; k < ARRAY_LEN(tee_names); k++)
-			known = known || strcmp(tees->items[i], tee_names[k]) == 0;
+		for (size_t k = 0; k < count; k++)
+			known = known || strcmp(ret->items[i], choices[k]) == 0;
 		if (!known)
 			return err_set(err, ERR_CONFIG,
-				       "'%s' is unknown; use 'snp', 'tdx', 'az-snp-vtpm', 'az-tdx-vtpm'",
-				       tees->items[i]);
+				       "'%s' is unknown; there are '%s', '%s', ... (deployment.toml(5))", ret->items[i],
+				       choices[0], choices[1]);
 	}
 	return 0;
+}
+
+static int set_tees(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
+{
+	return set_choices(reader, value, tee_names, ARRAY_LEN(tee_names), place, err);
+}
+
+static int set_processors(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
+{
+	static const char *const names[] = { "milan", "genoa", "turin" };
+	return set_choices(reader, value, names, ARRAY_LEN(names), place, err);
 }
 
 static int set_selectors(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
@@ -333,6 +344,7 @@ static const struct field root_fields[] = {
 	{ "name", TOML_STRING, true, set_name, ROOT(name) },
 	{ "trust_domain", TOML_STRING, true, set_trust_domain, ROOT(trust_domain) },
 	{ "tees", TOML_ARRAY, true, set_tees, ROOT(tees) },
+	{ "processors", TOML_ARRAY, false, set_processors, ROOT(processors) },
 	{ NULL, TOML_STRING, false, NULL, 0 },
 };
 

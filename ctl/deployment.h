@@ -65,7 +65,8 @@ struct deployment {
 	const char *directory; /* that relative paths start from */
 	const char *name;      /* prefix of ids, mark of ownership */
 	const char *trust_domain;
-	struct deployment_texts tees; /* as Trustee spells them; at least 1 */
+	struct deployment_texts tees;	    /* as Trustee spells them; at least 1 */
+	struct deployment_texts processors; /* "milan", "genoa", "turin"; none: not said */
 
 	const char *spire_version;
 	const char *server_address;

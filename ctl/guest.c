@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing the entries of init-data. What is written here decides whom a VM trusts: each text is
+ * read again by the guest's own reader before it is taken.
+ */
+#include "ctl/guest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "initdata/compose.h"
+
+#define TEXT_MAX (256u * 1024u)
+
+/* What Kata's runtime must be able to ask for a pod to start, run and end. CopyFile has a rule of its own. */
+static const char *const allowed_requests[] = {
+	"AddARPNeighborsRequest", "CloseStdinRequest",
+	"CreateContainerRequest", "CreateSandboxRequest",
+	"DestroySandboxRequest",  "GetMetricsRequest",
+	"GetOOMEventRequest",	  "GuestDetailsRequest",
+	"ListInterfacesRequest",  "ListRoutesRequest",
+	"OnlineCPUMemRequest",	  "PullImageRequest",
+	"RemoveContainerRequest", "RemoveStaleVirtiofsShareMountsRequest",
+	"SignalProcessRequest",	  "StartContainerRequest",
+	"StatsContainerRequest",  "TtyWinResizeRequest",
+	"UpdateContainerRequest", "UpdateEphemeralMountsRequest",
+	"UpdateInterfaceRequest", "UpdateRoutesRequest",
+	"WaitProcessRequest",
+};
+
+static const char *const denied_requests[] = {
+	"AddSwapRequest",	   "CopyFileRequest",	"ExecProcessRequest",	  "MemHotplugByProbeRequest",
+	"PauseContainerRequest",   "ReadStreamRequest", "ReseedRandomDevRequest", "ResumeContainerRequest",
+	"SetGuestDateTimeRequest", "SetPolicyRequest",	"StartTracingRequest",	  "StopTracingRequest",
+	"WriteStreamRequest",
+};
+
+int guest_policy(struct buf *out, struct err *err)
+{
+	if (buf_append_text(out,
+			    "# What the host may ask of the agent in this VM. What is not named is denied.\n"
+			    "package agent_policy\n\nimport future.keywords.in\nimport future.keywords.if\n\n",
+			    err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(denied_requests); i++)
+		if (buf_printf(out, err, "default %s := false\n", denied_requests[i]) < 0)
+			return -1;
+	if (buf_append_text(out, "\n", err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(allowed_requests); i++)
+		if (buf_printf(out, err, "default %s := true\n", allowed_requests[i]) < 0)
+			return -1;
+	return buf_append_text(out,
+			       "\n# Files of the pod (ConfigMaps, resolv.conf), nowhere else.\n"
+			       "CopyFileRequest if {\n"
+			       "\tstartswith(input.path, \"/run/kata-containers/shared/containers/\")\n"
+			       "\tnot contains(input.path, \"/../\")\n"
+			       "\tnot endswith(input.path, \"/..\")\n"
+			       "}\n",
+			       err);
+}
+
+/* One line, with escapes. */
+static int append_string(struct buf *out, const char *text, struct err *err)
+{
+	if (buf_append_text(out, "\"", err) < 0)
+		return -1;
+	for (; *text; text++) {
+		uint8_t c = (uint8_t)*text;
+		int rc = c == '"' || c == '\\'	 ? buf_printf(out, err, "\\%c", c)
+			 : c < 0x20 || c == 0x7f ? buf_printf(out, err, "\\u%04X", c)
+						 : buf_append_byte(out, c, err);
+		if (rc < 0)
+			return -1;
+	}
+	return buf_append_text(out, "\"", err);
+}
+
+static int append_key(struct buf *out, const char *key, const char *text, struct err *err)
+{
+	if (buf_printf(out, err, "%s = ", key) < 0 || append_string(out, text, err) < 0)
+		return -1;
+	return buf_append_text(out, "\n", err);
+}
+
+/* Several lines as they are: PEM, or a JWK. */
+static int append_block(struct buf *out, const char *key, struct bytes text, struct err *err)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.data[i];
+		if (c == '\'' || c >= 0x7f || (c < 0x20 && c != '\n'))
+			return err_set(err, ERR_CONFIG, "byte %zu is none of a PEM or JWK with plain line ends", i);
+	}
+	if (text.len == 0)
+		return err_set(err, ERR_CONFIG, "is empty");
+	/* apostrophes would end the entry of init-data; quotation marks are escaped in a JWK */
+	if (!memchr(text.data, '"', text.len)) {
+		if (buf_printf(out, err, "%s = \"\"\"\n", key) < 0 || buf_append(out, text, err) < 0)
+			return -1;
+		return buf_append_text(out, "\"\"\"\n", err);
+	}
+	OWNED_BUF struct buf copy = BUF_INIT(TEXT_MAX);
+	if (buf_append(&copy, text, err) < 0)
+		return -1;
+	return append_key(out, key, buf_text(&copy), err);
+}
+
+static int write_aa(const struct deployment *d, const struct guest_material *material, struct buf *out, struct err *err)
+{
+	if (buf_append_text(out, "[token_configs.kbs]\n", err) < 0 || append_key(out, "url", d->kbs_url, err) < 0)
+		return -1;
+	if (material->kbs_ca.len > 0 && append_block(out, "cert", material->kbs_ca, err) < 0)
+		return err_wrap(err, "the KBS's CA");
+	return 0;
+}
+
+static int write_cdh(const struct deployment *d, const struct guest_material *material, struct buf *out,
+		     struct err *err)
+{
+	if (buf_append_text(out,
+			    "socket = \"unix:///run/confidential-containers/cdh.sock\"\ncredentials = []\n\n[kbc]\n",
+			    err) < 0 ||
+	    append_key(out, "name", "cc_kbc", err) < 0 || append_key(out, "url", d->kbs_url, err) < 0)
+		return -1;
+	if (material->kbs_ca.len > 0 && append_block(out, "kbs_cert", material->kbs_ca, err) < 0)
+		return err_wrap(err, "the KBS's CA");
+	return 0;
+}
+
+void guest_credential_resource(const struct deployment_class *class, char out[GUEST_RESOURCE_MAX])
+{
+	(void)snprintf(out, GUEST_RESOURCE_MAX, "x509pop-%s-%s/pem", class->mint ? "issuer" : "leaf", class->name);
+}
+
+static int write_credential(const struct deployment *d, const struct deployment_class *class, struct buf *out,
+			    struct err *err)
+{
+	char resource[GUEST_RESOURCE_MAX];
+	guest_credential_resource(class, resource);
+	if (buf_printf(out, err, "[credential]\n%s = \"kbs:///%s/%s\"\n", class->mint ? "issuer" : "pem", d->repository,
+		       resource) < 0)
+		return -1;
+	return class->mint ? append_key(out, "class", class->name, err) : 0;
+}
+
+static int write_spire(const struct deployment *d, const struct guest_material *material, struct buf *out,
+		       struct err *err)
+{
+	if (buf_append_text(out, "\n[spire]\n", err) < 0 || append_key(out, "trust_domain", d->trust_domain, err) < 0 ||
+	    append_key(out, "server_address", d->server_address, err) < 0 ||
+	    buf_printf(out, err, "server_port = %u\n", d->server_port) < 0)
+		return -1;
+	if (append_block(out, "trust_bundle_pem", material->trust_bundle, err) < 0)
+		return err_wrap(err, "the trust bundle");
+	if (buf_append_text(out, "\n[agent]\n", err) < 0 || append_key(out, "path", d->agent_path, err) < 0 ||
+	    append_key(out, "version", d->spire_version, err) < 0)
+		return -1;
+	return d->agent_uid < 0 ? 0 : buf_printf(out, err, "uid = %lld\n", (long long)d->agent_uid);
+}
+
+/* The KBS stands in aa.toml; only its want of TLS must be said here. */
+static int write_sealpod(const struct deployment *d, const struct deployment_class *class,
+			 const struct guest_material *material, struct buf *out, struct err *err)
+{
+	if (material->kbs_ca.len == 0 &&
+	    (buf_append_text(out, "[kbs]\n", err) < 0 || append_key(out, "url", d->kbs_url, err) < 0 ||
+	     buf_append_text(out, "allow_http = true\n\n", err) < 0))
+		return -1;
+	if (write_credential(d, class, out, err) < 0 || write_spire(d, material, out, err) < 0)
+		return -1;
+	if (material->sealed_key.len == 0)
+		return 0;
+	if (buf_append_text(out, "\n[secrets]\n", err) < 0)
+		return -1;
+	if (append_block(out, "sealed_key_pem", material->sealed_key, err) < 0)
+		return err_wrap(err, "the key of sealed secrets");
+	return 0;
+}
+
+/* By the reader that the guest uses. */
+static int check_sealpod(const struct deployment *d, const struct guest_material *material, const struct buf *text,
+			 struct err *err)
+{
+	struct config config OWNED_CONFIG = { 0 };
+	OWNED_BUF struct buf ca = BUF_INIT(TEXT_MAX);
+	if (buf_append(&ca, material->kbs_ca, err) < 0)
+		return -1;
+	const struct config_context context = {
+		.kbs_url = ca.len > 0 ? d->kbs_url : NULL,
+		.kbs_ca = ca.len > 0 ? buf_text(&ca) : NULL,
+	};
+	return config_parse(buf_bytes(text), "sealpod.toml", CONFIG_ALL, &context, &config, err);
+}
+
+int guest_initdata(const struct deployment *deployment, const struct deployment_class *class,
+		   const struct guest_material *material, struct buf *ret_toml, struct err *err)
+{
+	OWNED_BUF struct buf aa = BUF_INIT(TEXT_MAX);
+	OWNED_BUF struct buf cdh = BUF_INIT(TEXT_MAX);
+	OWNED_BUF struct buf policy = BUF_INIT(TEXT_MAX);
+	OWNED_BUF struct buf sealpod = BUF_INIT(TEXT_MAX);
+	if (write_aa(deployment, material, &aa, err) < 0 || write_cdh(deployment, material, &cdh, err) < 0 ||
+	    guest_policy(&policy, err) < 0 || write_sealpod(deployment, class, material, &sealpod, err) < 0 ||
+	    check_sealpod(deployment, material, &sealpod, err) < 0)
+		return err_wrap(err, "init-data of class '%s'", class->name);
+	const struct initdata_part parts[] = {
+		{ "aa.toml", buf_bytes(&aa) },
+		{ "cdh.toml", buf_bytes(&cdh) },
+		{ "policy.rego", buf_bytes(&policy) },
+		{ "sealpod.toml", buf_bytes(&sealpod) },
+	};
+	return initdata_compose(parts, ARRAY_LEN(parts), ret_toml, err);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The files of the guest that a deployment leads to: the entries of a class's init-data.
+ *
+ *     aa.toml       attestation agent: the KBS and its CA
+ *     cdh.toml      confidential data hub: the same
+ *     policy.rego   Kata agent's policy: what is not named is denied
+ *     sealpod.toml  what sealpod does; its KBS is that of aa.toml
+ */
+#ifndef SEALPOD_CTL_GUEST_H
+#define SEALPOD_CTL_GUEST_H
+
+#include "ctl/deployment.h"
+
+/* What the texts are made of beside the deployment. */
+struct guest_material {
+	struct bytes kbs_ca;	   /* PEM; empty for a KBS without TLS */
+	struct bytes trust_bundle; /* PEM */
+	struct bytes sealed_key;   /* public key of sealed secrets, PEM or JWK */
+};
+
+/* "x509pop-issuer-web/pem": the resource of a class's credential, below the repository. */
+#define GUEST_RESOURCE_MAX 192
+void guest_credential_resource(const struct deployment_class *class, char out[GUEST_RESOURCE_MAX]);
+
+/* The whole init-data of a class. The texts have passed the readers that the guest uses. */
+int guest_initdata(const struct deployment *deployment, const struct deployment_class *class,
+		   const struct guest_material *material, struct buf *ret_toml, struct err *err) WARN_UNUSED;
+
+/* The agent policy alone: the same for all classes. */
+int guest_policy(struct buf *out, struct err *err) WARN_UNUSED;
+
+#endif

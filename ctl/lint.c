@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Linting init-data. The document is the operator's, or somebody's who gave it to him; nothing in
+ * it is obeyed.
+ */
+#include "ctl/lint.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/toml.h"
+#include "config/config.h"
+#include "initdata/toml_defaults.h"
+#include "spire/value.h"
+
+#define TEXT_MAX 512
+
+static void finding(struct lint *lint, bool is_error, const char *where, const char *format, va_list args)
+{
+	char text[TEXT_MAX];
+	(void)vsnprintf(text, sizeof(text), format, args);
+	if (is_error)
+		lint->errors++;
+	else
+		lint->warnings++;
+	sheet_begin(lint->sheet, NULL, NULL);
+	sheet_text(lint->sheet, "level", NULL, "%s", is_error ? "error" : "warning");
+	sheet_text(lint->sheet, "where", NULL, "%s", where);
+	sheet_text(lint->sheet, "text", NULL, "%s", text);
+	sheet_text(lint->sheet, NULL, is_error ? "error" : "warning", "%s: %s", where, text);
+	sheet_end(lint->sheet);
+}
+
+static void error(struct lint *lint, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void warning(struct lint *lint, const char *where, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void error(struct lint *lint, const char *where, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	finding(lint, true, where, format, args);
+	va_end(args);
+}
+
+static void warning(struct lint *lint, const char *where, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	finding(lint, false, where, format, args);
+	va_end(args);
+}
+
+/* --- the document --- */
+
+static bool has_tee(const struct lint_target *target, const char *name)
+{
+	for (size_t i = 0; i < target->tee_count; i++)
+		if (strcmp(target->tees[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void lint_bytes(struct lint *lint, const struct initdata *doc, const struct lint_target *target)
+{
+	struct bytes text = initdata_text(doc);
+	const struct digest *digest = initdata_digest(doc);
+	if (memchr(text.data, '\r', text.len))
+		warning(lint, "document", "has CRLF line ends; any tool that changes them changes the digest");
+	if (text.len > 0 && text.data[text.len - 1] == '\n')
+		warning(lint, "document",
+			"ends with a newline; tools that strip it ($(cat), YAML block scalars) change the digest");
+	if (digest_bytes(digest).len == 32)
+		return;
+	if (has_tee(target, "az-snp-vtpm") || has_tee(target, "az-tdx-vtpm"))
+		error(lint, "algorithm", "is not sha256, which PCR 8 on Azure needs: no VM would be believed");
+	if (has_tee(target, "tdx") && digest_bytes(digest).len > 48)
+		error(lint, "algorithm",
+		      "is sha512; the attestation agent does not cut it to MRCONFIGID's 48 bytes: use sha256 or "
+		      "sha384");
+	if (has_tee(target, "snp") && digest_bytes(digest).len > 32)
+		warning(lint, "algorithm", "is longer than HOST_DATA and gets cut to 32 bytes: sha256 says as much");
+}
+
+/* --- policy.rego: what the host may ask of Kata's agent --- */
+
+static const struct request_hole {
+	const char *request;
+	bool is_error;
+	const char *why;
+} holes[] = {
+	{ "SetPolicyRequest", true, "the host may replace this policy at any time, so it protects nothing" },
+	{ "ExecProcessRequest", true, "the host may run programs in the containers, and read all their secrets" },
+	{ "WriteStreamRequest", true, "the host may type into the containers' standard input" },
+	{ "ReadStreamRequest", false, "the host reads what the containers print: nothing secret may be in logs" },
+	{ "CopyFileRequest", true,
+	  "the host may write any file of the VM; allow it below "
+	  "/run/kata-containers/shared/containers/ alone" },
+	{ "CreateContainerRequest", false,
+	  "the host chooses images, commands and environment; a policy made by genpolicy for the pod ties them" },
+	{ "SetGuestDateTimeRequest", false, "the host may set the clock, and expired certificates become valid" },
+};
+
+/* Blanks become one, comments go: "default X := true", "X := true", "X = true". */
+static size_t normal_line(struct bytes line, char *out, size_t size)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < line.len && len + 1 < size && line.data[i] != '#'; i++) {
+		char c = (char)line.data[i];
+		if (isspace((unsigned char)c)) {
+			if (len > 0 && out[len - 1] != ' ')
+				out[len++] = ' ';
+		} else {
+			out[len++] = c;
+		}
+	}
+	while (len > 0 && out[len - 1] == ' ')
+		len--;
+	out[len] = 0;
+	return len;
+}
+
+static bool allows(const char *line, const char *request)
+{
+	size_t len = strlen(request);
+	if (strncmp(line, "default ", 8) == 0)
+		line += 8;
+	if (strncmp(line, request, len) != 0)
+		return false;
+	line += len;
+	static const char *const endings[] = { " := true", " = true", ":=true", "=true", " { true }", " if true", "" };
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+		if (strcmp(line, endings[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool each_line(struct bytes *rest, struct bytes *line)
+{
+	if (rest->len == 0)
+		return false;
+	const uint8_t *end = memchr(rest->data, '\n', rest->len);
+	size_t len = end ? (size_t)(end - rest->data) : rest->len;
+	*line = bytes_of(rest->data, len);
+	*rest = bytes_of(rest->data + len + (end != NULL), rest->len - len - (end != NULL));
+	return true;
+}
+
+static void lint_policy(struct lint *lint, struct bytes text)
+{
+	struct bytes rest = text, line;
+	char normal[256], where[64];
+	bool package = false;
+	for (unsigned number = 1; each_line(&rest, &line); number++) {
+		(void)normal_line(line, normal, sizeof(normal));
+		(void)snprintf(where, sizeof(where), "policy.rego line %u", number);
+		package = package || strcmp(normal, "package agent_policy") == 0;
+		for (size_t i = 0; i < ARRAY_LEN(holes); i++) {
+			if (!allows(normal, holes[i].request))
+				continue;
+			if (holes[i].is_error)
+				error(lint, where, "%s is allowed without a condition: %s", holes[i].request,
+				      holes[i].why);
+			else
+				warning(lint, where, "%s is allowed without a condition: %s", holes[i].request,
+					holes[i].why);
+		}
+	}
+	if (!package)
+		error(lint, "policy.rego", "has no 'package agent_policy', so Kata's agent denies everything");
+}
+
+/* --- aa.toml, cdh.toml --- */
+
+static void lint_kbs_table(struct lint *lint, const char *where, const struct toml_value *table, const char *cert)
+{
+	const struct toml_value *url = table ? toml_member(table, bytes_of_text("url")) : NULL;
+	if (!url || toml_type(url) != TOML_STRING)
+		return;
+	struct bytes text = toml_string(url);
+	bool tls = text.len >= 8 && memcmp(text.data, "https://", 8) == 0;
+	const struct toml_value *ca = toml_member(table, bytes_of_text(cert));
+	if (tls && (!ca || toml_type(ca) != TOML_STRING || toml_string(ca).len == 0))
+		error(lint, where, "names a KBS without its CA ('%s'): any public CA, or the host's, can play the KBS",
+		      cert);
+	if (!tls)
+		warning(lint, where, "names a KBS without TLS: only the resources' encryption is left");
+}
+
+static const struct toml_value *table_in(const struct toml_value *table, const char *key)
+{
+	const struct toml_value *value = table ? toml_member(table, bytes_of_text(key)) : NULL;
+	return value && toml_type(value) == TOML_TABLE ? value : NULL;
+}
+
+static bool contains(struct bytes text, const char *part)
+{
+	return memmem(text.data, text.len, part, strlen(part)) != NULL;
+}
+
+/* "aa_kbc_params" is split at "::" into exactly two. */
+static void lint_kbc_params(struct lint *lint, const char *where, struct bytes text)
+{
+	struct bytes rest = text, line;
+	while (each_line(&rest, &line)) {
+		if (!contains(line, "aa_kbc_params"))
+			continue;
+		const uint8_t *first = memmem(line.data, line.len, "::", 2);
+		size_t left = first ? line.len - (size_t)(first + 2 - line.data) : 0;
+		if (!first || memmem(first + 2, left, "::", 2))
+			error(lint, where,
+			      "aa_kbc_params must have one '::'; an IPv6 address with '::' in it is refused by the "
+			      "guest");
+	}
+}
+
+static void lint_guest_toml(struct lint *lint, const struct initdata_entry *entry, const char *name)
+{
+	OWNED_TOML struct toml_doc *doc = NULL;
+	struct err why = { 0 };
+	lint_kbc_params(lint, name, entry->text);
+	if (toml_parse(entry->text, &doc, &why) < 0) {
+		error(lint, name, "%s", why.message);
+		return;
+	}
+	const struct toml_value *root = toml_root(doc);
+	lint_kbs_table(lint, name, table_in(table_in(root, "token_configs"), "kbs"), "cert");
+	lint_kbs_table(lint, name, table_in(root, "kbc"), "kbs_cert");
+	const struct toml_value *skip = toml_member(root, bytes_of_text("skip_sealed_secret_verification"));
+	if (skip && toml_type(skip) == TOML_BOOL && toml_bool(skip))
+		error(lint, name, "skips the verification of sealed secrets: anyone can write them");
+}
+
+/* --- sealpod.toml --- */
+
+static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct bytes text)
+{
+	struct initdata_kbs kbs OWNED_INITDATA_KBS = { 0 };
+	struct config config OWNED_CONFIG = { 0 };
+	struct err why = { 0 };
+	if (initdata_kbs_defaults(doc, &kbs, &why) < 0)
+		return; /* said of that entry */
+	const struct config_context context = { .kbs_url = kbs.url, .kbs_ca = kbs.ca_pem };
+	if (config_parse(text, "sealpod.toml", CONFIG_ALL, &context, &config, &why) < 0)
+		error(lint, "sealpod.toml", "%s", why.message);
+	else if (config.kbs_allow_http)
+		warning(lint, "sealpod.toml", "takes a KBS without TLS: nothing proves that it is yours");
+}
+
+static void lint_entry(struct lint *lint, const struct initdata *doc, const struct initdata_entry *entry)
+{
+	if (bytes_equal_text(entry->name, "policy.rego"))
+		lint_policy(lint, entry->text);
+	else if (bytes_equal_text(entry->name, "aa.toml"))
+		lint_guest_toml(lint, entry, "aa.toml");
+	else if (bytes_equal_text(entry->name, "cdh.toml"))
+		lint_guest_toml(lint, entry, "cdh.toml");
+	else if (bytes_equal_text(entry->name, "sealpod.toml"))
+		lint_sealpod(lint, doc, entry->text);
+}
+
+/* --- the target --- */
+
+void lint_target_itself(struct lint *lint, const struct lint_target *target)
+{
+	unsigned version;
+	if (target->spire_version && spire_version_parse(target->spire_version, &version, NULL) == 0 &&
+	    (version < SPIRE_VERSION(13, 4) || (version >= SPIRE_VERSION(14, 0) && version < SPIRE_VERSION(14, 2))))
+		warning(lint, "SPIRE",
+			"%s lacks the limits on x509pop chains that 1.13.4 and 1.14.2 brought: update the server",
+			target->spire_version);
+	bool milan_only = target->processor_count > 0 && !has_tee(target, "tdx") && !has_tee(target, "az-tdx-vtpm");
+	for (size_t i = 0; i < target->processor_count; i++)
+		milan_only = milan_only && strcmp(target->processors[i], "milan") == 0;
+	if (milan_only)
+		warning(lint, "TEE",
+			"Milan is the only one, against whose memory encryption attacks are known: "
+			"allow Genoa, Turin or TDX beside it");
+}
+
+void lint_initdata(struct lint *lint, const struct initdata *doc, const struct lint_target *target)
+{
+	struct initdata_entry entry;
+	lint_bytes(lint, doc, target);
+	for (size_t i = 0; initdata_entry_at(doc, i, &entry); i++)
+		lint_entry(lint, doc, &entry);
+	if (!initdata_find_entry(doc, "policy.rego", &entry))
+		warning(lint, "policy.rego",
+			"is missing; the image's own policy holds then, which upstream allows all");
+	lint_target_itself(lint, target);
+}

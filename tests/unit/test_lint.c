@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ctl/lint and ctl/guest: each trap is found and said, and what we write ourselves has none.
+ */
+#include "support.h"
+
+#include <stdio.h>
+
+#include "ctl/guest.h"
+#include "ctl/lint.h"
+#include "initdata/compose.h"
+#include "spire/issue.h"
+
+static struct buf ca = BUF_INIT(65536);
+
+static int make_ca(void **state)
+{
+	(void)state;
+	struct secret key OWNED_SECRET = SECRET_INIT;
+	const struct spire_issue issue = { .kind = SPIRE_ISSUE_ROOT, .cn = "ca", .now = time(NULL) };
+	return spire_issue(&issue, NULL, bytes_of("", 0), &key, &ca, NULL);
+}
+
+static void lint_text(struct bytes toml, const struct lint_target *target, struct lint *lint, struct buf *out)
+{
+	OWNED_INITDATA struct initdata *doc = NULL;
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	struct err err = { 0 };
+	if (initdata_parse(toml, &doc, &err) < 0)
+		fail_msg("%s", err.message);
+	sheet_start(&sheet, false);
+	*lint = (struct lint){ .sheet = &sheet };
+	sheet_begin_list(&sheet, "findings", NULL);
+	lint_initdata(lint, doc, target);
+	sheet_end(&sheet);
+	assert_int_equal(sheet_write(&sheet, out, &err), 0);
+	lint->sheet = NULL;
+}
+
+static void assert_found(const char *entry, const char *text, const struct lint_target *target, bool is_error,
+			 const char *part)
+{
+	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
+	OWNED_BUF struct buf out = BUF_INIT(65536);
+	struct err err = { 0 };
+	struct lint lint;
+	const struct initdata_part parts[] = { { entry, bytes_of_text(text) } };
+	assert_int_equal(initdata_compose(parts, 1, &toml, &err), 0);
+	lint_text(buf_bytes(&toml), target, &lint, &out);
+	if (!strstr(buf_text(&out), part))
+		fail_msg("'%s' is not in: %s", part, buf_text(&out));
+	assert_true(is_error ? lint.errors > 0 : lint.errors == 0 && lint.warnings > 0);
+}
+
+static const struct lint_target no_target = { 0 };
+
+static void finds_holes_in_the_agent_policy(void **state)
+{
+	(void)state;
+#define POLICY "package agent_policy\n"
+	assert_found("policy.rego", POLICY "default SetPolicyRequest := true\n", &no_target, true, "SetPolicyRequest");
+	assert_found("policy.rego", POLICY "default  ExecProcessRequest  =  true # x\n", &no_target, true, "line 2");
+	assert_found("policy.rego", POLICY "WriteStreamRequest := true\n", &no_target, true, "WriteStreamRequest");
+	assert_found("policy.rego", POLICY "CopyFileRequest\n", &no_target, true, "CopyFileRequest");
+	assert_found("policy.rego", POLICY "ReadStreamRequest if true\n", &no_target, false, "ReadStreamRequest");
+	assert_found("policy.rego", POLICY "default SetGuestDateTimeRequest:=true\n", &no_target, false, "clock");
+	assert_found("policy.rego", "package other\n", &no_target, true, "package agent_policy");
+	assert_found("other", "", &no_target, false, "policy.rego: is missing");
+}
+
+static void finds_traps_of_the_guest_components(void **state)
+{
+	(void)state;
+	assert_found("aa.toml", "[token_configs.kbs]\nurl = \"https://k\"\n", &no_target, true, "without its CA");
+	assert_found("cdh.toml", "[kbc]\nurl = \"https://k\"\nkbs_cert = \"\"\n", &no_target, true, "without its CA");
+	assert_found("aa.toml", "[token_configs.kbs]\nurl = \"http://k\"\n", &no_target, false, "without TLS");
+	assert_found("aa.toml", "aa_kbc_params = \"cc_kbc::http://[::1]\"\n", &no_target, true, "one '::'");
+	assert_found("cdh.toml", "skip_sealed_secret_verification = true\n", &no_target, true, "sealed secrets");
+	assert_found("cdh.toml", "= 1\n", &no_target, true, "cdh.toml");
+	assert_found("sealpod.toml", "[kbs]\nwrong = 1\n", &no_target, true, "sealpod.toml");
+}
+
+static void finds_traps_of_the_document(void **state)
+{
+	(void)state;
+	static const char *const azure[] = { "az-snp-vtpm" };
+	static const char *const tdx[] = { "tdx" };
+	static const char *const snp[] = { "snp" };
+	const struct lint_target on_azure = { .tees = azure, .tee_count = 1 };
+	const struct lint_target on_tdx = { .tees = tdx, .tee_count = 1 };
+	const struct lint_target on_snp = { .tees = snp, .tee_count = 1 };
+	OWNED_BUF struct buf out = BUF_INIT(65536);
+	struct lint lint;
+#define HEAD(alg) "version = \"0.1.0\"\r\nalgorithm = \"" alg "\"\r\n[data]\r\n"
+	lint_text(bytes_of_text(HEAD("sha512")), &on_azure, &lint, &out);
+	assert_non_null(strstr(buf_text(&out), "is not sha256"));
+	assert_non_null(strstr(buf_text(&out), "CRLF"));
+	assert_non_null(strstr(buf_text(&out), "ends with a newline"));
+	lint_text(bytes_of_text(HEAD("sha512")), &on_tdx, &lint, &out);
+	assert_int_equal(lint.errors, 1);
+	lint_text(bytes_of_text(HEAD("sha384")), &on_tdx, &lint, &out);
+	assert_int_equal(lint.errors, 0);
+	lint_text(bytes_of_text(HEAD("sha512")), &on_snp, &lint, &out);
+	assert_non_null(strstr(buf_text(&out), "cut to 32 bytes"));
+}
+
+static void warns_of_the_target_itself(void **state)
+{
+	(void)state;
+	static const char *const milan[] = { "milan" };
+	const struct lint_target target = { .processors = milan, .processor_count = 1, .spire_version = "1.13.3" };
+	const struct lint_target fixed = { .spire_version = "1.13.4" };
+	OWNED_BUF struct buf out = BUF_INIT(65536);
+	struct lint lint;
+	assert_found("policy.rego", POLICY, &target, false, "Milan is the only one");
+	assert_found("policy.rego", POLICY, &target, false, "1.13.3 lacks");
+	lint_text(bytes_of_text("version = \"0.1.0\"\nalgorithm = \"sha256\"\n[data]\n\"policy.rego\" = \"package "
+				"agent_policy\""),
+		  &fixed, &lint, &out);
+	assert_int_equal(lint.warnings, 0);
+}
+
+static struct deployment_workload workload = { .spiffe_id = "/w" };
+static struct deployment_class classes[] = {
+	{ .name = "web", .mint = true, .workloads = &workload, .workload_count = 1 },
+	{ .name = "db", .mint = false, .workloads = &workload, .workload_count = 1 },
+};
+
+static struct deployment deployment_of(const char *url)
+{
+	return (struct deployment){ .trust_domain = "example.test",
+				    .spire_version = "1.15.2",
+				    .server_address = "spire.example.test",
+				    .server_port = 8081,
+				    .agent_path = "/opt/spire/bin/spire-agent",
+				    .agent_uid = 1000,
+				    .kbs_url = url,
+				    .repository = "default" };
+}
+
+static void our_own_has_no_errors(void **state)
+{
+	(void)state;
+	const struct deployment with_tls = deployment_of("https://kbs.example.test");
+	const struct deployment without = deployment_of("http://kbs.example.test");
+	const struct guest_material material = { buf_bytes(&ca), buf_bytes(&ca), bytes_of_text("{\"a\":1}\n") };
+	const struct guest_material plain = { bytes_of_text(""), buf_bytes(&ca), bytes_of_text("") };
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
+		OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
+		OWNED_BUF struct buf out = BUF_INIT(65536);
+		struct err err = { 0 };
+		struct lint lint;
+		if (guest_initdata(&with_tls, &classes[i], &material, &toml, &err) < 0)
+			fail_msg("%s", err.message);
+		lint_text(buf_bytes(&toml), &no_target, &lint, &out);
+		if (lint.errors > 0)
+			fail_msg("%s", buf_text(&out));
+		assert_non_null(strstr(buf_text(&toml), classes[i].mint
+								? "issuer = \"kbs:///default/x509pop-issuer-web/pem\""
+								: "pem = \"kbs:///default/x509pop-leaf-db/pem\""));
+		if (guest_initdata(&without, &classes[i], &plain, &toml, &err) < 0)
+			fail_msg("%s", err.message);
+	}
+}
+
+static void material_that_cannot_stand_in_it_is_refused(void **state)
+{
+	(void)state;
+	const struct deployment d = deployment_of("https://kbs.example.test");
+	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
+	struct err err = { 0 };
+	const struct guest_material crlf = { bytes_of_text("a\r\n"), buf_bytes(&ca), bytes_of_text("") };
+	const struct guest_material empty = { buf_bytes(&ca), bytes_of_text(""), bytes_of_text("") };
+	assert_int_equal(guest_initdata(&d, &classes[0], &crlf, &toml, &err), -1);
+	assert_non_null(strstr(err.message, "the KBS's CA: byte 1"));
+	assert_int_equal(guest_initdata(&d, &classes[0], &empty, &toml, &err), -1);
+	assert_non_null(strstr(err.message, "the trust bundle: is empty"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_holes_in_the_agent_policy),
+		cmocka_unit_test(finds_traps_of_the_guest_components),
+		cmocka_unit_test(finds_traps_of_the_document),
+		cmocka_unit_test(warns_of_the_target_itself),
+		cmocka_unit_test(our_own_has_no_errors),
+		cmocka_unit_test(material_that_cannot_stand_in_it_is_refused),
+	};
+	struct err err = { 0 };
+	if (secret_setup(&err) < 0)
+		return 1;
+	int failed = cmocka_run_group_tests(tests, make_ca, NULL);
+	buf_done(&ca);
+	return failed;
+}
