@@ -29,6 +29,7 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_kbs_resource_policy,
 	&verb_kbs_attestation_policy,
 	&verb_kbs_reference_values,
+	&verb_kbs_generate,
 	&verb_version,
 	&verb_help,
 	NULL,

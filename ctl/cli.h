@@ -15,6 +15,9 @@
 #define CLI_GIVEN_MAX 64
 #define CLI_OPERANDS_MAX 64
 
+/* Exit status of a verb that compares and found a difference, which is no error. */
+#define CLI_DIFFERS 2
+
 struct cli_option {
 	const char *name;  /* with its dashes */
 	const char *value; /* what it takes, NULL for nothing */
@@ -40,6 +43,7 @@ struct cli_verb {
 	size_t min_operands, max_operands;
 	const char *text;		  /* one line of help */
 	const struct cli_option *options; /* ends with a row whose name is NULL; NULL for none */
+	/* 0, or CLI_DIFFERS where the answer is that; -1 with err filled */
 	int (*run)(const struct cli_args *args, struct err *err);
 };
 

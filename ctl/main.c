@@ -38,11 +38,12 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 	wipe_install();
 	log_setup("sealpodctl", LOG_INFO);
-	if (secret_setup(&err) < 0 || run_verb(argc > 0 ? argc : 1, argv, &err) < 0)
+	int status = secret_setup(&err) < 0 ? -1 : run_verb(argc > 0 ? argc : 1, argv, &err);
+	if (status < 0)
 		return fail(&err);
 	if (fflush(stdout) != 0) {
 		(void)err_set(&err, ERR_SYSTEM, "cannot write to standard output");
 		return fail(&err);
 	}
-	return 0;
+	return status;
 }

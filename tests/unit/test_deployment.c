@@ -10,12 +10,12 @@
 #include "ctl/deployment.h"
 
 #define GOOD                                                                                                           \
-	"name = \"hello\"\ntrust_domain = \"example.test\"\ntees = [\"snp\", \"az-snp-vtpm\"]\n"                         \
-	"[spire]\nversion = \"1.15.2\"\nserver_address = \"spire.example.test\"\n"                                        \
-	"trust_bundle_file = \"bundle.pem\"\n"                                                                            \
-	"[kbs]\nurl = \"https://kbs.example.test\"\nca_file = \"ca.pem\"\n"                                               \
-	"[image.reference_values]\nsnp_launch_measurement = [\"00ff\"]\n"                                                 \
-	"[[class]]\nname = \"web\"\n[[class.workload]]\nspiffe_id = \"/ns/web/sa/web\"\n"                                 \
+	"name = \"hello\"\ntrust_domain = \"example.test\"\ntees = [\"snp\", \"az-snp-vtpm\"]\n"                       \
+	"[spire]\nversion = \"1.15.2\"\nserver_address = \"spire.example.test\"\n"                                     \
+	"trust_bundle_file = \"bundle.pem\"\n"                                                                         \
+	"[kbs]\nurl = \"https://kbs.example.test\"\nca_file = \"ca.pem\"\n"                                            \
+	"[image.reference_values]\nsnp_launch_measurement = [\"00ff\"]\n"                                              \
+	"[[class]]\nname = \"web\"\n[[class.workload]]\nspiffe_id = \"/ns/web/sa/web\"\n"                              \
 	"selectors = [\"unix:uid:1000\"]\nttl = \"1h\"\ndns_names = [\"web.test\"]\n"
 
 static void reads_a_whole_file(void **state)
@@ -24,8 +24,9 @@ static void reads_a_whole_file(void **state)
 	struct deployment d CLEANUP(deployment_done) = { 0 };
 	struct err err = { 0 };
 	OWNED_BUF struct buf path = BUF_INIT(256);
-	if (deployment_parse(bytes_of_text(GOOD "[[secret]]\npath = \"attestation-status/status\"\nvalue = \"attested\"\n"),
-			     "dir/deployment.toml", &d, &err) < 0)
+	if (deployment_parse(
+		    bytes_of_text(GOOD "[[secret]]\npath = \"attestation-status/status\"\nvalue = \"attested\"\n"),
+		    "dir/deployment.toml", &d, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_string_equal(d.name, "hello");
 	assert_string_equal(d.directory, "dir");
@@ -78,7 +79,8 @@ static void refuses_each_mistake(void **state)
 	(void)state;
 	assert_refused("", "key 'name': is missing");
 	assert_refused("nonsense = 1\n" GOOD, "key 'nonsense': is unknown");
-	assert_refused(GOOD "[[class]]\nname = \"web\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\n",
+	assert_refused(GOOD
+		       "[[class]]\nname = \"web\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\n",
 		       "is that of another class");
 	assert_refused(GOOD "[[class]]\nname = \"b\"\n", "has at least one [[class.workload]]");
 	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\n", "give one");
@@ -87,9 +89,11 @@ static void refuses_each_mistake(void **state)
 	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\nvalue = \"x\"\nclasses = [\"no\"]\n", "'no' is no class");
 	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"spiffe://other.test/a\"\nselectors = [\"a:b\"]\n",
 		       "is of another trust domain");
-	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/spire/server\"\nselectors = [\"a:b\"]\n", "SPIRE's own");
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/spire/server\"\nselectors = [\"a:b\"]\n",
+		       "SPIRE's own");
 	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"ab\"]\n", "is no selector");
-	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\nttl = \"1ms\"\n", "seconds");
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\nttl = \"1ms\"\n",
+		       "seconds");
 }
 
 int main(void)

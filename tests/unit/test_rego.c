@@ -23,7 +23,8 @@ static void looks_for_rules(void **state)
 		{ "package policy\ndefault trust_claims := {}\ndefault allow := true\n", "'trust_claims'", "'allow'" },
 		{ "package policy.x\ntrust_claims := {}\nallow := true\n", "package policy", "package policy" },
 		{ "package policies\ntrust_claims := {}\nallow := true\n", "package policy", "package policy" },
-		{ "package other\npackage policy\ntrust_claims := {}\nallow := true\n", "package policy", "package policy" },
+		{ "package other\npackage policy\ntrust_claims := {}\nallow := true\n", "package policy",
+		  "package policy" },
 		{ "", "package policy", "package policy" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

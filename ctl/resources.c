@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names the resources of a deployment. What goes into a path was checked when deployment.toml was read.
+ */
+#include "ctl/resources.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void resource_of_class(const struct deployment *deployment, const struct deployment_class *class,
+		       enum resource_kind kind, struct resource *ret_resource)
+{
+	const char *type = kind == RESOURCE_ISSUER ? RESOURCES_ISSUER : RESOURCES_AGENT;
+	const char *tag = kind == RESOURCE_ISSUER ? "pem" : kind == RESOURCE_KEY ? "key" : "certificate";
+	*ret_resource = (struct resource){ .kind = kind, .class = class };
+	(void)snprintf(ret_resource->path, sizeof(ret_resource->path), "%s/%s%s/%s", deployment->repository, type,
+		       class->name, tag);
+}
+
+static void resource_of_secret(const struct deployment *deployment, const struct deployment_secret *secret,
+			       struct resource *ret_resource)
+{
+	*ret_resource = (struct resource){ .kind = RESOURCE_SECRET, .secret = secret };
+	(void)snprintf(ret_resource->path, sizeof(ret_resource->path), "%s/%s", deployment->repository, secret->path);
+}
+
+bool resource_at(const struct deployment *deployment, size_t i, struct resource *ret_resource)
+{
+	for (size_t k = 0; k < deployment->class_count; k++) {
+		const struct deployment_class *class = &deployment->classes[k];
+		size_t count = class->mint ? 1 : 2;
+		if (i < count) {
+			enum resource_kind fetched = i == 0 ? RESOURCE_KEY : RESOURCE_CERTIFICATE;
+			resource_of_class(deployment, class, class->mint ? RESOURCE_ISSUER : fetched, ret_resource);
+			return true;
+		}
+		i -= count;
+	}
+	if (i >= deployment->secret_count)
+		return false;
+	resource_of_secret(deployment, &deployment->secrets[i], ret_resource);
+	return true;
+}
+
+bool resource_is_for(const struct resource *resource, const char *class_name)
+{
+	if (resource->class)
+		return strcmp(resource->class->name, class_name) == 0;
+	return deployment_secret_is_for(resource->secret, class_name);
+}

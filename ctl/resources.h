@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The KBS resources that a deployment consists of, and whom each is for: one list for those who
+ * write them, send them, and make the policy that releases them.
+ */
+#ifndef SEALPOD_CTL_RESOURCES_H
+#define SEALPOD_CTL_RESOURCES_H
+
+#include "cdh-client/uri.h"
+#include "ctl/deployment.h"
+
+/* Types of the credentials' resources; behind them stands the class's name. */
+#define RESOURCES_ISSUER "x509pop-issuer-" /* minted: tag "pem", key and chain in one */
+#define RESOURCES_AGENT "x509pop-agent-"   /* fetched: tags "key" and "certificate" */
+
+enum resource_kind {
+	RESOURCE_ISSUER,
+	RESOURCE_KEY,
+	RESOURCE_CERTIFICATE,
+	RESOURCE_SECRET,
+};
+
+struct resource {
+	enum resource_kind kind;
+	char path[KBS_URI_MAX];			/* "<repository>/<type>/<tag>" */
+	const struct deployment_class *class;	/* of a credential, else NULL */
+	const struct deployment_secret *secret; /* else NULL */
+};
+
+/* The i-th; false past the end. Credentials in the order of the classes, then the secrets. */
+bool resource_at(const struct deployment *deployment, size_t i, struct resource *ret_resource);
+
+bool resource_is_for(const struct resource *resource, const char *class_name);
+
+/* The one of this kind that belongs to the class. */
+void resource_of_class(const struct deployment *deployment, const struct deployment_class *class,
+		       enum resource_kind kind, struct resource *ret_resource);
+
+#endif
