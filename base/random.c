@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random names, from the kernel by way of libsodium. Nobody controls the input
+ * Random names and bytes, from the kernel by way of libsodium. Nobody controls the input
  * but the kernel; a host that knows the names gains nothing.
  */
 #include "base/random.h"
@@ -14,4 +14,9 @@ void random_name(char *out, size_t size)
 		out[i] = digits[randombytes_uniform(16)];
 	if (size > 0)
 		out[size - 1] = 0;
+}
+
+void random_fill(void *out, size_t len)
+{
+	randombytes_buf(out, len);
 }

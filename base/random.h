@@ -10,4 +10,7 @@
 /* Fills `out` with size - 1 random hexadecimal digits and a NUL. */
 void random_name(char *out, size_t size);
 
+/* For secrets that are not keys of an algorithm. */
+void random_fill(void *out, size_t len);
+
 #endif

@@ -12,6 +12,7 @@
 #include "ctl/verbs.h"
 
 const struct cli_verb *const cli_verbs[] = {
+	&verb_build,
 	&verb_keygen,
 	&verb_issue_root,
 	&verb_issue_issuer,

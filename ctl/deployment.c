@@ -383,6 +383,7 @@ static const struct field image_fields[] = {
 static const struct field class_fields[] = {
 	{ "name", TOML_STRING, true, set_name, CLASS(name) },
 	{ "credential", TOML_STRING, false, set_credential, CLASS(mint) },
+	{ "agent_policy_file", TOML_STRING, false, set_text, CLASS(agent_policy_file) },
 	{ NULL, TOML_STRING, false, NULL, 0 },
 };
 

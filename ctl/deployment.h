@@ -38,8 +38,9 @@ struct deployment_workload {
 };
 
 struct deployment_class {
-	const char *name; /* of SPIFFE path characters; unique */
-	bool mint;	  /* else a leaf is fetched */
+	const char *name;	       /* of SPIFFE path characters; unique */
+	bool mint;		       /* else a leaf is fetched */
+	const char *agent_policy_file; /* Kata agent's policy, as genpolicy writes it; NULL: ours */
 	struct deployment_workload *workloads;
 	size_t workload_count; /* at least 1 */
 	unsigned line;

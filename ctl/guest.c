@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "ctl/resources.h"
 #include "initdata/compose.h"
 
 #define TEXT_MAX (256u * 1024u)
@@ -128,20 +129,26 @@ static int write_cdh(const struct deployment *d, const struct guest_material *ma
 	return 0;
 }
 
-void guest_credential_resource(const struct deployment_class *class, char out[GUEST_RESOURCE_MAX])
+static int append_resource(const struct deployment *d, const struct deployment_class *class, enum resource_kind kind,
+			   const char *key, struct buf *out, struct err *err)
 {
-	(void)snprintf(out, GUEST_RESOURCE_MAX, "x509pop-%s-%s/pem", class->mint ? "issuer" : "leaf", class->name);
+	struct resource resource;
+	resource_of_class(d, class, kind, &resource);
+	return buf_printf(out, err, "%s = \"kbs:///%s\"\n", key, resource.path);
 }
 
 static int write_credential(const struct deployment *d, const struct deployment_class *class, struct buf *out,
 			    struct err *err)
 {
-	char resource[GUEST_RESOURCE_MAX];
-	guest_credential_resource(class, resource);
-	if (buf_printf(out, err, "[credential]\n%s = \"kbs:///%s/%s\"\n", class->mint ? "issuer" : "pem", d->repository,
-		       resource) < 0)
+	if (buf_append_text(out, "[credential]\n", err) < 0)
 		return -1;
-	return class->mint ? append_key(out, "class", class->name, err) : 0;
+	if (!class->mint)
+		return append_resource(d, class, RESOURCE_KEY, "key", out, err) < 0
+			       ? -1
+			       : append_resource(d, class, RESOURCE_CERTIFICATE, "certificate", out, err);
+	if (append_resource(d, class, RESOURCE_ISSUER, "issuer", out, err) < 0)
+		return -1;
+	return append_key(out, "class", class->name, err);
 }
 
 static int write_spire(const struct deployment *d, const struct guest_material *material, struct buf *out,
@@ -201,7 +208,8 @@ int guest_initdata(const struct deployment *deployment, const struct deployment_
 	OWNED_BUF struct buf policy = BUF_INIT(TEXT_MAX);
 	OWNED_BUF struct buf sealpod = BUF_INIT(TEXT_MAX);
 	if (write_aa(deployment, material, &aa, err) < 0 || write_cdh(deployment, material, &cdh, err) < 0 ||
-	    guest_policy(&policy, err) < 0 || write_sealpod(deployment, class, material, &sealpod, err) < 0 ||
+	    (material->policy.len > 0 ? buf_append(&policy, material->policy, err) : guest_policy(&policy, err)) < 0 ||
+	    write_sealpod(deployment, class, material, &sealpod, err) < 0 ||
 	    check_sealpod(deployment, material, &sealpod, err) < 0)
 		return err_wrap(err, "init-data of class '%s'", class->name);
 	const struct initdata_part parts[] = {

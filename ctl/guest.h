@@ -16,12 +16,9 @@
 struct guest_material {
 	struct bytes kbs_ca;	   /* PEM; empty for a KBS without TLS */
 	struct bytes trust_bundle; /* PEM */
-	struct bytes sealed_key;   /* public key of sealed secrets, PEM or JWK */
+	struct bytes sealed_key;   /* public key of sealed secrets, PEM or JWK; empty: none */
+	struct bytes policy;	   /* policy.rego; empty: guest_policy() */
 };
-
-/* "x509pop-issuer-web/pem": the resource of a class's credential, below the repository. */
-#define GUEST_RESOURCE_MAX 192
-void guest_credential_resource(const struct deployment_class *class, char out[GUEST_RESOURCE_MAX]);
 
 /* The whole init-data of a class. The texts have passed the readers that the guest uses. */
 int guest_initdata(const struct deployment *deployment, const struct deployment_class *class,

@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define NAME_SIZE 160
+#define NAME_SIZE 512
 
 /* "kbs/policy.rego": the directory, opened, and the last component. */
 struct place {
@@ -30,21 +30,30 @@ static void place_done(struct place *place)
 		(void)close(place->fd);
 }
 
+/* One directory further down; replaces the one that `place` holds. */
+static int descend(struct place *place, const char *directory, bool make, struct err *err)
+{
+	if (make && mkdirat(place->dir, directory, 0700) < 0 && errno != EEXIST)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make the directory '%s'", directory);
+	int fd = openat(place->dir, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(err, ERR_CONFIG, errno, "directory '%s'", directory);
+	place_done(place);
+	place->fd = place->dir = fd;
+	return 0;
+}
+
 static int place_of(const struct out *out, const char *name, bool make, struct place *ret, struct err *err)
 {
 	char directory[NAME_SIZE];
-	const char *slash = strchr(name, '/');
+	const char *slash;
 	*ret = (struct place){ -1, out->fd, name };
-	if (!slash)
-		return 0;
-	(void)snprintf(directory, sizeof(directory), "%.*s", (int)(slash - name), name);
-	if (make && mkdirat(out->fd, directory, 0700) < 0 && errno != EEXIST)
-		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make '%s/%s'", out->path, directory);
-	ret->fd = openat(out->fd, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (ret->fd < 0)
-		return err_set_errno(err, ERR_CONFIG, errno, "'%s/%s'", out->path, directory);
-	ret->dir = ret->fd;
-	ret->name = slash + 1;
+	while ((slash = strchr(ret->name, '/')) != NULL) {
+		(void)snprintf(directory, sizeof(directory), "%.*s", (int)(slash - ret->name), ret->name);
+		if (descend(ret, directory, make, err) < 0)
+			return -1;
+		ret->name = slash + 1;
+	}
 	return 0;
 }
 

@@ -3,8 +3,8 @@
  * A directory of outputs: mode 0700, locked while it is open. Private files are 0600 and written
  * once, never over another; public files are 0644 and replaced whole, and only if they change.
  *
- * Names are relative, with at most one directory in front ("kbs/resource-policy.rego"), which is
- * made when a file in it is written.
+ * Names are relative; directories in them ("kbs/resource-policy.rego") are made when a file in
+ * them is written.
  */
 #ifndef SEALPOD_CTL_OUT_H
 #define SEALPOD_CTL_OUT_H

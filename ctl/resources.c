@@ -36,9 +36,15 @@ bool resource_at(const struct deployment *deployment, size_t i, struct resource 
 		}
 		i -= count;
 	}
-	if (i >= deployment->secret_count)
+	if (i == 0) {
+		*ret_resource = (struct resource){ .kind = RESOURCE_SIGNING_KEY };
+		(void)snprintf(ret_resource->path, sizeof(ret_resource->path), "%s/" RESOURCES_SIGNING_KEY,
+			       deployment->repository);
+		return true;
+	}
+	if (i - 1 >= deployment->secret_count)
 		return false;
-	resource_of_secret(deployment, &deployment->secrets[i], ret_resource);
+	resource_of_secret(deployment, &deployment->secrets[i - 1], ret_resource);
 	return true;
 }
 
@@ -46,5 +52,5 @@ bool resource_is_for(const struct resource *resource, const char *class_name)
 {
 	if (resource->class)
 		return strcmp(resource->class->name, class_name) == 0;
-	return deployment_secret_is_for(resource->secret, class_name);
+	return !resource->secret || deployment_secret_is_for(resource->secret, class_name);
 }

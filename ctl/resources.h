@@ -12,11 +12,14 @@
 /* Types of the credentials' resources; behind them stands the class's name. */
 #define RESOURCES_ISSUER "x509pop-issuer-" /* minted: tag "pem", key and chain in one */
 #define RESOURCES_AGENT "x509pop-agent-"   /* fetched: tags "key" and "certificate" */
+/* The public key of sealed secrets, a JWK, for all classes; its URI is the key's kid. */
+#define RESOURCES_SIGNING_KEY "signing-key/sealed-secret"
 
 enum resource_kind {
 	RESOURCE_ISSUER,
 	RESOURCE_KEY,
 	RESOURCE_CERTIFICATE,
+	RESOURCE_SIGNING_KEY,
 	RESOURCE_SECRET,
 };
 
@@ -24,10 +27,10 @@ struct resource {
 	enum resource_kind kind;
 	char path[KBS_URI_MAX];			/* "<repository>/<type>/<tag>" */
 	const struct deployment_class *class;	/* of a credential, else NULL */
-	const struct deployment_secret *secret; /* else NULL */
+	const struct deployment_secret *secret; /* of RESOURCE_SECRET, else NULL */
 };
 
-/* The i-th; false past the end. Credentials in the order of the classes, then the secrets. */
+/* The i-th; false past the end. Credentials in the order of the classes, the signing key, then the secrets. */
 bool resource_at(const struct deployment *deployment, size_t i, struct resource *ret_resource);
 
 bool resource_is_for(const struct resource *resource, const char *class_name);

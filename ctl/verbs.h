@@ -7,6 +7,7 @@
 
 #include "ctl/cli.h"
 
+extern const struct cli_verb verb_build;
 extern const struct cli_verb verb_keygen;
 extern const struct cli_verb verb_issue_root;
 extern const struct cli_verb verb_issue_issuer;

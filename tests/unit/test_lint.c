@@ -144,7 +144,9 @@ static void our_own_has_no_errors(void **state)
 	const struct deployment with_tls = deployment_of("https://kbs.example.test");
 	const struct deployment without = deployment_of("http://kbs.example.test");
 	const struct guest_material material = { buf_bytes(&ca), buf_bytes(&ca), bytes_of_text("{\"a\":1}\n") };
-	const struct guest_material plain = { bytes_of_text(""), buf_bytes(&ca), bytes_of_text("") };
+	const struct guest_material plain = { .kbs_ca = bytes_of_text(""),
+					      .trust_bundle = buf_bytes(&ca),
+					      .sealed_key = bytes_of_text("") };
 	for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
 		OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
 		OWNED_BUF struct buf out = BUF_INIT(65536);
@@ -157,7 +159,7 @@ static void our_own_has_no_errors(void **state)
 			fail_msg("%s", buf_text(&out));
 		assert_non_null(strstr(buf_text(&toml), classes[i].mint
 								? "issuer = \"kbs:///default/x509pop-issuer-web/pem\""
-								: "pem = \"kbs:///default/x509pop-leaf-db/pem\""));
+								: "key = \"kbs:///default/x509pop-agent-db/key\""));
 		if (guest_initdata(&without, &classes[i], &plain, &toml, &err) < 0)
 			fail_msg("%s", err.message);
 	}
@@ -169,8 +171,12 @@ static void material_that_cannot_stand_in_it_is_refused(void **state)
 	const struct deployment d = deployment_of("https://kbs.example.test");
 	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
 	struct err err = { 0 };
-	const struct guest_material crlf = { bytes_of_text("a\r\n"), buf_bytes(&ca), bytes_of_text("") };
-	const struct guest_material empty = { buf_bytes(&ca), bytes_of_text(""), bytes_of_text("") };
+	const struct guest_material crlf = { .kbs_ca = bytes_of_text("a\r\n"),
+					     .trust_bundle = buf_bytes(&ca),
+					     .sealed_key = bytes_of_text("") };
+	const struct guest_material empty = { .kbs_ca = buf_bytes(&ca),
+					      .trust_bundle = bytes_of_text(""),
+					      .sealed_key = bytes_of_text("") };
 	assert_int_equal(guest_initdata(&d, &classes[0], &crlf, &toml, &err), -1);
 	assert_non_null(strstr(err.message, "the KBS's CA: byte 1"));
 	assert_int_equal(guest_initdata(&d, &classes[0], &empty, &toml, &err), -1);

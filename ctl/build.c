@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `sealpodctl build`: everything that a deployment needs, into one directory. Steps in a row, each
+ * of which reads what those before it wrote; nothing leaves the machine. Building again with the
+ * same file and the same keys writes nothing.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/encode.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "ctl/guest.h"
+#include "ctl/input.h"
+#include "ctl/lint.h"
+#include "ctl/material.h"
+#include "ctl/policy.h"
+#include "ctl/verbs.h"
+#include "ctl/workspace.h"
+#include "initdata/binding.h"
+#include "initdata/compose.h"
+
+#define PEM_MAX (256u * 1024u)
+#define NAME_SIZE 256
+
+struct build {
+	const struct deployment *deployment;
+	struct out *out;
+};
+
+/* --- init-data --- */
+
+static int read_named(const struct deployment *d, const char *name, struct buf *content, struct err *err)
+{
+	OWNED_BUF struct buf path = BUF_INIT(8192);
+	if (!name)
+		return 0;
+	if (deployment_path(d, name, &path, err) < 0)
+		return -1;
+	return input_read(buf_text(&path), content, err);
+}
+
+/* The digest and what each kind of TEE must hold, for people who check by hand. */
+static int write_digests(const struct build *build, const char *class_name, const struct initdata *doc, struct err *err)
+{
+	static const struct {
+		enum initdata_register where;
+		const char *key;
+	} registers[] = { { INITDATA_HOST_DATA, "host_data" },
+			  { INITDATA_MRCONFIGID, "mrconfigid" },
+			  { INITDATA_PCR8, "pcr8" } };
+	char name[NAME_SIZE];
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	OWNED_BUF struct buf text = BUF_INIT(65536);
+	sheet_start(&sheet, true);
+	sheet_hex(&sheet, "sha256", NULL, digest_bytes(initdata_digest(doc)));
+	for (size_t i = 0; i < ARRAY_LEN(registers); i++) {
+		struct initdata_binding binding;
+		if (initdata_expect(initdata_digest(doc), registers[i].where, &binding, err) < 0)
+			return -1;
+		sheet_hex(&sheet, registers[i].key, NULL, bytes_of(binding.bytes, binding.len));
+	}
+	(void)snprintf(name, sizeof(name), "initdata/%s.digests.json", class_name);
+	if (sheet_write(&sheet, &text, err) < 0)
+		return -1;
+	return out_write(build->out, name, buf_bytes(&text), err);
+}
+
+static int write_annotation(const struct build *build, const char *class_name, struct bytes toml, struct err *err)
+{
+	char name[NAME_SIZE];
+	OWNED_BUF struct buf text = BUF_INIT(INITDATA_ENVELOPE_MAX);
+	(void)snprintf(name, sizeof(name), "initdata/%s.annotation", class_name);
+	if (initdata_wrap(INITDATA_ANNOTATION, toml, &text, err) < 0)
+		return -1;
+	return out_write(build->out, name, buf_bytes(&text), err);
+}
+
+/* Ours must have no error; what is a warning was decided by the operator, who hears of it. */
+static int lint_ours(const struct build *build, const char *class_name, const struct initdata *doc, struct err *err)
+{
+	const struct deployment *d = build->deployment;
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	OWNED_BUF struct buf text = BUF_INIT(65536);
+	struct lint lint = { .sheet = &sheet };
+	const struct lint_target target = { .tees = d->tees.items,
+					    .tee_count = d->tees.count,
+					    .processors = d->processors.items,
+					    .processor_count = d->processors.count,
+					    .spire_version = d->spire_version };
+	sheet_start(&sheet, false);
+	sheet_begin_list(&sheet, "findings", NULL);
+	lint_initdata(&lint, doc, &target);
+	sheet_end(&sheet);
+	if (lint.errors + lint.warnings == 0)
+		return 0;
+	if (sheet_write(&sheet, &text, err) < 0)
+		return -1;
+	for (char *rest = (char *)text.data, *line; (line = strsep(&rest, "\n")) != NULL;)
+		if (*line)
+			log_warning("init-data of class '%s': %s", class_name, line);
+	return lint.errors == 0 ? 0 : err_set(err, ERR_CONFIG, "init-data of class '%s' is not safe", class_name);
+}
+
+static int build_class(const struct build *build, const struct deployment_class *class,
+		       const struct guest_material *common, struct err *err)
+{
+	char name[NAME_SIZE];
+	OWNED_BUF struct buf policy = BUF_INIT(INITDATA_MAX);
+	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
+	struct guest_material material = *common;
+	OWNED_INITDATA struct initdata *doc = NULL;
+	(void)snprintf(name, sizeof(name), "initdata/%s.toml", class->name);
+	if (read_named(build->deployment, class->agent_policy_file, &policy, err) < 0)
+		return -1;
+	material.policy = buf_bytes(&policy);
+	if (guest_initdata(build->deployment, class, &material, &toml, err) < 0 ||
+	    initdata_parse(buf_bytes(&toml), &doc, err) < 0 || lint_ours(build, class->name, doc, err) < 0 ||
+	    out_write(build->out, name, buf_bytes(&toml), err) < 0 ||
+	    write_annotation(build, class->name, buf_bytes(&toml), err) < 0)
+		return -1;
+	return write_digests(build, class->name, doc, err);
+}
+
+static int build_initdata(const struct build *build, struct err *err)
+{
+	const struct deployment *d = build->deployment;
+	OWNED_BUF struct buf ca = BUF_INIT(PEM_MAX);
+	OWNED_BUF struct buf bundle = BUF_INIT(PEM_MAX);
+	OWNED_BUF struct buf sealed = BUF_INIT(PEM_MAX);
+	if (read_named(d, d->kbs_ca_file, &ca, err) < 0 || read_named(d, d->trust_bundle_file, &bundle, err) < 0 ||
+	    out_read(build->out, "sealed-secret.jwk", &sealed, err) < 0)
+		return -1;
+	const struct guest_material material = { .kbs_ca = buf_bytes(&ca),
+						 .trust_bundle = buf_bytes(&bundle),
+						 .sealed_key = buf_bytes(&sealed) };
+	for (size_t i = 0; i < d->class_count; i++)
+		if (build_class(build, &d->classes[i], &material, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- keys, KBS --- */
+
+static int build_keys(const struct build *build, struct err *err)
+{
+	return material_make(build->deployment, build->out, time(NULL), err);
+}
+
+static int build_resources(const struct build *build, struct err *err)
+{
+	return material_write_resources(build->deployment, build->out, err);
+}
+
+static int build_policies(const struct build *build, struct err *err)
+{
+	static const struct {
+		const char *name;
+		int (*make)(const struct deployment *deployment, const struct policy_material *material,
+			    struct buf *text, struct err *err);
+	} texts[] = {
+		{ "kbs/resource-policy.rego", policy_resource },
+		{ "kbs/attestation-policy.rego", policy_attestation },
+		{ "kbs/reference-values.json", policy_reference_values },
+	};
+	struct policy_material material OWNED_POLICY_MATERIAL = POLICY_MATERIAL_INIT;
+	if (policy_material_read(build->deployment, build->out->path, &material, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct buf text OWNED_BUF = BUF_INIT(POLICY_MAX);
+		if (texts[i].make(build->deployment, &material, &text, err) < 0 ||
+		    out_write(build->out, texts[i].name, buf_bytes(&text), err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- the verb --- */
+
+static const struct step {
+	const char *what;
+	int (*run)(const struct build *build, struct err *err);
+} steps[] = {
+	{ "keys and certificates", build_keys },
+	{ "init-data", build_initdata },
+	{ "KBS resources", build_resources },
+	{ "KBS policies and reference values", build_policies },
+};
+
+static int run_build(const struct cli_args *args, struct err *err)
+{
+	struct workspace workspace OWNED_WORKSPACE = WORKSPACE_INIT;
+	struct out out OWNED_OUT = OUT_INIT;
+	if (workspace_read(args, &workspace, err) < 0 || out_open(buf_text(&workspace.out), &out, err) < 0)
+		return -1;
+	const struct build build = { &workspace.deployment, &out };
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+		if (steps[i].run(&build, err) < 0)
+			return err_wrap(err, "%s", steps[i].what);
+	(void)printf("%s: %u file%s written, %u unchanged\n", out.path, out.written, out.written == 1 ? "" : "s",
+		     out.unchanged);
+	return 0;
+}
+
+static const struct cli_option options[] = {
+	WORKSPACE_OPTIONS,
+	{ .name = NULL },
+};
+
+const struct cli_verb verb_build = {
+	.words = { "build" },
+	.text = "make everything that deployment.toml needs, into one directory",
+	.options = options,
+	.run = run_build,
+};

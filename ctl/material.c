@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making the material of a deployment. Must never make a key anew that somebody may be using, nor
+ * print one.
+ */
+#include "ctl/material.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/random.h"
+#include "ctl/resources.h"
+#include "spire/issue.h"
+
+#define PEM_MAX 65536
+#define MATERIAL_NAME 512
+
+/* Is the pair there? Half of it is an error. */
+static int look_for_pair(const struct out *out, const char *key, const char *public, bool *ret_there, struct err *err)
+{
+	bool has_key = out_has(out, key), has_public = out_has(out, public);
+	*ret_there = has_key;
+	if (has_key == has_public)
+		return 0;
+	return err_set(err, ERR_CONFIG, "'%s/%s' is there without '%s': put it back, or move both away", out->path,
+		       has_key ? key : public, has_key ? public : key);
+}
+
+static int write_pair(struct out *out, const char *key_name, const struct secret *key, const char *public_name,
+		      struct bytes public, struct err *err)
+{
+	if (out_write_private(out, key_name, secret_bytes(key), err) < 0)
+		return -1;
+	return out_write(out, public_name, public, err);
+}
+
+static int make_admin_key(const struct deployment *d, struct out *out, struct err *err)
+{
+	bool there;
+	struct secret key OWNED_SECRET = SECRET_INIT;
+	OWNED_BUF struct buf public = BUF_INIT(PEM_MAX);
+	if (d->kbs_admin_key_file || look_for_pair(out, "kbs-admin.key", "kbs-admin.pub", &there, err) < 0)
+		return d->kbs_admin_key_file ? 0 : -1;
+	if (there)
+		return 0;
+	if (spire_key_generate(SPIRE_KEY_ED25519, &key, &public, err) < 0)
+		return -1;
+	return write_pair(out, "kbs-admin.key", &key, "kbs-admin.pub", buf_bytes(&public), err);
+}
+
+static int make_sealed_key(const struct deployment *d, struct out *out, struct err *err)
+{
+	bool there;
+	struct secret key OWNED_SECRET = SECRET_INIT;
+	OWNED_BUF struct buf public = BUF_INIT(PEM_MAX);
+	OWNED_BUF struct buf jwk = BUF_INIT(PEM_MAX);
+	OWNED_BUF struct buf kid = BUF_INIT(PEM_MAX);
+	if (look_for_pair(out, "sealed-secret.key", "sealed-secret.jwk", &there, err) < 0 || there)
+		return there ? 0 : -1;
+	if (buf_printf(&kid, err, "kbs:///%s/%s", d->repository, RESOURCES_SIGNING_KEY) < 0 ||
+	    spire_key_generate(SPIRE_KEY_P256, &key, &public, err) < 0 ||
+	    spire_key_jwk(buf_bytes(&public), buf_text(&kid), &jwk, err) < 0)
+		return -1;
+	return write_pair(out, "sealed-secret.key", &key, "sealed-secret.jwk", buf_bytes(&jwk), err);
+}
+
+/* A certificate that is missing, below the one that `ca` names (NULL: a root). */
+static int make_certificate(struct out *out, const char *stem, const char *ca, const struct spire_issue *issue,
+			    struct err *err)
+{
+	char key_name[MATERIAL_NAME], pem_name[MATERIAL_NAME], ca_key_name[MATERIAL_NAME], ca_pem_name[MATERIAL_NAME];
+	struct secret key OWNED_SECRET = SECRET_INIT;
+	struct secret ca_key OWNED_SECRET = SECRET_INIT;
+	OWNED_BUF struct buf chain = BUF_INIT(PEM_MAX);
+	OWNED_BUF struct buf ca_chain = BUF_INIT(PEM_MAX);
+	bool there;
+	(void)snprintf(key_name, sizeof(key_name), "x509pop/%s.key", stem);
+	(void)snprintf(pem_name, sizeof(pem_name), "x509pop/%s.pem", stem);
+	(void)snprintf(ca_key_name, sizeof(ca_key_name), "x509pop/%s.key", ca ? ca : "");
+	(void)snprintf(ca_pem_name, sizeof(ca_pem_name), "x509pop/%s.pem", ca ? ca : "");
+	if (look_for_pair(out, key_name, pem_name, &there, err) < 0 || there)
+		return there ? 0 : -1;
+	if (ca &&
+	    (out_read_private(out, ca_key_name, &ca_key, err) < 0 || out_read(out, ca_pem_name, &ca_chain, err) < 0))
+		return -1;
+	if (spire_issue(issue, &ca_key, buf_bytes(&ca_chain), &key, &chain, err) < 0)
+		return err_wrap(err, "certificate '%s'", stem);
+	return write_pair(out, key_name, &key, pem_name, buf_bytes(&chain), err);
+}
+
+/* CNs are unique over deployments: they are part of agent ids. */
+static int make_certificates(const struct deployment *d, struct out *out, time_t now, struct err *err)
+{
+	char cn[MATERIAL_NAME];
+	(void)snprintf(cn, sizeof(cn), "%s-root", d->name);
+	struct spire_issue issue = { .kind = SPIRE_ISSUE_ROOT, .cn = cn, .now = now };
+	if (make_certificate(out, "root", NULL, &issue, err) < 0)
+		return -1;
+	for (size_t i = 0; i < d->class_count; i++) {
+		const struct deployment_class *class = &d->classes[i];
+		(void)snprintf(cn, sizeof(cn), "%s-%s", d->name, class->name);
+		issue = (struct spire_issue){ .kind = class->mint ? SPIRE_ISSUE_ISSUER : SPIRE_ISSUE_LEAF,
+					      .cn = cn,
+					      .trust_domain = d->trust_domain,
+					      .class_name = class->name,
+					      .now = now };
+		if (make_certificate(out, class->name, "root", &issue, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Text, so that it can be used wherever a password can. */
+static int make_random(struct out *out, const struct deployment_secret *wish, struct err *err)
+{
+	char name[MATERIAL_NAME];
+	struct secret raw OWNED_SECRET = SECRET_INIT;
+	struct secret text OWNED_SECRET = SECRET_INIT;
+	(void)snprintf(name, sizeof(name), "secrets/%s", wish->path);
+	if (out_has(out, name))
+		return 0;
+	if (secret_alloc(&raw, wish->random_bytes, err) < 0 || secret_alloc(&text, 2 * wish->random_bytes + 4, err) < 0)
+		return -1;
+	random_fill(raw.data, wish->random_bytes);
+	raw.len = wish->random_bytes;
+	if (base64_encode_secret(BASE64URL, secret_bytes(&raw), &text, err) < 0)
+		return -1;
+	return out_write_private(out, name, secret_bytes(&text), err);
+}
+
+int material_make(const struct deployment *deployment, struct out *out, time_t now, struct err *err)
+{
+	if (make_admin_key(deployment, out, err) < 0 || make_sealed_key(deployment, out, err) < 0 ||
+	    make_certificates(deployment, out, now, err) < 0)
+		return -1;
+	for (size_t i = 0; i < deployment->secret_count; i++)
+		if (deployment->secrets[i].random_bytes && make_random(out, &deployment->secrets[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Key and chain in one, as the guest takes them. */
+static int credential_content(const struct out *out, const struct resource *resource, struct secret *content,
+			      struct err *err)
+{
+	char name[MATERIAL_NAME];
+	struct secret key OWNED_SECRET = SECRET_INIT;
+	OWNED_BUF struct buf chain = BUF_INIT(PEM_MAX);
+	(void)snprintf(name, sizeof(name), "x509pop/%s.key", resource->class->name);
+	if (resource->kind != RESOURCE_CERTIFICATE && out_read_private(out, name, &key, err) < 0)
+		return -1;
+	(void)snprintf(name, sizeof(name), "x509pop/%s.pem", resource->class->name);
+	if (resource->kind != RESOURCE_KEY && out_read(out, name, &chain, err) < 0)
+		return -1;
+	if (secret_alloc(content, key.len + chain.len, err) < 0 || secret_append(content, secret_bytes(&key), err) < 0)
+		return -1;
+	return secret_append(content, buf_bytes(&chain), err);
+}
+
+static int secret_content(const struct deployment *d, const struct out *out, const struct deployment_secret *wish,
+			  struct secret *content, struct err *err)
+{
+	char name[MATERIAL_NAME + KBS_URI_MAX];
+	OWNED_BUF struct buf path = BUF_INIT(8192);
+	if (wish->random_bytes) {
+		(void)snprintf(name, sizeof(name), "secrets/%s", wish->path);
+		return out_read_private(out, name, content, err);
+	}
+	if (wish->file) {
+		if (deployment_path(d, wish->file, &path, err) < 0)
+			return -1;
+		return out_read_secret_file(buf_text(&path), content, err);
+	}
+	if (secret_alloc(content, strlen(wish->value), err) < 0)
+		return -1;
+	return secret_append(content, bytes_of_text(wish->value), err);
+}
+
+static int public_content(const struct out *out, struct secret *content, struct err *err)
+{
+	OWNED_BUF struct buf jwk = BUF_INIT(PEM_MAX);
+	if (out_read(out, "sealed-secret.jwk", &jwk, err) < 0 || secret_alloc(content, jwk.len, err) < 0)
+		return -1;
+	return secret_append(content, buf_bytes(&jwk), err);
+}
+
+static int content_of(const struct deployment *d, const struct out *out, const struct resource *resource,
+		      struct secret *content, struct err *err)
+{
+	if (resource->kind == RESOURCE_SECRET)
+		return secret_content(d, out, resource->secret, content, err);
+	if (resource->kind == RESOURCE_SIGNING_KEY)
+		return public_content(out, content, err);
+	return credential_content(out, resource, content, err);
+}
+
+int material_write_resources(const struct deployment *deployment, struct out *out, struct err *err)
+{
+	struct resource resource;
+	for (size_t i = 0; resource_at(deployment, i, &resource); i++) {
+		char name[MATERIAL_NAME + KBS_URI_MAX];
+		struct secret content OWNED_SECRET = SECRET_INIT;
+		(void)snprintf(name, sizeof(name), "kbs/resources/%s", resource.path);
+		if (content_of(deployment, out, &resource, &content, err) < 0 ||
+		    out_replace_private(out, name, secret_bytes(&content), err) < 0)
+			return err_wrap(err, "KBS resource '%s'", resource.path);
+	}
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keys, certificates and secrets of a deployment in its directory of outputs. Each is made
+ * once and kept: who builds again gets the same. Names in OUT:
+ *
+ *     kbs-admin.key, kbs-admin.pub         Ed25519; unless deployment.toml names a key of the operator's
+ *     sealed-secret.key, sealed-secret.jwk P-256 for ES256; the public half as the KBS resource of its kid
+ *     x509pop/root.key, root.pem           the CA that the SPIRE server is given
+ *     x509pop/CLASS.key, CLASS.pem         the class's issuer, or its leaf, with the chain below the root
+ *     secrets/TYPE/TAG                     of secrets that are random
+ *     kbs/resources/REPOSITORY/TYPE/TAG    what goes to the KBS, as it goes there
+ */
+#ifndef SEALPOD_CTL_MATERIAL_H
+#define SEALPOD_CTL_MATERIAL_H
+
+#include "ctl/deployment.h"
+#include "ctl/out.h"
+
+/* Makes what is missing. Half a pair is ERR_CONFIG. `now` decides on certificates. */
+int material_make(const struct deployment *deployment, struct out *out, time_t now, struct err *err) WARN_UNUSED;
+
+/* Writes kbs/resources, out of what material_make() made. */
+int material_write_resources(const struct deployment *deployment, struct out *out, struct err *err) WARN_UNUSED;
+
+#endif
