@@ -143,7 +143,9 @@ static void our_own_has_no_errors(void **state)
 	(void)state;
 	const struct deployment with_tls = deployment_of("https://kbs.example.test");
 	const struct deployment without = deployment_of("http://kbs.example.test");
-	const struct guest_material material = { buf_bytes(&ca), buf_bytes(&ca), bytes_of_text("{\"a\":1}\n") };
+	const struct guest_material material = { .kbs_ca = buf_bytes(&ca),
+						 .trust_bundle = buf_bytes(&ca),
+						 .sealed_key = bytes_of_text("{\"a\":1}\n") };
 	const struct guest_material plain = { .kbs_ca = bytes_of_text(""),
 					      .trust_bundle = buf_bytes(&ca),
 					      .sealed_key = bytes_of_text("") };
