@@ -41,11 +41,20 @@ static bool may_pass(int status)
 	return status == 408 || status == 410 || status == 429 || status >= 500;
 }
 
+/* Is it this media type, with or without parameters? */
+static bool is_type(const char *type, const char *wanted)
+{
+	size_t len = strlen(wanted);
+	return strncasecmp(type, wanted, len) == 0 && (!type[len] || strchr("; \t", type[len]));
+}
+
+/* A service that names no type is given the benefit of the doubt: what it says is looked at all the same. */
 static int judge(const struct http_response *response, struct err *err)
 {
-	struct buf type OWNED_BUF = BUF_INIT(256);
-	(void)http_header_get(response, "content-type", &type);
-	if (strncmp(buf_text(&type), "text/html", 9) == 0)
+	struct buf header OWNED_BUF = BUF_INIT(256);
+	bool typed = http_header_get(response, "content-type", &header);
+	const char *type = buf_text(&header);
+	if (is_type(type, "text/html"))
 		return err_set(
 			err, ERR_PROTOCOL,
 			"it answered with status %d and a web page: something stands between this VM and the service",
@@ -53,6 +62,8 @@ static int judge(const struct http_response *response, struct err *err)
 	if (response->status != 200)
 		return err_set(err, may_pass(response->status) ? ERR_SERVER : ERR_PROTOCOL,
 			       "it answered with status %d", response->status);
+	if (typed && !is_type(type, "application/json"))
+		return err_set(err, ERR_PROTOCOL, "it answered with content of the type '%s', not with JSON", type);
 	return 0;
 }
 

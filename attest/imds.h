@@ -19,7 +19,8 @@
 int imds_open(struct http_client **ret_client, struct err *err) WARN_UNUSED;
 
 /* Both try a few times what may pass (refused, timeouts, 408, 410, 429, 5xx), within the deadline. After that:
- * ERR_NETWORK, ERR_TIMEOUT, ERR_SERVER; ERR_PROTOCOL at once for an answer that is not what was asked for. */
+ * ERR_NETWORK, ERR_TIMEOUT, ERR_SERVER; ERR_PROTOCOL at once for an answer that is not what was asked for: another
+ * status, another type of content than JSON (none at all is taken), no JSON, not the thing itself. */
 
 /* The certificate in DER; its subject is SEV-VCEK. Replaces the content. */
 int imds_vcek(struct http_client *client, const struct deadline *deadline, struct buf *ret_der,

@@ -170,6 +170,8 @@ static void answers_that_are_none(void **state)
 	assert_vcek_refused(ERR_PROTOCOL, 1, "a web page");
 	will_answer("403 Forbidden", "text/html; charset=utf-8", "<html>");
 	assert_vcek_refused(ERR_PROTOCOL, 1, "a web page");
+	will_answer("200 OK", "TEXT/HTML;charset=utf-8", "{}");
+	assert_vcek_refused(ERR_PROTOCOL, 1, "a web page");
 	will_answer("200 OK", "application/json", "<html>log in</html>");
 	assert_vcek_refused(ERR_PROTOCOL, 1, "no JSON");
 	will_answer("200 OK", "application/json", "{\"vcekCer\":\"\"}");
@@ -188,6 +190,37 @@ static void answers_that_are_none(void **state)
 	json_of("vcekCert", last, &body);
 	will_answer("200 OK", "application/json", buf_text(&body));
 	assert_vcek_refused(ERR_PROTOCOL, 1, "its subject is 'ARK-Milan'");
+}
+
+/* Good content counts only where it is said to be JSON, or to be nothing at all. */
+static void types_of_content(void **state)
+{
+	(void)state;
+	struct buf pem OWNED_BUF = vector_read("azure/vcek-azure.pem");
+	struct buf body OWNED_BUF = BUF_INIT(VECTOR_MAX);
+	static const char *const good[] = { "application/json", "application/json; charset=utf-8",
+					    "Application/JSON ;x=y" };
+	static const char *const bad[] = { "text/plain", "application/jsonp", "application/octet-stream", "json",
+					   "text/htmlx" };
+	json_of("vcekCert", buf_text(&pem), &body);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		struct buf der OWNED_BUF = BUF_INIT(IMDS_VCEK_MAX);
+		struct err err = { 0 };
+		will_answer("200 OK", good[i], buf_text(&body));
+		if (get_vcek(&der, &err) < 0)
+			fail_msg("'%s': %s", good[i], err.message);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		will_answer("200 OK", bad[i], buf_text(&body));
+		assert_vcek_refused(ERR_PROTOCOL, 1, bad[i]);
+	}
+	struct buf der OWNED_BUF = BUF_INIT(IMDS_VCEK_MAX);
+	struct err err = { 0 };
+	memset(service, 0, sizeof(*service));
+	(void)snprintf(service->answer, sizeof(service->answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+		       body.len, buf_text(&body));
+	if (get_vcek(&der, &err) < 0)
+		fail_msg("no type: %s", err.message);
 }
 
 static void failures_that_pass(void **state)
@@ -296,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_vcek),
 		cmocka_unit_test(whose_vcek),
 		cmocka_unit_test(answers_that_are_none),
+		cmocka_unit_test(types_of_content),
 		cmocka_unit_test(failures_that_pass),
 		cmocka_unit_test(failures_that_stay),
 		cmocka_unit_test(nobody_there),

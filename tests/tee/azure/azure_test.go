@@ -336,6 +336,8 @@ func TestFaults(t *testing.T) {
 		{azure.Options{Kind: azure.KindTDX}, "foreign-quote", patient, 101, "report data", 2},
 		{azure.Options{Kind: azure.KindSNP}, "imds-html", patient, 111, "web page", 1},
 		{azure.Options{Kind: azure.KindTDX}, "imds-html", patient, 111, "web page", 2},
+		{azure.Options{Kind: azure.KindSNP}, "imds-text", patient, 111, "type 'text/plain'", 1},
+		{azure.Options{Kind: azure.KindTDX}, "imds-text", patient, 111, "type 'text/plain'", 2},
 		{azure.Options{Kind: azure.KindSNP}, "imds-empty", patient, 111, "vcekCert", 1},
 		{azure.Options{Kind: azure.KindTDX}, "imds-empty", patient, 111, "quote", 2},
 		{azure.Options{Kind: azure.KindSNP}, "imds-status=404", patient, 111, "status 404", 1},

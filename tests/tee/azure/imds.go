@@ -82,6 +82,9 @@ func (m *machine) serveIMDS(w http.ResponseWriter, r *http.Request) {
 		answer = map[string]any{}
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if m.faults.Armed("imds-text") {
+		w.Header().Set("Content-Type", "text/plain")
+	}
 	m.blame(json.NewEncoder(w).Encode(answer))
 }
 

@@ -87,6 +87,7 @@ func parseExtension(text string) (pcr uint32, digest []byte, err error) {
 //	tpm-error         =0x…     the next command is answered with this
 //	imds-status       =503     the metadata service answers with this status
 //	imds-html                  … with a web page
+//	imds-text                  … with JSON that it calls text
 //	imds-empty                 … with {}
 //	imds-slow         =2s      … that much later
 //	foreign-vcek               … with the VCEK of another chip
@@ -95,7 +96,7 @@ type Fault = stage.Fault
 
 var faultValues = map[string]func(string) error{
 	"stale": stage.IsEmpty, "overwritten": stage.IsEmpty, "foreign-ak": stage.IsEmpty, "bad-hash": stage.IsEmpty, "no-user-data": stage.IsEmpty, "debug": stage.IsEmpty,
-	"bad-signature": stage.IsEmpty, "pcr-race": stage.IsEmpty, "imds-html": stage.IsEmpty, "imds-empty": stage.IsEmpty, "foreign-vcek": stage.IsEmpty, "foreign-quote": stage.IsEmpty,
+	"bad-signature": stage.IsEmpty, "pcr-race": stage.IsEmpty, "imds-text": stage.IsEmpty, "imds-html": stage.IsEmpty, "imds-empty": stage.IsEmpty, "foreign-vcek": stage.IsEmpty, "foreign-quote": stage.IsEmpty,
 	"delay": stage.IsDuration, "imds-slow": stage.IsDuration, "imds-status": stage.IsNumber, "vmpl": stage.IsNumber, "tpm-error": stage.IsNumber,
 }
 
