@@ -14,6 +14,7 @@
 #include "attest/az_evidence.h"
 #include "attest/hcl.h"
 #include "attest/look.h"
+#include "attest/tdreport.h"
 #include "attest/tpm.h"
 
 #define AZ_NV_HCL 0x01400001u
@@ -55,5 +56,9 @@ int az_gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, co
  * claims-hash, user-data and, as a warning, secure-boot, then the findings of look_at_tpm(). */
 void look_at_az(const struct az_gathered *gathered, struct bytes report_data, const struct digest *init_data,
 		struct look *look);
+
+/* Is this the quote of that TDREPORT? A finding for each field that both have and that differs: td-report-data,
+ * td-mrtd, td-rtmr0 and so on. Appends. */
+void look_at_az_td_quote(const struct tdreport *report, const struct tdx_body *quoted, struct look *look);
 
 #endif

@@ -7,6 +7,9 @@
  */
 #include "attest/az_common.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #include "attest/look_parts.h"
 #include "attest/look_tpm.h"
 #include "attest/rsa_public.h"
@@ -43,4 +46,56 @@ void look_at_az(const struct az_gathered *gathered, struct bytes report_data, co
 	if (rsa_public_spki(buf_bytes(&gathered->claims.ak_n), buf_bytes(&gathered->claims.ak_e), &spki, NULL) == 0)
 		signer.spki = buf_bytes(&spki);
 	look_at_tpm(&gathered->quoted, &signer, report_data, init_data, look);
+}
+
+/* What a TDREPORT and the quote that is made of it share. */
+#define SHARED(finding, label, in_report, in_quote)                                                                    \
+	{                                                                                                              \
+		finding, label, offsetof(struct tdreport, in_report), offsetof(struct tdx_body, in_quote),             \
+			sizeof(((struct tdreport *)0)->in_report)                                                      \
+	}
+#define SHARED_TD(finding, label, field) SHARED(finding, label, td.field, td.field)
+
+static const struct shared {
+	const char *finding;
+	const char *label;
+	size_t in_report;
+	size_t in_quote;
+	size_t len;
+} shared[] = {
+	SHARED("td-report-data", "REPORTDATA", report_data, report_data),
+	SHARED_TD("td-attributes", "TDATTRIBUTES", attributes.raw),
+	SHARED_TD("td-xfam", "XFAM", xfam),
+	SHARED_TD("td-mrtd", "MRTD", mrtd),
+	SHARED_TD("td-mrconfigid", "MRCONFIGID", mrconfigid),
+	SHARED_TD("td-mrowner", "MROWNER", mrowner),
+	SHARED_TD("td-mrownerconfig", "MROWNERCONFIG", mrownerconfig),
+	SHARED_TD("td-rtmr0", "RTMR0", rtmr[0]),
+	SHARED_TD("td-rtmr1", "RTMR1", rtmr[1]),
+	SHARED_TD("td-rtmr2", "RTMR2", rtmr[2]),
+	SHARED_TD("td-rtmr3", "RTMR3", rtmr[3]),
+	SHARED("td-tcb-svn", "TEE_TCB_SVN", tee_tcb_svn, tee_tcb_svn),
+	SHARED("td-mrseam", "MRSEAM", mrseam, mrseam),
+	SHARED("td-mrsignerseam", "MRSIGNERSEAM", mrsignerseam, mrsignerseam),
+	SHARED("td-seam-attributes", "SEAMATTRIBUTES", seam_attributes, seam_attributes),
+};
+
+void look_at_az_td_quote(const struct tdreport *report, const struct tdx_body *quoted, struct look *look)
+{
+	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+		const struct shared *field = &shared[i];
+		const struct bytes in_report = bytes_of((const uint8_t *)report + field->in_report, field->len);
+		const struct bytes in_quote = bytes_of((const uint8_t *)quoted + field->in_quote, field->len);
+		char report_hex[2 * REPORT_DATA_LEN + 1];
+		char quote_hex[2 * REPORT_DATA_LEN + 1];
+		if (bytes_equal(in_report, in_quote))
+			continue;
+		look_hex(in_report, report_hex, sizeof(report_hex));
+		look_hex(in_quote, quote_hex, sizeof(quote_hex));
+		look_add(
+			look, LOOK_FATAL, ERR_BINDING, field->finding,
+			"%s is %s in the TD quote, but %s in the TDREPORT of the HCL report: the metadata service gave "
+			"the quote of another TD, or of another report",
+			field->label, quote_hex, report_hex);
+	}
 }

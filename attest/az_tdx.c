@@ -36,11 +36,15 @@ static int look(const struct az_gathered *gathered, const struct attester_reques
 static int look_at_td_quote(const struct az_gathered *gathered, struct bytes raw, struct err *err)
 {
 	struct tdx_quote quote;
+	struct tdreport report;
+	struct look same = { .count = 0 };
 	struct look findings;
-	struct report_data data = report_data_of(&gathered->report.claims_digest);
-	/* MRCONFIGID is not the tenant's here: init-data is in PCR 8. */
-	const struct look_expected expected = { .report_data = &data };
-	if (tdx_quote_read(raw, &quote, err) < 0)
+	/* REPORTDATA is the TDREPORT's. MRCONFIGID is not the tenant's here: init-data is in PCR 8. */
+	const struct look_expected expected = { .report_data = NULL };
+	if (tdx_quote_read(raw, &quote, err) < 0 || tdreport_read(gathered->report.hardware, &report, err) < 0)
+		return -1;
+	look_at_az_td_quote(&report, &quote.body, &same);
+	if (look_verdict(&same, err) < 0) /* of what is not ours the rest is nobody's business */
 		return -1;
 	look_at_tdx(&quote, &expected, &findings);
 	look_log(&findings);

@@ -159,11 +159,16 @@ static void show_links(const struct az_evidence *evidence, struct sheet *sheet)
 {
 	struct az_gathered gathered = { .quoted = evidence->quoted, .claims = HCL_CLAIMS_INIT };
 	struct tpm_quote quote;
+	struct tdreport report;
+	struct tdx_quote td_quote;
 	struct look findings = { .count = 0 };
 	if (hcl_read(buf_bytes(&evidence->hcl), &gathered.report, NULL) == 0 &&
 	    hcl_claims_read(gathered.report.claims, &gathered.claims, NULL) == 0 &&
 	    tpm_quote_read(buf_bytes(&evidence->quoted.message), &quote, NULL) == 0)
 		look_at_az(&gathered, quote.extra_data, NULL, &findings);
+	if (evidence->kind == AZ_TDX && tdreport_read(gathered.report.hardware, &report, NULL) == 0 &&
+	    tdx_quote_read(buf_bytes(&evidence->endorsement), &td_quote, NULL) == 0)
+		look_at_az_td_quote(&report, &td_quote.body, &findings);
 	if (evidence->version < AZ_EVIDENCE_VERSION)
 		forget_user_data(&findings);
 	show_findings(&findings, sheet);

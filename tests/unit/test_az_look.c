@@ -204,6 +204,66 @@ static void secure_boot_off(void **state)
 	assert_non_null(strstr(look_find(&findings, "user-data")->text, "no 'user-data'"));
 }
 
+/* The TD quote of genuine evidence is that of the TDREPORT beside it; one that differs in any field is not. */
+static void a_quote_of_the_report(void **state)
+{
+	(void)state;
+	static const char *const names[] = {
+		"td-report-data", "td-attributes",    "td-xfam",   "td-mrtd",	      "td-mrconfigid",
+		"td-mrowner",	  "td-mrownerconfig", "td-rtmr0",  "td-rtmr1",	      "td-rtmr2",
+		"td-rtmr3",	  "td-tcb-svn",	      "td-mrseam", "td-mrsignerseam", "td-seam-attributes",
+	};
+	struct buf hcl OWNED_BUF = vector_read("azure/hcl-tdx-2600.bin");
+	struct buf raw OWNED_BUF = vector_read("azure/td-quote.bin");
+	struct hcl_report gathered;
+	struct tdreport report;
+	struct tdx_quote quote;
+	struct look findings = { .count = 0 };
+	struct err err = { 0 };
+	if (hcl_read(buf_bytes(&hcl), &gathered, &err) < 0 || tdreport_read(gathered.hardware, &report, &err) < 0 ||
+	    tdx_quote_read(buf_bytes(&raw), &quote, &err) < 0)
+		fail_msg("%s", err.message);
+	look_at_az_td_quote(&report, &quote.body, &findings);
+	if (findings.count > 0)
+		fail_msg("%s", findings.findings[0].text);
+	struct tdx_body other = quote.body;
+	uint8_t *const fields[] = {
+		&other.report_data.bytes[63],
+		(uint8_t *)&other.td.attributes.raw,
+		(uint8_t *)&other.td.xfam,
+		&other.td.mrtd[47],
+		&other.td.mrconfigid[0],
+		&other.td.mrowner[0],
+		&other.td.mrownerconfig[47],
+		&other.td.rtmr[0][0],
+		&other.td.rtmr[1][0],
+		&other.td.rtmr[2][47],
+		&other.td.rtmr[3][0],
+		&other.tee_tcb_svn[15],
+		&other.mrseam[0],
+		&other.mrsignerseam[0],
+		(uint8_t *)&other.seam_attributes,
+	};
+	assert_int_equal(ARRAY_LEN(fields), ARRAY_LEN(names));
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		findings.count = 0;
+		*fields[i] ^= 1;
+		look_at_az_td_quote(&report, &other, &findings);
+		*fields[i] ^= 1;
+		assert_int_equal(findings.count, 1);
+		assert_string_equal(findings.findings[0].name, names[i]);
+		assert_int_equal(findings.findings[0].severity, LOOK_FATAL);
+		assert_int_equal(findings.findings[0].code, ERR_BINDING);
+	}
+	/* Everything differs: everything is found. */
+	memset(&other, 0xA5, sizeof(other));
+	findings.count = 0;
+	look_at_az_td_quote(&report, &other, &findings);
+	assert_int_equal(findings.count, ARRAY_LEN(names));
+	assert_non_null(strstr(look_find(&findings, "td-mrtd")->text, "MRTD is a5a5"));
+	assert_non_null(strstr(look_find(&findings, "td-mrtd")->text, "but 024a32b0703833311816"));
+}
+
 static void leaf_of(struct bytes raw_quote, struct buf *ret_der)
 {
 	struct tdx_quote quote;
@@ -255,10 +315,11 @@ static void signature_of_the_hardware_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_to_find), cmocka_unit_test(broken_links),
-		cmocka_unit_test(forged_claims),   cmocka_unit_test(foreign_key),
-		cmocka_unit_test(no_key_at_all),   cmocka_unit_test(init_data_in_pcr_8),
-		cmocka_unit_test(secure_boot_off), cmocka_unit_test(signature_of_the_hardware_report),
+		cmocka_unit_test(nothing_to_find),	 cmocka_unit_test(broken_links),
+		cmocka_unit_test(forged_claims),	 cmocka_unit_test(foreign_key),
+		cmocka_unit_test(no_key_at_all),	 cmocka_unit_test(init_data_in_pcr_8),
+		cmocka_unit_test(secure_boot_off),	 cmocka_unit_test(signature_of_the_hardware_report),
+		cmocka_unit_test(a_quote_of_the_report),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,6 +294,13 @@ func (m *machine) quoteFor(tdreport []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if assignment, armed := m.faults.Take("quote-set"); armed {
+		body = &forge.Body{Raw: bytes.Clone(body.Raw)}
+		field, text, _ := strings.Cut(assignment, "=")
+		if err := body.SetText(field, text); err != nil {
+			return nil, err
+		}
+	}
 	version := 4
 	if m.o.TDQuote5 {
 		version = 5
