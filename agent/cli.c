@@ -29,7 +29,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "attest", "[options]", "gather evidence of this TEE and print it",
 	  CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_REPORT_DATA | CLI_FORMAT, NULL, false, NULL, false, verb_attest },
 	{ "measure-initdata", "[FILE]", "extend PCR 8 of the vTPM by the init-data's digest, once, early in boot",
-	  CLI_VERBOSE, "FILE", true, NULL, false, verb_measure_initdata },
+	  CLI_DEADLINE | CLI_VERBOSE, "FILE", true, NULL, false, verb_measure_initdata },
 	{ "svid", "--directory DIR [options] [-- PROGRAM ...]",
 	  "deliver SVIDs to files, keep them fresh, tell or run a program",
 	  CLI_CONFIG_FILE | CLI_DEADLINE | CLI_VERBOSE | CLI_ONCE | CLI_CHECK, NULL, false, "svid", true, verb_svid },

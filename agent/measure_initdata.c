@@ -7,7 +7,11 @@
  * extend it, too. So a register that is not in its reset state is refused, whatever is in it: a second
  * measurement would bind nothing.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "agent/cli.h"
 #include "agent/overseer.h"
@@ -19,6 +23,7 @@
 #include "initdata/find.h"
 
 #define DEADLINE_MS (60 * 1000)
+#define LOCK_PAUSE_MS 20
 
 static int find_document(const char *file, struct initdata **ret_doc, struct err *err)
 {
@@ -46,6 +51,24 @@ static int check_reset(const struct tpm_pcrs *pcrs, const struct digest *wanted,
 		       "started; nothing was done");
 }
 
+/* Two of us at once would both read zeros and both extend. Others that extend PCR 8 do not ask. */
+static int lock_device(const struct deadline *deadline, int *ret_fd, struct err *err)
+{
+	int fd OWNED_FD = open(TPM_DEVICE, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_set_errno(err,
+				     errno == ENOENT || errno == ENXIO || errno == ENODEV ? ERR_NO_TEE : ERR_SYSTEM,
+				     errno, "cannot open '" TPM_DEVICE "'");
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_set_errno(err, ERR_SYSTEM, errno, "cannot lock '" TPM_DEVICE "'");
+		if (!clock_pause(LOCK_PAUSE_MS, deadline))
+			return err_set(err, ERR_DEVICE, "another program holds '" TPM_DEVICE "' locked");
+	}
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
 static int measure(struct tpm *tpm, const struct digest *digest, struct err *err)
 {
 	struct digest wanted;
@@ -63,12 +86,14 @@ static int measure(struct tpm *tpm, const struct digest *digest, struct err *err
 static int work(int fd, void *arg, struct err *err)
 {
 	const struct order *order = arg;
-	struct handoff_plan plan = { .deadline = { .at_ms = order->started_ms + DEADLINE_MS } };
+	int64_t ms = order->options->deadline_ms ? order->options->deadline_ms : DEADLINE_MS;
+	struct handoff_plan plan = { .deadline = { .at_ms = order->started_ms + ms } };
 	struct initdata *doc OWNED_INITDATA = NULL;
 	struct tpm *tpm OWNED_TPM = NULL;
+	int lock OWNED_FD = -1;
 	if (source_setup(err) < 0 || handoff_send_plan(fd, &plan, err) < 0 || handoff_await_go(fd, err) < 0 ||
-	    find_document(order->options->operand, &doc, err) < 0 || tpm_open_device(&tpm, err) < 0 ||
-	    measure(tpm, initdata_digest(doc), err) < 0)
+	    find_document(order->options->operand, &doc, err) < 0 || lock_device(&plan.deadline, &lock, err) < 0 ||
+	    tpm_open_device(&tpm, err) < 0 || measure(tpm, initdata_digest(doc), err) < 0)
 		return -1;
 	log_info("the init-data's digest was measured into PCR 8");
 	return handoff_send_done(fd, err);

@@ -294,6 +294,68 @@ func TestMeasureInitData(t *testing.T) {
 	}
 }
 
+// Two at once: one measures, the others find it done. Each reads before it extends, and
+// here all would read before any of them extends.
+func TestMeasureInitDataAtOnce(t *testing.T) {
+	sealpod := needs(t)
+	file := filepath.Join(t.TempDir(), "initdata.toml")
+	if err := os.WriteFile(file, []byte(document), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	slow, err := azure.ParseFault("tpm-slow=100ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := `for i in 1 2 3; do { "$0" measure-initdata "$1"; echo "status $?" >&2; } & done; wait; "$0" attest --format json --report-data ` +
+		hex.EncodeToString(reportData)
+	r := on(t, azure.Options{Kind: azure.KindSNP, Faults: []azure.Fault{slow}}, "/bin/sh", "-c", script, sealpod, file)
+	says := string(r.stderr)
+	if strings.Count(says, "status 0\n") != 1 || strings.Count(says, "status 101\n") != 2 || strings.Count(says, "this very init-data already") != 2 {
+		t.Errorf("%s", says)
+	}
+	digest := sha256.Sum256([]byte(document))
+	if _, err := verify(t, azure.KindSNP, r.stdout, reportData, digest[:]); err != nil {
+		t.Error(err)
+	}
+}
+
+// What cannot be measured, and what measures: each with a status of its own.
+func TestMeasureInitDataFails(t *testing.T) {
+	sealpod := needs(t)
+	file := filepath.Join(t.TempDir(), "initdata.toml")
+	if err := os.WriteFile(file, []byte(document), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		fault, script string
+		status        int
+		says          string
+	}{
+		"no init-data":         {"", `mount -t tmpfs run /run && exec "$0" measure-initdata`, 100, "no init-data to measure"},
+		"no TPM":               {"", `umount /dev/tpmrm0 && rm /dev/tpmrm0 && exec "$0" measure-initdata "$1"`, 101, "cannot open '/dev/tpmrm0'"},
+		"a TPM that is broken": {"tpm-error=0x101", `exec "$0" measure-initdata "$1"`, 111, "the TPM says"},
+		"a TPM that is busy":   {"tpm-error=0x922", `exec "$0" measure-initdata "$1"`, 111, "the TPM says"},
+		"extended in between":  {"pcr8-race", `exec "$0" measure-initdata "$1"`, 101, "at the same time"},
+		"a TPM that is locked": {"", `flock /dev/tpmrm0 sleep 30 & while flock -n /dev/tpmrm0 true; do :; done; "$0" measure-initdata --deadline 2s "$1"`,
+			111, "another program holds '/dev/tpmrm0'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := azure.Options{Kind: azure.KindSNP}
+			if c.fault != "" {
+				fault, err := azure.ParseFault(c.fault)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.Faults = []azure.Fault{fault}
+			}
+			if r := on(t, o, "/bin/sh", "-c", c.script, sealpod, file); r.status != c.status || !strings.Contains(string(r.stderr), c.says) {
+				t.Errorf("status %d, want %d with '%s': %s", r.status, c.status, c.says, r.stderr)
+			}
+		})
+	}
+}
+
 func TestWaiting(t *testing.T) {
 	for _, delay := range []string{"200ms", "3s"} {
 		fault, _ := azure.ParseFault("delay=" + delay)
@@ -333,7 +395,11 @@ func TestFaults(t *testing.T) {
 		{azure.Options{Kind: azure.KindTDX}, "debug", patient, 101, "debug", 2},
 		{azure.Options{Kind: azure.KindSNP}, "bad-signature", "3s", 111, "not signed by the key in the certificate", 0},
 		{azure.Options{Kind: azure.KindSNP}, "foreign-vcek", "3s", 111, "not signed by the key in the certificate", 0},
-		{azure.Options{Kind: azure.KindTDX}, "foreign-quote", patient, 101, "report data", 2},
+		{azure.Options{Kind: azure.KindTDX}, "foreign-quote", patient, 101, "REPORTDATA is", 2},
+		{azure.Options{Kind: azure.KindTDX}, "quote-set=rtmr_2=77", patient, 101, "RTMR2 is 77", 2},
+		{azure.Options{Kind: azure.KindTDX}, "quote-set=mr_td=77", patient, 101, "MRTD is 77", 2},
+		{azure.Options{Kind: azure.KindTDX}, "quote-set=mr_config_id=77", patient, 101, "MRCONFIGID is 77", 2},
+		{azure.Options{Kind: azure.KindTDX}, "quote-set=td_attributes=0x1", patient, 101, "TDATTRIBUTES is 01", 2},
 		{azure.Options{Kind: azure.KindSNP}, "imds-html", patient, 111, "web page", 1},
 		{azure.Options{Kind: azure.KindTDX}, "imds-html", patient, 111, "web page", 2},
 		{azure.Options{Kind: azure.KindSNP}, "imds-text", patient, 111, "type 'text/plain'", 1},

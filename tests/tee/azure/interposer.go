@@ -16,13 +16,14 @@ import (
 
 // Command codes that are watched or counted by name.
 const (
-	codeNVWrite = 0x137
-	codePCRRead = 0x17E
+	codeNVWrite   = 0x137
+	codePCRRead   = 0x17E
+	codePCRExtend = 0x182
 )
 
 var commandNames = map[uint32]string{
 	0x122: "NV_UndefineSpace", 0x12A: "NV_DefineSpace", codeNVWrite: "NV_Write", 0x14E: "NV_Read", 0x158: "Quote",
-	0x169: "NV_ReadPublic", 0x173: "ReadPublic", 0x17A: "GetCapability", 0x17B: "GetRandom", codePCRRead: "PCR_Read", 0x182: "PCR_Extend",
+	0x169: "NV_ReadPublic", 0x173: "ReadPublic", 0x17A: "GetCapability", 0x17B: "GetRandom", codePCRRead: "PCR_Read", codePCRExtend: "PCR_Extend",
 }
 
 // deviceDir is a directory that is never seen: its file is bound to /dev.
@@ -101,6 +102,7 @@ func (m *machine) command(command []byte) ([]byte, error) {
 		c.Commands[codeName(code)]++
 		c.Total++
 	})
+	time.Sleep(m.faults.Duration("tpm-slow"))
 	if rc, armed := m.faults.Number("tpm-error"); armed {
 		return binary.BigEndian.AppendUint32([]byte{0x80, 0x01, 0, 0, 0, headerSize}, rc), nil
 	}
@@ -110,6 +112,11 @@ func (m *machine) command(command []byte) ([]byte, error) {
 		m.extra[0]++
 		if err := m.tpm.extend(15, m.extra); err != nil {
 			return nil, fmt.Errorf("extend a PCR: %w", err)
+		}
+	}
+	if code == codePCRExtend && m.faults.Armed("pcr8-race") {
+		if err := m.tpm.extend(8, m.extra); err != nil {
+			return nil, fmt.Errorf("extend PCR 8: %w", err)
 		}
 	}
 	began := time.Now()

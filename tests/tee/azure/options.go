@@ -84,6 +84,8 @@ func parseExtension(text string) (pcr uint32, digest []byte, err error) {
 //	debug                      the hardware report says that debugging is allowed
 //	bad-signature              SNP: one bit of the report's signature is wrong
 //	pcr-race                   a PCR is extended before each reading of PCRs
+//	pcr8-race                  another program extends PCR 8 right before this one does
+//	tpm-slow          =200ms   each command takes that much longer; those of two programs at the same time
 //	tpm-error         =0x…     the next command is answered with this
 //	imds-status       =503     the metadata service answers with this status
 //	imds-html                  … with a web page
@@ -92,12 +94,20 @@ func parseExtension(text string) (pcr uint32, digest []byte, err error) {
 //	imds-slow         =2s      … that much later
 //	foreign-vcek               … with the VCEK of another chip
 //	foreign-quote              … with a quote of another report
+//	quote-set         =F=TEXT  … with a quote in which this field is another, see forge
 type Fault = stage.Fault
 
 var faultValues = map[string]func(string) error{
 	"stale": stage.IsEmpty, "overwritten": stage.IsEmpty, "foreign-ak": stage.IsEmpty, "bad-hash": stage.IsEmpty, "no-user-data": stage.IsEmpty, "debug": stage.IsEmpty,
-	"bad-signature": stage.IsEmpty, "pcr-race": stage.IsEmpty, "imds-text": stage.IsEmpty, "imds-html": stage.IsEmpty, "imds-empty": stage.IsEmpty, "foreign-vcek": stage.IsEmpty, "foreign-quote": stage.IsEmpty,
-	"delay": stage.IsDuration, "imds-slow": stage.IsDuration, "imds-status": stage.IsNumber, "vmpl": stage.IsNumber, "tpm-error": stage.IsNumber,
+	"bad-signature": stage.IsEmpty, "pcr-race": stage.IsEmpty, "pcr8-race": stage.IsEmpty, "imds-text": stage.IsEmpty, "imds-html": stage.IsEmpty, "imds-empty": stage.IsEmpty, "foreign-vcek": stage.IsEmpty, "foreign-quote": stage.IsEmpty, "quote-set": isAssignment,
+	"delay": stage.IsDuration, "imds-slow": stage.IsDuration, "tpm-slow": stage.IsDuration, "imds-status": stage.IsNumber, "vmpl": stage.IsNumber, "tpm-error": stage.IsNumber,
+}
+
+func isAssignment(text string) error {
+	if !strings.Contains(text, "=") {
+		return fmt.Errorf("'%s' is not FIELD=TEXT", text)
+	}
+	return nil
 }
 
 // ParseFault reads the text form.
