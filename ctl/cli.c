@@ -12,6 +12,7 @@
 #include "ctl/verbs.h"
 
 const struct cli_verb *const cli_verbs[] = {
+	&verb_new,
 	&verb_build,
 	&verb_keygen,
 	&verb_issue_root,
@@ -31,6 +32,7 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_kbs_attestation_policy,
 	&verb_kbs_reference_values,
 	&verb_kbs_generate,
+	&verb_completion,
 	&verb_version,
 	&verb_help,
 	NULL,
