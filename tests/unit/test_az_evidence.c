@@ -7,6 +7,7 @@
 
 #include "attest/az_evidence.h"
 #include "attest/hcl.h"
+#include "attest/snp_report.h"
 #include "attest/tdx_quote.h"
 
 static struct json *parse(const char *file)
@@ -66,18 +67,96 @@ static void genuine_evidence(void **state)
 	}
 }
 
-/* Trustee's genuine quote object belongs to the HCL report of 2600 bytes. */
 static void quote_from_a_service(void **state)
 {
 	(void)state;
 	struct buf raw OWNED_BUF = vector_read("azure/td-quote.bin");
 	struct tdx_quote quote;
 	struct err err = { 0 };
+	assert_int_equal(raw.len, 5006);
 	assert_int_equal(tdx_quote_read(buf_bytes(&raw), &quote, &err), 0);
+	const struct tdx_body *body = &quote.body;
 	assert_int_equal(quote.version, 4);
+	assert_int_equal(quote.signature_data_len, 4300);
 	assert_int_equal(quote.trailing.len, 70);
-	assert_hex_padded(&quote.body.report_data, REPORT_DATA_LEN,
+	assert_hex_padded(body->tee_tcb_svn, sizeof(body->tee_tcb_svn), "020106");
+	assert_true(body->td.attributes.raw == 0 && !body->td.attributes.sept_ve_disable);
+	assert_true(body->td.xfam == 0x618e7);
+	assert_hex_padded(
+		body->td.mrtd, TD_MR_LEN,
+		"024a32b070383331181619fa387cb4d55d1e38879f989933055ccad5bc2db795d1737b66205949d15469dc8c1ba7ab7b");
+	assert_hex_padded(body->td.mrconfigid, TD_MR_LEN, "");
+	for (size_t i = 0; i < TD_RTMRS; i++)
+		assert_hex_padded(body->td.rtmr[i], TD_MR_LEN, "");
+	assert_hex_padded(&body->report_data, REPORT_DATA_LEN,
 			  "9734504f161d104c74e3165c15f779b06a9bb40dfa71937817d7eee68e593839");
+}
+
+static void read_claims(struct bytes raw, struct hcl_claims *claims)
+{
+	struct hcl_report hcl;
+	struct err err = { 0 };
+	if (hcl_read(raw, &hcl, &err) < 0 || hcl_claims_read(hcl.claims, claims, &err) < 0)
+		fail_msg("%s", err.message);
+}
+
+/* The TDX evidence and the HCL report beside it are of one machine; the SNP measurement is the known one. */
+static void what_belongs_together(void **state)
+{
+	(void)state;
+	struct json *tdx OWNED_JSON = parse("azure/tdx-evidence-v1.json");
+	struct json *snp OWNED_JSON = parse("azure/snp-evidence-v2.json");
+	struct az_evidence evidence OWNED_AZ_EVIDENCE = AZ_EVIDENCE_INIT;
+	struct buf raw OWNED_BUF = vector_read("azure/hcl-tdx-2600.bin");
+	struct hcl_claims one OWNED_CLAIMS = HCL_CLAIMS_INIT;
+	struct hcl_claims two OWNED_CLAIMS = HCL_CLAIMS_INIT;
+	struct hcl_report hcl;
+	struct snp_report report;
+	struct err err = { 0 };
+	assert_int_equal(az_evidence_open(tdx, &evidence, &err), 0);
+	read_claims(buf_bytes(&raw), &one);
+	read_claims(buf_bytes(&evidence.hcl), &two);
+	assert_true(bytes_equal(buf_bytes(&one.ak_n), buf_bytes(&two.ak_n)));
+	assert_int_equal(az_evidence_open(snp, &evidence, &err), 0);
+	assert_int_equal(hcl_read(buf_bytes(&evidence.hcl), &hcl, &err), 0);
+	assert_int_equal(snp_report_read(hcl.hardware, &report, &err), 0);
+	assert_hex_padded(
+		report.measurement, sizeof(report.measurement),
+		"5b0ce64ad1c1f6375dbda5f760b98526ca1bcf91b8195091afc28e7b024251d68fe32e05af34048d6607678cd23283ff");
+}
+
+/* The object that evidence carries, by itself: it belongs to the HCL report of 2600 bytes. */
+static void a_quote_object(void **state)
+{
+	(void)state;
+	struct json *quote_json OWNED_JSON = parse("azure/tpm-quote-snp.json");
+	struct buf hcl OWNED_BUF = vector_read("azure/hcl-snp-2600.bin");
+	struct buf text OWNED_BUF = BUF_INIT(VECTOR_MAX);
+	struct json *json OWNED_JSON = NULL;
+	struct az_evidence evidence OWNED_AZ_EVIDENCE = AZ_EVIDENCE_INIT;
+	struct hcl_claims claims OWNED_CLAIMS = HCL_CLAIMS_INIT;
+	struct buf spki OWNED_BUF = BUF_INIT(RSA_SPKI_MAX);
+	struct tpm_quote quote;
+	struct digest digest;
+	struct err err = { 0 };
+	assert_int_equal(
+		buf_append_text(&text, "{\"version\":2,\"hcl_report\":\"\",\"vcek\":\"\",\"tpm_quote\":", &err), 0);
+	assert_int_equal(json_print(quote_json, &text, &err), 0);
+	assert_int_equal(buf_append_text(&text, "}", &err), 0);
+	if (json_parse(buf_bytes(&text), VECTOR_MAX, &json, &err) < 0 || az_evidence_open(json, &evidence, &err) < 0)
+		fail_msg("%s", err.message);
+	const struct bytes message = buf_bytes(&evidence.quoted.message);
+	assert_int_equal(tpm_quote_read(message, &quote, &err), 0);
+	assert_true(bytes_equal(quote.extra_data, bytes_of_text("challenge")));
+	assert_true(tpm_quote_covers_all(&quote));
+	assert_hex_padded(evidence.quoted.pcrs.values[0], TPM_PCR_LEN,
+			  "f3a7e99a5f819a034386bce753a48a73cfdaa0bea0ecfc124bedbf5a8c4799be");
+	assert_int_equal(tpm_pcrs_digest(&evidence.quoted.pcrs, &digest, &err), 0);
+	assert_true(bytes_equal(quote.pcr_digest, digest_bytes(&digest)));
+	read_claims(buf_bytes(&hcl), &claims);
+	assert_int_equal(rsa_public_spki(buf_bytes(&claims.ak_n), buf_bytes(&claims.ak_e), &spki, &err), 0);
+	assert_int_equal(rsa_public_check(buf_bytes(&spki), message, buf_bytes(&evidence.quoted.signature)),
+			 RSA_SIGNED);
 }
 
 static void plain_evidence(void **state)
@@ -210,9 +289,14 @@ static void longest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(genuine_evidence), cmocka_unit_test(quote_from_a_service),
-		cmocka_unit_test(plain_evidence),   cmocka_unit_test(written_as_the_genuine_one),
-		cmocka_unit_test(written_for_tdx),  cmocka_unit_test(spoilt),
+		cmocka_unit_test(genuine_evidence),
+		cmocka_unit_test(quote_from_a_service),
+		cmocka_unit_test(what_belongs_together),
+		cmocka_unit_test(a_quote_object),
+		cmocka_unit_test(plain_evidence),
+		cmocka_unit_test(written_as_the_genuine_one),
+		cmocka_unit_test(written_for_tdx),
+		cmocka_unit_test(spoilt),
 		cmocka_unit_test(longest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
