@@ -13,6 +13,8 @@
 #ifndef SEALPOD_CTL_MATERIAL_H
 #define SEALPOD_CTL_MATERIAL_H
 
+#include <time.h>
+
 #include "ctl/deployment.h"
 #include "ctl/out.h"
 
