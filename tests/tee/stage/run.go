@@ -72,13 +72,16 @@ func endOrphans(helpers []int) (left []string) {
 			break
 		}
 		for _, pid := range children {
+			var status syscall.WaitStatus
+			if ended, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && ended == pid {
+				continue // by itself
+			}
 			if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
 				if what := fmt.Sprintf("%d (%s)", pid, strings.TrimSpace(string(name))); !slices.Contains(left, what) {
 					left = append(left, what)
 				}
 			}
 			syscall.Kill(pid, syscall.SIGKILL)
-			var status syscall.WaitStatus
 			syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
 		}
 		time.Sleep(2 * time.Millisecond)
