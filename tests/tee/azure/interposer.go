@@ -124,7 +124,7 @@ func (m *machine) command(command []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.count(func(c *Counters) { c.TPMMicros += time.Since(began).Microseconds() })
+	m.count(func(c *Counters) { c.TPMMicros[codeName(code)] += time.Since(began).Microseconds() })
 	succeeded := binary.BigEndian.Uint32(response[6:]) == 0
 	if succeeded && code == codeNVWrite && indexOf(command) == indexReportData {
 		m.written()

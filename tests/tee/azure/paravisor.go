@@ -39,14 +39,14 @@ const (
 
 // Counters are what the machine has seen.
 type Counters struct {
-	Commands     map[string]int `json:"commands"`      // of the TPM, by command code
-	Total        int            `json:"total"`         // of them
-	TPMMicros    int64          `json:"tpm_us"`        // that the TPM took for them, in microseconds
-	Reports      int            `json:"reports"`       // HCL reports that were made since the start
-	ReportData   []string       `json:"report_data"`   // that were written
-	IMDS         map[string]int `json:"imds"`          // requests, by path
-	BadRequests  []string       `json:"bad_requests"`  // requests to the metadata service that the real one would refuse
-	ServerFaults []string       `json:"server_faults"` // what the emulation itself could not do
+	Commands     map[string]int   `json:"commands"`      // of the TPM, by command code
+	Total        int              `json:"total"`         // of them
+	TPMMicros    map[string]int64 `json:"tpm_us"`        // that the TPM took for them, in microseconds
+	Reports      int              `json:"reports"`       // HCL reports that were made since the start
+	ReportData   []string         `json:"report_data"`   // that were written
+	IMDS         map[string]int   `json:"imds"`          // requests, by path
+	BadRequests  []string         `json:"bad_requests"`  // requests to the metadata service that the real one would refuse
+	ServerFaults []string         `json:"server_faults"` // what the emulation itself could not do
 }
 
 // machine is an Azure VM's surroundings.
@@ -70,7 +70,7 @@ type machine struct {
 
 func newMachine(o Options) (*machine, error) {
 	m := &machine{o: o, extra: make([]byte, 32)}
-	m.counters.Commands, m.counters.IMDS = map[string]int{}, map[string]int{}
+	m.counters.Commands, m.counters.TPMMicros, m.counters.IMDS = map[string]int{}, map[string]int64{}, map[string]int{}
 	var err error
 	if o.Roots == "" {
 		m.roots, err = forge.NewRoots()
