@@ -116,9 +116,38 @@ void svid_file_tell(struct svid_file *file, const struct svid_file *as)
 	file->expires = as->expires;
 }
 
-struct bytes svid_file_content(const struct svid_file *file)
+int svid_files_add_names(struct svid_files *files, const struct svid_files *more, struct err *err)
 {
-	return file->secret.data ? secret_bytes(&file->secret) : buf_bytes(&file->text);
+	for (size_t i = 0; i < more->count; i++) {
+		struct svid_file *file;
+		if (svid_files_find(files, more->list[i].name))
+			continue;
+		if (svid_files_add(files, more->list[i].name, more->list[i].mode, &file, err) < 0)
+			return -1;
+		svid_file_tell(file, &more->list[i]);
+	}
+	return 0;
+}
+
+bool svid_files_same_names(const struct svid_files *a, const struct svid_files *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (!svid_files_find(b, a->list[i].name))
+			return false;
+	return a->count == b->count;
+}
+
+struct svid_content svid_file_content(const struct svid_file *file)
+{
+	struct svid_content content = { .pieces = { file->lent[0], file->lent[1] } };
+	if (file->secret.data || file->text.data)
+		content.pieces[0] = file->secret.data ? secret_bytes(&file->secret) : buf_bytes(&file->text);
+	return content;
+}
+
+static bool is_made_of_others(const struct svid_file *file)
+{
+	return file->kind == SVID_KIND_PKCS12 || file->kind == SVID_KIND_COMBINED;
 }
 
 int svid_files_digest(const struct svid_files *files, struct digest *ret_digest, struct err *err)
@@ -126,8 +155,10 @@ int svid_files_digest(const struct svid_files *files, struct digest *ret_digest,
 	OWNED_BUF struct buf all = BUF_INIT(1u << 20);
 	for (size_t i = 0; i < files->count; i++) {
 		const struct svid_file *file = &files->list[i];
-		struct bytes content = file->kind == SVID_KIND_PKCS12 ? bytes_of("", 0) : svid_file_content(file);
+		struct bytes content = svid_file_content(file).pieces[0];
 		struct digest one;
+		if (is_made_of_others(file))
+			content = bytes_of("", 0);
 		if (digest_of(DIGEST_SHA256, content, &one, err) < 0 ||
 		    buf_append(&all, bytes_of(file->name, strlen(file->name) + 1), err) < 0 ||
 		    buf_append(&all, digest_bytes(&one), err) < 0)

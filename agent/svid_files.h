@@ -38,7 +38,8 @@ struct svid_file {
 	unsigned index;	      /* those of one SVID have the same */
 	int64_t expires;      /* of the SVID that it belongs to; INT64_MAX: does not */
 	bool expired;	      /* and that was said: of files of an earlier run */
-	struct buf text;      /* public content; or … */
+	struct bytes lent[2]; /* content that is the state's, in up to two pieces; or … */
+	struct buf text;      /* … public content of its own; or … */
 	struct secret secret; /* … this, if it holds anything */
 };
 
@@ -59,12 +60,22 @@ int svid_files_add(struct svid_files *files, const char *name, mode_t mode, stru
 /* Gives it another's source, kind, index and expiry. */
 void svid_file_tell(struct svid_file *file, const struct svid_file *as);
 
-struct bytes svid_file_content(const struct svid_file *file);
+/* The content in two pieces, either of which may be empty. */
+struct svid_content {
+	struct bytes pieces[2];
+};
+struct svid_content svid_file_content(const struct svid_file *file);
 
 /* The first of that kind and index; NULL if there is none. */
 const struct svid_file *svid_files_find_kind(const struct svid_files *files, enum svid_kind kind, unsigned index);
 
 struct svid_file *svid_files_find(const struct svid_files *files, const char *name);
+
+/* Adds what is not there yet of another's, without contents. */
+int svid_files_add_names(struct svid_files *files, const struct svid_files *more, struct err *err) WARN_UNUSED;
+
+/* Do both hold files of the same names? */
+bool svid_files_same_names(const struct svid_files *a, const struct svid_files *b);
 
 /* Takes all files from this one on out. */
 void svid_files_cut(struct svid_files *files, size_t first);
@@ -72,7 +83,7 @@ void svid_files_cut(struct svid_files *files, size_t first);
 /* Takes one out; those behind it move up. */
 void svid_files_remove(struct svid_files *files, size_t i);
 
-/* Of names and contents; a PKCS#12 file counts by its name alone. */
+/* Of names and contents; files made of what others hold (combined, PKCS#12) count by their names alone. */
 int svid_files_digest(const struct svid_files *files, struct digest *ret_digest, struct err *err) WARN_UNUSED;
 
 /* The list as text, one line a file: "x509 chain 0 1790000000 svid.pem"; '-' stands for one that does not expire. */

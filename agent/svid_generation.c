@@ -66,29 +66,40 @@ static int give(const struct svid_place *place, int fd, mode_t mode, struct err 
 	return svid_place_sync(place, fd, err);
 }
 
-int svid_generation_add(const struct svid_place *place, int dirfd, const char *name, mode_t mode, struct bytes content,
-			struct err *err)
+int svid_generation_add(const struct svid_place *place, int dirfd, const char *name, mode_t mode,
+			const struct svid_content *content, struct err *err)
 {
 	int fd OWNED_FD = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot create '%s'", name);
-	if (file_write_fd(fd, content, err) < 0 || give(place, fd, mode, err) < 0)
+	if (file_write_fd(fd, content->pieces[0], err) < 0 || file_write_fd(fd, content->pieces[1], err) < 0 ||
+	    give(place, fd, mode, err) < 0)
 		return err_wrap(err, "'%s'", name);
 	return 0;
+}
+
+int svid_generation_add_list(const struct svid_place *place, int dirfd, const char *name,
+			     const struct svid_files *files, struct err *err)
+{
+	OWNED_BUF struct buf list = BUF_INIT(SECRET_MAX);
+	if (svid_files_print_list(files, &list, err) < 0)
+		return -1;
+	const struct svid_content content = { .pieces = { buf_bytes(&list) } };
+	return svid_generation_add(place, dirfd, name, 0644, &content, err);
 }
 
 static int fill(const struct svid_place *place, const char *name, const struct svid_files *files, struct err *err)
 {
 	int fd OWNED_FD = -1;
-	OWNED_BUF struct buf list = BUF_INIT(SECRET_MAX);
-	if (svid_generation_open(place, name, &fd, err) < 0 || svid_files_print_list(files, &list, err) < 0)
+	if (svid_generation_open(place, name, &fd, err) < 0)
 		return -1;
 	for (size_t i = 0; i < files->count; i++) {
 		const struct svid_file *file = &files->list[i];
-		if (svid_generation_add(place, fd, file->name, file->mode, svid_file_content(file), err) < 0)
+		const struct svid_content content = svid_file_content(file);
+		if (svid_generation_add(place, fd, file->name, file->mode, &content, err) < 0)
 			return -1;
 	}
-	if (svid_generation_add(place, fd, SVID_LIST, 0644, buf_bytes(&list), err) < 0)
+	if (svid_generation_add_list(place, fd, SVID_LIST, files, err) < 0)
 		return -1;
 	return svid_place_sync(place, fd, err);
 }

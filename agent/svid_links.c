@@ -46,15 +46,21 @@ static bool is_our_link(const struct svid_place *place, const char *name)
 	return strcmp(wanted, found) == 0;
 }
 
-/* Before the switch, so that all files of a first generation appear with it; what another
- * program left under such a name is replaced only after it. */
-static int put_links(const struct svid_place *place, const struct svid_files *files, bool others, struct err *err)
+/* Before the switch, so that all files of a first generation appear with it; what another program left under such a
+ * name is replaced only after it: *others says whether it is, and then whether there is any. */
+static int put_links(const struct svid_place *place, const struct svid_files *files, bool *others, struct err *err)
 {
+	bool later = !*others;
+	*others = false;
 	for (size_t i = 0; i < files->count; i++) {
 		const char *name = files->list[i].name;
 		char target[NAME_MAX + 8];
-		if (is_our_link(place, name) || (!others && faccessat(place->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0))
+		if (is_our_link(place, name))
 			continue;
+		if (later && faccessat(place->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+			*others = true;
+			continue;
+		}
 		target_of(name, target);
 		if (put_link(place, target, name, err) < 0)
 			return -1;
@@ -70,14 +76,26 @@ void svid_links_clear(const struct svid_place *place, const struct svid_files *f
 			(void)unlinkat(place->fd, entry->d_name, 0);
 }
 
+/* What is no link to one of these files any more, and plain files of an earlier run. */
+static int clear_others(struct svid_place *place, const struct svid_files *files, struct err *err)
+{
+	if (svid_files_same_names(&place->linked, files))
+		return 0;
+	svid_links_clear(place, files);
+	svid_plain_clear(place, files);
+	svid_files_done(&place->linked);
+	return svid_files_add_names(&place->linked, files, err);
+}
+
 int svid_links_publish(struct svid_place *place, const struct svid_files *files, struct err *err)
 {
 	char name[SVID_NAME_SIZE];
 	char old[SVID_NAME_SIZE];
+	bool others = false;
 	svid_generation_current(place, old);
 	if (svid_generation_make(place, files, name, err) < 0)
 		return -1;
-	if (svid_generation_show(place, name, err) < 0 || put_links(place, files, false, err) < 0 ||
+	if (svid_generation_show(place, name, err) < 0 || put_links(place, files, &others, err) < 0 ||
 	    put_link(place, name, SVID_DATA, err) < 0) {
 		svid_generation_remove(place, name);
 		return -1;
@@ -85,10 +103,8 @@ int svid_links_publish(struct svid_place *place, const struct svid_files *files,
 	svid_place_tidy(place, true);
 	(void)snprintf(place->previous, sizeof(place->previous), "%s", old);
 	place->tidy_at = deadline_in(PREVIOUS_MS);
-	if (put_links(place, files, true, err) < 0)
+	if ((others && put_links(place, files, &others, err) < 0) || clear_others(place, files, err) < 0)
 		return -1;
-	svid_links_clear(place, files);
-	svid_plain_clear(place, files);
 	return svid_place_sync(place, place->fd, err);
 }
 
@@ -101,6 +117,7 @@ int svid_links_withdraw(struct svid_place *place, struct err *err)
 	if (current[0] && unlinkat(place->fd, SVID_DATA, 0) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot remove '%s'", SVID_DATA);
 	svid_links_clear(place, &none);
+	svid_files_done(&place->linked);
 	svid_place_tidy(place, true);
 	if (current[0])
 		svid_generation_remove(place, current);

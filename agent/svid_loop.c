@@ -21,9 +21,11 @@
 #include "agent/svid_report.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/pages.h"
 
 /* The sources answer within some milliseconds of each other at the start: one generation for all. */
 #define GATHER_MS 250
+#define SHRINK_MS 60000
 
 static void want_delivery(struct svid_loop *loop, enum svid_source cause)
 {
@@ -42,6 +44,16 @@ static void tell_all(struct svid_loop *loop)
 	svid_tell_update(&loop->tell);
 }
 
+/* What comes now is waiting, mostly for half an hour; what only a delivery needs does not stay in memory for that.
+ * Where deliveries come by the second it would be more work than it is worth. */
+static void shrink(struct svid_loop *loop)
+{
+	if (loop->once || deadline_left(&loop->shrink_at) > 0)
+		return;
+	pages_give_back();
+	loop->shrink_at = deadline_in(SHRINK_MS);
+}
+
 static void delivered(struct svid_loop *loop)
 {
 	loop->backoff.tries = 0;
@@ -51,6 +63,7 @@ static void delivered(struct svid_loop *loop)
 		    loop->generation, NULL);
 	loop->withdrawal = false;
 	tell_all(loop);
+	shrink(loop);
 }
 
 static void failed(struct svid_loop *loop, const struct err *why)

@@ -100,23 +100,16 @@ static int add(const struct maker *maker, enum svid_kind kind, const char *name,
 	return 0;
 }
 
-static int add_public(const struct maker *maker, enum svid_kind kind, const char *name, struct bytes content,
-		      struct err *err)
+/* The state's own bytes, which stay until the file is written. */
+static int lend(const struct maker *maker, enum svid_kind kind, const char *name, struct bytes first,
+		struct bytes second, struct err *err)
 {
 	struct svid_file *file;
 	if (add(maker, kind, name, &file, err) < 0)
 		return -1;
-	return buf_append(&file->text, content, err);
-}
-
-static int add_secret(const struct maker *maker, enum svid_kind kind, const char *name, struct bytes first,
-		      struct bytes second, struct err *err)
-{
-	struct svid_file *file;
-	if (add(maker, kind, name, &file, err) < 0 || secret_alloc(&file->secret, first.len + second.len, err) < 0 ||
-	    secret_append(&file->secret, first, err) < 0)
-		return -1;
-	return secret_append(&file->secret, second, err);
+	file->lent[0] = first;
+	file->lent[1] = second;
+	return 0;
 }
 
 int svid_make_password(const char *path, struct secret *ret_password, struct err *err)
@@ -153,15 +146,16 @@ static int add_svid(const struct maker *maker, const struct svid_item *item, str
 	const struct svid_settings *settings = maker->settings;
 	const struct spire_svid *svid = &item->svid;
 	const struct bytes key = secret_bytes(&svid->key_pem);
+	const struct bytes none = bytes_of(NULL, 0);
 	char name[NAME_SIZE];
 	if (fill_name(settings->svid_file, svid, item->index, NULL, name, err) < 0 ||
-	    add_public(maker, SVID_KIND_CHAIN, name, buf_bytes(&svid->chain_pem), err) < 0 ||
+	    lend(maker, SVID_KIND_CHAIN, name, buf_bytes(&svid->chain_pem), none, err) < 0 ||
 	    fill_name(settings->key_file, svid, item->index, NULL, name, err) < 0 ||
-	    add_secret(maker, SVID_KIND_KEY, name, key, bytes_of(NULL, 0), err) < 0)
+	    lend(maker, SVID_KIND_KEY, name, key, none, err) < 0)
 		return -1;
 	if (settings->combined_file &&
 	    (fill_name(settings->combined_file, svid, item->index, NULL, name, err) < 0 ||
-	     add_secret(maker, SVID_KIND_COMBINED, name, key, buf_bytes(&svid->chain_pem), err) < 0))
+	     lend(maker, SVID_KIND_COMBINED, name, key, buf_bytes(&svid->chain_pem), err) < 0))
 		return -1;
 	if (!settings->pkcs12_file)
 		return 0;
@@ -197,25 +191,28 @@ static int add_svids(const struct svid_state *state, struct maker *maker, struct
 }
 
 /* One of a foreign trust domain; it may be broken. */
-static int add_foreign(const struct maker *maker, const struct workload_bundle *bundle, time_t now, struct buf *all,
+static int add_foreign(const struct maker *maker, const struct workload_bundle *bundle, time_t now, struct buf *behind,
 		       struct err *err)
 {
 	const struct svid_settings *settings = maker->settings;
 	OWNED_BUF struct buf pem = BUF_INIT(2u * SECRET_MAX);
 	char name[NAME_SIZE];
 	struct spire_bundle_count count;
+	struct svid_file *file;
 	struct err why = { 0 };
 	if (spire_bundle_pem(buf_bytes(&bundle->content), now, &pem, &count, &why) < 0) {
 		log_warning("the bundle of '%s' is left out: %s", bundle->trust_domain, why.message);
 		return 0;
 	}
-	if (settings->include_federated && buf_append(all, buf_bytes(&pem), err) < 0)
+	if (settings->include_federated && buf_append(behind, buf_bytes(&pem), err) < 0)
 		return -1;
 	if (!settings->federated_file)
 		return 0;
-	if (fill_name(settings->federated_file, NULL, 0, bundle->trust_domain, name, err) < 0)
+	if (fill_name(settings->federated_file, NULL, 0, bundle->trust_domain, name, err) < 0 ||
+	    add(maker, SVID_KIND_FEDERATED, name, &file, err) < 0)
 		return -1;
-	return add_public(maker, SVID_KIND_FEDERATED, name, buf_bytes(&pem), err);
+	buf_move(&file->text, &pem);
+	return 0;
 }
 
 /* The own bundle, and behind it the federated ones where they belong inside. */
@@ -223,12 +220,16 @@ static int add_bundles(const struct maker *maker, struct bytes own_pem, const st
 		       const struct workload_bundle *own, time_t now, struct err *err)
 {
 	OWNED_BUF struct buf all = BUF_INIT(4u * SECRET_MAX);
+	struct svid_file *file;
 	if (buf_append(&all, own_pem, err) < 0)
 		return -1;
 	for (size_t i = 0; i < bundles->count; i++)
 		if (&bundles->list[i] != own && add_foreign(maker, &bundles->list[i], now, &all, err) < 0)
 			return -1;
-	return add_public(maker, SVID_KIND_BUNDLE, maker->settings->bundle_file, buf_bytes(&all), err);
+	if (add(maker, SVID_KIND_BUNDLE, maker->settings->bundle_file, &file, err) < 0)
+		return -1;
+	buf_move(&file->text, &all);
+	return 0;
 }
 
 static int add_x509(const struct svid_state *state, time_t now, struct maker *maker, struct err *err)
@@ -264,7 +265,7 @@ static int add_jwks(const struct svid_state *state, struct maker *maker, struct 
 		if (bundle->content.len == 0 || (!all && bundle != own))
 			continue;
 		if (fill_name(maker->settings->jwt_bundle_file, NULL, 0, bundle->trust_domain, name, err) < 0 ||
-		    add_public(maker, SVID_KIND_JWKS, name, buf_bytes(&bundle->content), err) < 0)
+		    lend(maker, SVID_KIND_JWKS, name, buf_bytes(&bundle->content), bytes_of(NULL, 0), err) < 0)
 			return -1;
 	}
 	return 0;
@@ -275,8 +276,8 @@ static int add_tokens(const struct svid_state *state, struct maker *maker, struc
 	maker->source = SVID_TOKEN;
 	for (size_t i = 0; i < state->token_count; i++) {
 		maker->expires = state->jwt_expires[i];
-		if (state->token[i].there && add_secret(maker, SVID_KIND_TOKEN, state->tokens[i].file,
-							secret_bytes(&state->jwt[i].token), bytes_of(NULL, 0), err) < 0)
+		if (state->token[i].there && lend(maker, SVID_KIND_TOKEN, state->tokens[i].file,
+						  secret_bytes(&state->jwt[i].token), bytes_of(NULL, 0), err) < 0)
 			return -1;
 	}
 	return 0;
@@ -287,14 +288,12 @@ static int add_held(const struct svid_state *state, struct svid_files *files, st
 {
 	for (size_t i = 0; i < state->held.count; i++) {
 		const struct svid_file *from = &state->held.list[i];
-		struct bytes content = svid_file_content(from);
 		struct svid_file *file;
 		if (svid_files_find(files, from->name))
 			continue;
-		if (svid_files_add(files, from->name, from->mode, &file, err) < 0 ||
-		    secret_alloc(&file->secret, content.len + 1, err) < 0 ||
-		    secret_append(&file->secret, content, err) < 0)
+		if (svid_files_add(files, from->name, from->mode, &file, err) < 0)
 			return -1;
+		file->lent[0] = svid_file_content(from).pieces[0];
 		svid_file_tell(file, from);
 	}
 	return 0;

@@ -7,7 +7,8 @@
 
 #include "agent/svid_state.h"
 
-/* What cannot be made of an SVID beside others, or of a foreign bundle, is left out with a warning. */
+/* The contents are the state's in part: it must stay as it is for as long as the files are used. What cannot be made of
+ * an SVID beside others, or of a foreign bundle, is left out with a warning. */
 int svid_make_files(const struct svid_state *state, time_t now, struct svid_files *files, struct err *err) WARN_UNUSED;
 
 /* The password of PKCS#12 files, which ends with the first line of that file; a NUL stands behind it. */

@@ -22,6 +22,7 @@
 void svid_place_close(struct svid_place *place)
 {
 	svid_files_done(&place->plain);
+	svid_files_done(&place->linked);
 	cleanup_fd(&place->fd);
 }
 
@@ -70,10 +71,11 @@ static int read_held(int dirfd, struct svid_file *file, struct err *err)
 	int fd OWNED_FD = openat(dirfd, file->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open '%s'", file->name);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, ERR_SYSTEM, "'%s' is not a regular file", file->name);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size >= (off_t)SECRET_MAX)
+		return err_set(err, ERR_SYSTEM, "'%s' is none of our files", file->name);
 	file->mode = st.st_mode & 0664;
-	return secret_read_fd(&file->secret, fd, SECRET_MAX - 1, err);
+	/* Guarded memory is taken in advance, so no more than there is to read. */
+	return secret_read_fd(&file->secret, fd, (size_t)st.st_size, err);
 }
 
 /* Part of a source's files is worse than none: where one cannot be read, the others of its source go too. */

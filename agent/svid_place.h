@@ -25,6 +25,8 @@ struct svid_place {
 	enum svid_replace replace;
 	bool in_memory;
 	struct file_owner owner;
+	struct svid_files
+		linked;	   /* of SVID_REPLACE_DIRECTORY: the names of the last generation, once others are gone */
 	char previous[32]; /* a generation to be removed, "" for none */
 	struct deadline tidy_at;
 	struct svid_files plain; /* of SVID_REPLACE_FILES: which files of the directory itself are ours */

@@ -27,8 +27,10 @@ int svid_generation_make(const struct svid_place *place, const struct svid_files
 int svid_generation_show(const struct svid_place *place, const char *name, struct err *err) WARN_UNUSED;
 
 /* A file in one, with the owner and mode that it is to have. */
-int svid_generation_add(const struct svid_place *place, int dirfd, const char *name, mode_t mode, struct bytes content,
-			struct err *err) WARN_UNUSED;
+int svid_generation_add(const struct svid_place *place, int dirfd, const char *name, mode_t mode,
+			const struct svid_content *content, struct err *err) WARN_UNUSED;
+int svid_generation_add_list(const struct svid_place *place, int dirfd, const char *name,
+			     const struct svid_files *files, struct err *err) WARN_UNUSED;
 
 void svid_generation_remove(const struct svid_place *place, const char *name);
 

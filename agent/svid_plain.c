@@ -21,24 +21,9 @@
 /* The list on its way to be the directory's. */
 #define NEXT_LIST "..next"
 
-static int add_names(struct svid_files *to, const struct svid_files *from, struct err *err)
-{
-	for (size_t i = 0; i < from->count; i++) {
-		struct svid_file *file;
-		if (svid_files_find(to, from->list[i].name))
-			continue;
-		if (svid_files_add(to, from->list[i].name, from->list[i].mode, &file, err) < 0)
-			return -1;
-		svid_file_tell(file, &from->list[i]);
-	}
-	return 0;
-}
-
 static int put_list(const struct svid_place *place, int from, const struct svid_files *files, struct err *err)
 {
-	OWNED_BUF struct buf list = BUF_INIT(SECRET_MAX);
-	if (svid_files_print_list(files, &list, err) < 0 ||
-	    svid_generation_add(place, from, NEXT_LIST, 0644, buf_bytes(&list), err) < 0)
+	if (svid_generation_add_list(place, from, NEXT_LIST, files, err) < 0)
 		return -1;
 	if (renameat(from, NEXT_LIST, place->fd, SVID_LIST) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot put '%s' in place", SVID_LIST);
@@ -49,7 +34,7 @@ static int put_list(const struct svid_place *place, int from, const struct svid_
 static int claim(struct svid_place *place, int from, const struct svid_files *files, struct err *err)
 {
 	OWNED_SVID_FILES struct svid_files all = { .list = NULL };
-	if (add_names(&all, files, err) < 0 || add_names(&all, &place->plain, err) < 0 ||
+	if (svid_files_add_names(&all, files, err) < 0 || svid_files_add_names(&all, &place->plain, err) < 0 ||
 	    put_list(place, from, &all, err) < 0)
 		return -1;
 	svid_files_done(&place->plain);
@@ -138,7 +123,7 @@ static int replace(struct svid_place *place, const char *generation, const struc
 	    put_files(place, from, files, err) < 0)
 		return -1;
 	remove_others(place, files);
-	if (add_names(&names, files, err) < 0 || put_list(place, from, &names, err) < 0)
+	if (svid_files_add_names(&names, files, err) < 0 || put_list(place, from, &names, err) < 0)
 		return -1;
 	svid_files_done(&place->plain);
 	place->plain = names;

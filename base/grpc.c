@@ -56,6 +56,13 @@ void grpc_frames_done(struct grpc_frames *frames)
 	frames->head_len = 0;
 }
 
+/* On a stream the next message is of about the same size: the memory waits for it, but wiped. */
+static void end_message(struct grpc_frames *frames)
+{
+	secret_clear(&frames->message);
+	frames->head_len = 0;
+}
+
 bool grpc_frames_whole(const struct grpc_frames *frames)
 {
 	return frames->head_len == 0;
@@ -70,7 +77,7 @@ static int begin_message(struct grpc_frames *frames, struct err *err)
 	if (len > frames->max)
 		return err_set(err, ERR_PROTOCOL, "a message of %zu bytes; at most %zu are taken", len, frames->max);
 	frames->wanted = len;
-	return len > 0 ? secret_alloc(&frames->message, len, err) : 0;
+	return len > 0 ? secret_reuse(&frames->message, len, err) : 0;
 }
 
 static size_t least(size_t a, size_t b)
@@ -101,7 +108,7 @@ int grpc_frames_feed(struct grpc_frames *frames, struct bytes piece, struct err 
 		if (frames->head_len < PREFIX_LEN || frames->message.len < frames->wanted)
 			continue;
 		int rc = frames->on_message(&frames->message, frames->arg, err);
-		grpc_frames_done(frames);
+		end_message(frames);
 		if (rc != 0)
 			return rc;
 	}

@@ -10,8 +10,10 @@
 void random_name(char *out, size_t size)
 {
 	static const char digits[] = "0123456789abcdef";
+	if (size > 0)
+		randombytes_buf(out, size - 1); /* one call of the kernel, whatever the length */
 	for (size_t i = 0; i + 1 < size; i++)
-		out[i] = digits[randombytes_uniform(16)];
+		out[i] = digits[(unsigned char)out[i] % 16];
 	if (size > 0)
 		out[size - 1] = 0;
 }

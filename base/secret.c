@@ -53,6 +53,24 @@ int secret_alloc(struct secret *secret, size_t cap, struct err *err)
 	return alloc_any(secret, cap, err);
 }
 
+int secret_reuse(struct secret *secret, size_t cap, struct err *err)
+{
+	secret_clear(secret);
+	if (secret->data && secret->cap >= cap)
+		return 0;
+	secret_done(secret);
+	return secret_alloc(secret, cap, err);
+}
+
+void secret_clear(struct secret *secret)
+{
+	if (secret->cap > SECRET_KEEP_MAX)
+		secret_done(secret);
+	if (secret->data)
+		sodium_memzero(secret->data, secret->cap);
+	secret->len = 0;
+}
+
 int secret_append(struct secret *secret, struct bytes more, struct err *err)
 {
 	if (more.len > secret->cap - secret->len)

@@ -39,6 +39,14 @@ int secret_setup(struct err *err) WARN_UNUSED;
  * (RLIMIT_MEMLOCK) is short: never falls back to ordinary memory. */
 int secret_alloc(struct secret *secret, size_t cap, struct err *err) WARN_UNUSED;
 
+/* Empties it, wiped, and sees to room for `cap` bytes: in the memory that it has, if that is enough. For what is filled
+ * again and again. Fails as secret_alloc() does, and then it holds no memory. */
+int secret_reuse(struct secret *secret, size_t cap, struct err *err) WARN_UNUSED;
+
+/* Empties it, wiped. The memory stays for secret_reuse(), unless it is more than SECRET_KEEP_MAX. */
+#define SECRET_KEEP_MAX (64u * 1024u)
+void secret_clear(struct secret *secret);
+
 /* Appends within the capacity; past it fails and leaves the secret as it was. */
 int secret_append(struct secret *secret, struct bytes more, struct err *err) WARN_UNUSED;
 

@@ -23,9 +23,12 @@ static void need(bool condition)
 
 static void try_x509(struct bytes message)
 {
+	static struct secret scratch; /* of the inputs before, as on a stream */
 	struct workload_x509 x509 = { 0 };
 	struct err err = { 0 };
-	if (workload_decode_x509(message, &x509, &err) < 0) {
+	int rc = workload_decode_x509(message, &scratch, &x509, &err);
+	secret_clear(&scratch);
+	if (rc < 0) {
 		need(err.code == ERR_PROTOCOL && !x509.svids);
 		return;
 	}

@@ -71,15 +71,17 @@ struct watch {
 	workload_bundles_handler *on_bundles;
 	enum workload_bundle_kind kind;
 	void *arg;
+	struct secret scratch;
 };
 
 static int take_x509(struct secret *message, void *arg, struct err *err)
 {
-	const struct watch *watch = arg;
+	struct watch *watch = arg;
 	OWNED_X509 struct workload_x509 update = { 0 };
-	if (workload_decode_x509(secret_bytes(message), &update, err) < 0)
+	int rc = workload_decode_x509(secret_bytes(message), &watch->scratch, &update, err);
+	secret_clear(&watch->scratch);
+	if (rc < 0)
 		return -1;
-	secret_done(message);
 	return watch->on_x509(&update, watch->arg, err);
 }
 
@@ -131,7 +133,9 @@ int workload_watch_x509(struct workload *workload, workload_x509_handler *handle
 {
 	struct watch watch = { .on_x509 = handler, .arg = arg };
 	struct stopper stopper = { .take = take_x509, .watch = &watch };
-	return watch_it(workload, "/SpiffeWorkloadAPI/FetchX509SVID", &stopper, deadline, ret_status, err);
+	int rc = watch_it(workload, "/SpiffeWorkloadAPI/FetchX509SVID", &stopper, deadline, ret_status, err);
+	secret_done(&watch.scratch);
+	return rc;
 }
 
 int workload_watch_bundles(struct workload *workload, enum workload_bundle_kind kind, workload_bundles_handler *handler,

@@ -47,7 +47,7 @@ static int unpack(const ProtobufCMessageDescriptor *type, struct bytes message, 
 {
 	if (message.len > SECRET_MAX / 2 - ARENA_SLACK)
 		return err_set(err, ERR_PROTOCOL, "a message of %zu bytes", message.len);
-	if (secret_alloc(arena, 2 * message.len + ARENA_SLACK, err) < 0)
+	if (secret_reuse(arena, 2 * message.len + ARENA_SLACK, err) < 0)
 		return -1;
 	ProtobufCAllocator allocator = { .alloc = arena_alloc, .free = arena_free, .allocator_data = arena };
 	*ret_message = protobuf_c_message_unpack(type, &allocator, message.len, message.data);
@@ -199,12 +199,11 @@ static int take_x509(const Workload__X509Identities *from, struct workload_x509 
 	return 0;
 }
 
-int workload_decode_x509(struct bytes message, struct workload_x509 *ret_x509, struct err *err)
+int workload_decode_x509(struct bytes message, struct secret *scratch, struct workload_x509 *ret_x509, struct err *err)
 {
-	OWNED_SECRET struct secret arena = SECRET_INIT;
 	OWNED_X509 struct workload_x509 x509 = { 0 };
 	ProtobufCMessage *decoded = NULL;
-	if (unpack(&workload__x509_identities__descriptor, message, &arena, &decoded, err) < 0 ||
+	if (unpack(&workload__x509_identities__descriptor, message, scratch, &decoded, err) < 0 ||
 	    take_x509((const Workload__X509Identities *)decoded, &x509, err) < 0)
 		return -1;
 	*ret_x509 = x509;

@@ -64,6 +64,32 @@ static void move_empties_the_source(void **state)
 	assert_empty(&from);
 }
 
+static void memory_is_used_again_but_wiped(void **state)
+{
+	(void)state;
+	static const char none[64] = { 0 };
+	struct secret secret OWNED_SECRET = SECRET_INIT;
+	secret_clear(&secret);
+	assert_null(secret.data);
+	assert_int_equal(secret_reuse(&secret, 64, NULL), 0);
+	void *first = secret.data;
+	assert_int_equal(secret_append(&secret, bytes_of_text("key"), NULL), 0);
+	secret_clear(&secret);
+	assert_int_equal(secret.len, 0);
+	assert_memory_equal(secret.data, none, 64);
+	assert_int_equal(secret_append(&secret, bytes_of_text("another key"), NULL), 0);
+	assert_int_equal(secret_reuse(&secret, 10, NULL), 0);
+	assert_ptr_equal(secret.data, first);
+	assert_memory_equal(secret.data, none, 64);
+	assert_int_equal(secret_reuse(&secret, 65, NULL), 0);
+	assert_true(secret.cap == 65 && secret.len == 0);
+	assert_int_equal(secret_reuse(&secret, SECRET_MAX + 1, NULL), -1);
+	assert_null(secret.data);
+	assert_int_equal(secret_reuse(&secret, SECRET_KEEP_MAX + 1, NULL), 0);
+	secret_clear(&secret);
+	assert_null(secret.data);
+}
+
 static void done_takes_null_and_empty(void **state)
 {
 	(void)state;
@@ -312,6 +338,7 @@ int main(void)
 		cmocka_unit_test(sizes_out_of_range_are_refused),
 		cmocka_unit_test(append_stops_at_the_capacity),
 		cmocka_unit_test(move_empties_the_source),
+		cmocka_unit_test(memory_is_used_again_but_wiped),
 		cmocka_unit_test(done_takes_null_and_empty),
 		cmocka_unit_test(misuse_kills),
 		cmocka_unit_test(memory_is_locked_and_left_out_of_cores),

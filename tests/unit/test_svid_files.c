@@ -70,6 +70,7 @@ static void digests_tell_what_changed(void **state)
 	assert_false(same(digest_with("a", "1", SVID_KIND_TOKEN), digest_with("b", "1", SVID_KIND_TOKEN)));
 	assert_true(same(digest_with("a", "1", SVID_KIND_PKCS12), digest_with("a", "2", SVID_KIND_PKCS12)));
 	assert_false(same(digest_with("a", "1", SVID_KIND_PKCS12), digest_with("b", "1", SVID_KIND_PKCS12)));
+	assert_true(same(digest_with("a", "1", SVID_KIND_COMBINED), digest_with("a", "2", SVID_KIND_COMBINED)));
 }
 
 static void lists_come_back(void **state)

@@ -54,11 +54,12 @@ static void x509_is_decoded(void **state)
 	struct buf text OWNED_BUF = BUF_INIT(65536);
 	OWNED_X509 struct workload_x509 x509 = { 0 };
 	struct err err = { 0 };
+	OWNED_SECRET struct secret scratch = SECRET_INIT;
 	put_svid(&text, "spiffe://t/a", "key a", "");
 	put_svid(&text, "spiffe://t/b", "key b", "second");
 	put_entry(&text, 3, "spiffe://other", "roots");
 	put_text(&text, 9, "a field of the future");
-	if (workload_decode_x509(buf_bytes(&text), &x509, &err) < 0)
+	if (workload_decode_x509(buf_bytes(&text), &scratch, &x509, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_int_equal(x509.count, 2);
 	assert_string_equal(x509.svids[1].id, "spiffe://t/b");
@@ -76,7 +77,8 @@ static void refused(struct buf *text, const char *words)
 {
 	struct workload_x509 x509 = { 0 };
 	struct err err = { 0 };
-	assert_int_equal(workload_decode_x509(buf_bytes(text), &x509, &err), -1);
+	OWNED_SECRET struct secret scratch = SECRET_INIT;
+	assert_int_equal(workload_decode_x509(buf_bytes(text), &scratch, &x509, &err), -1);
 	assert_int_equal(err.code, ERR_PROTOCOL);
 	if (!strstr(err.message, words))
 		fail_msg("'%s' does not say '%s'", err.message, words);
