@@ -20,7 +20,7 @@
 static int look_for_pair(const struct out *out, const char *key, const char *public, bool *ret_there, struct err *err)
 {
 	bool has_key = out_has(out, key), has_public = out_has(out, public);
-	*ret_there = has_key;
+	*ret_there = has_key && has_public;
 	if (has_key == has_public)
 		return 0;
 	return err_set(err, ERR_CONFIG, "'%s/%s' is there without '%s': put it back, or move both away", out->path,

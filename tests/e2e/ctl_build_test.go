@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sealpod.test/e2e/lab"
+)
+
+const buildDeployment = `name = "hello"
+trust_domain = "example.test"
+tees = ["snp", "az-tdx-vtpm"]
+[spire]
+version = "1.15.2"
+server_address = "spire.example.test"
+trust_bundle_file = "bundle.pem"
+[kbs]
+url = "https://kbs.example.test"
+ca_file = "kbs-ca.pem"
+[image]
+measurements_file = "measurements.json"
+[image.reference_values]
+snp_launch_measurement = ["%s"]
+[[class]]
+name = "web"
+[[class.workload]]
+spiffe_id = "/web"
+selectors = ["unix:uid:1"]
+[[class]]
+name = "db"
+credential = "fetch"
+[[class.workload]]
+spiffe_id = "/db"
+selectors = ["unix:uid:2"]
+[[secret]]
+path = "status/fixed"
+value = "attested"
+[[secret]]
+path = "status/random"
+random = 32
+[[secret]]
+path = "status/file"
+file = "secret.txt"
+classes = ["db"]
+`
+
+// newDeployment is a directory with a deployment.toml and the files that it names.
+func newDeployment(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("deployment.toml", fmt.Sprintf(buildDeployment, goodLaunch))
+	write("secret.txt", "from a file")
+	write("measurements.json", `{"measurements":{"sha256":{"pcr03":"`+goodPCR+`","pcr09":"`+goodPCR+`","pcr11":"`+goodPCR+`","pcr12":"`+goodPCR+`"}}}`)
+	lab.RunCtl(t, 0, dir, "issue", "root", "kbs-ca")
+	lab.RunCtl(t, 0, dir, "issue", "root", "bundle")
+	return dir
+}
+
+// contents are all files below dir with their modes.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		found[name] = info.Mode().Perm().String() + " " + string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func openssl(t *testing.T, argv ...string) string {
+	t.Helper()
+	out, err := exec.Command("openssl", argv...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("openssl %v: %v\n%s", argv, err, out)
+	}
+	return string(out)
+}
+
+func TestBuildIsTheSameTwice(t *testing.T) {
+	dir := newDeployment(t)
+	lab.RunCtl(t, 0, dir, "build")
+	first := contents(t, filepath.Join(dir, "out"))
+	again := lab.RunCtl(t, 0, dir, "build")
+	if !strings.Contains(again.Stdout.String(), "0 files written") {
+		t.Errorf("the second build wrote: %v", again)
+	}
+	if second := contents(t, filepath.Join(dir, "out")); !maps.Equal(first, second) {
+		t.Error("the second build changed something")
+	}
+	for name, text := range first {
+		private := strings.HasSuffix(name, ".key") || strings.HasPrefix(name, "secrets/") || strings.HasPrefix(name, "kbs/resources/")
+		if private != strings.HasPrefix(text, "-rw------- ") {
+			t.Errorf("%s is %.10s", name, text)
+		}
+		if !private && strings.Contains(text, "PRIVATE KEY") {
+			t.Errorf("%s holds a private key", name)
+		}
+	}
+	if info, _ := os.Stat(filepath.Join(dir, "out")); info.Mode().Perm() != 0o700 {
+		t.Errorf("out has mode %v", info.Mode())
+	}
+	for _, secret := range []string{"secrets/status/random", "sealed-secret.key"} {
+		text := strings.SplitN(first[secret], " ", 2)[1]
+		if strings.Contains(again.Stdout.String()+again.Stderr.String(), text) || text == "" {
+			t.Errorf("%s was printed or is empty", secret)
+		}
+	}
+}
+
+func TestBuildMakesTheSameOutOfTheSameKeys(t *testing.T) {
+	dir := newDeployment(t)
+	lab.RunCtl(t, 0, dir, "build")
+	first := contents(t, filepath.Join(dir, "out"))
+	for name := range first {
+		if strings.HasPrefix(name, "initdata/") || strings.HasPrefix(name, "kbs/") || strings.HasPrefix(name, "spire/") {
+			if err := os.Remove(filepath.Join(dir, "out", name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	lab.RunCtl(t, 0, dir, "build")
+	if second := contents(t, filepath.Join(dir, "out")); !maps.Equal(first, second) {
+		t.Error("the same keys gave other outputs")
+	}
+}
+
+func TestBuiltCertificatesVerify(t *testing.T) {
+	dir := newDeployment(t)
+	lab.RunCtl(t, 0, dir, "build")
+	pki := filepath.Join(dir, "out", "x509pop")
+	for _, class := range []string{"web", "db"} {
+		openssl(t, "verify", "-x509_strict", "-CAfile", filepath.Join(pki, "root.pem"), filepath.Join(pki, class+".pem"))
+	}
+	issuer := openssl(t, "x509", "-noout", "-text", "-in", filepath.Join(pki, "web.pem"))
+	leaf := openssl(t, "x509", "-noout", "-text", "-in", filepath.Join(pki, "db.pem"))
+	for text, parts := range map[string][]string{
+		issuer: {"CA:TRUE, pathlen:0", "CN = hello-web", "Certificate Sign"},
+		leaf:   {"CA:FALSE", "CN = hello-db", "Digital Signature", "URI:x509pop://example.test/class/db"},
+	} {
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("'%s' is not in\n%s", part, text)
+			}
+		}
+	}
+}
+
+func TestBuiltInitdataIsWhatItsDigestsSay(t *testing.T) {
+	dir := newDeployment(t)
+	lab.RunCtl(t, 0, dir, "build")
+	read := func(name string) []byte {
+		text, err := os.ReadFile(filepath.Join(dir, "out", "initdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	toml := read("web.toml")
+	packed, err := base64.StdEncoding.DecodeString(string(read("web.annotation")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(reader); err != nil || !bytes.Equal(text, toml) {
+		t.Errorf("the annotation is not the document (%v)", err)
+	}
+	var digests map[string]string
+	if err := json.Unmarshal(read("web.digests.json"), &digests); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(toml)
+	pcr8 := sha256.Sum256(append(make([]byte, 32), sum[:]...))
+	want := map[string]string{
+		"sha256":     hex.EncodeToString(sum[:]),
+		"host_data":  hex.EncodeToString(sum[:]),
+		"mrconfigid": hex.EncodeToString(sum[:]) + strings.Repeat("0", 32),
+		"pcr8":       hex.EncodeToString(pcr8[:]),
+	}
+	if !maps.Equal(digests, want) {
+		t.Errorf("digests are %v, not %v", digests, want)
+	}
+}
+
+func TestBuildRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		break_ func(dir string) error
+		says   string
+	}{
+		"half_a_pair":      {func(dir string) error { return os.Remove(filepath.Join(dir, "out/x509pop/web.pem")) }, "is there without"},
+		"open_directory":   {func(dir string) error { return os.Chmod(filepath.Join(dir, "out"), 0o755) }, "chmod 700"},
+		"no_bundle":        {func(dir string) error { return os.Remove(filepath.Join(dir, "bundle.pem")) }, "bundle.pem"},
+		"open_secret_file": {func(dir string) error { return os.Chmod(filepath.Join(dir, "secret.txt"), 0o644) }, "chmod 600"},
+		"bad_deployment": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "deployment.toml"), []byte("name = 1\n"), 0o600)
+		}, "deployment.toml:1: key 'name': is of type integer"},
+		"bad_ca": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "kbs-ca.pem"), []byte("x\n"), 0o600) }, "holds no certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDeployment(t)
+			lab.RunCtl(t, 0, dir, "build")
+			if err := c.break_(dir); err != nil {
+				t.Fatal(err)
+			}
+			p := lab.RunCtl(t, 100, dir, "build")
+			if !strings.Contains(p.Stderr.String(), c.says) {
+				t.Errorf("'%s' is not in: %v", c.says, p.Stderr.String())
+			}
+		})
+	}
+}
+
+func TestNewWritesWhatCanBeBuilt(t *testing.T) {
+	dir := t.TempDir()
+	lab.RunCtl(t, 0, dir, "new", "hello")
+	lab.RunCtl(t, 0, filepath.Join(dir, "hello"), "issue", "root", "kbs-ca")
+	lab.RunCtl(t, 0, filepath.Join(dir, "hello"), "issue", "root", "bundle")
+	lab.RunCtl(t, 0, dir, "build", "--deployment", "hello/deployment.toml")
+	if p := lab.RunCtl(t, 100, dir, "new", "hello"); !strings.Contains(p.Stderr.String(), "File exists") {
+		t.Errorf("a second 'new' says: %v", p.Stderr.String())
+	}
+	lab.RunCtl(t, 100, dir, "new", "a b")
+}
+
+func TestKeysAreNotOverwritten(t *testing.T) {
+	dir := t.TempDir()
+	lab.RunCtl(t, 0, dir, "keygen", "k")
+	first := contents(t, dir)
+	lab.RunCtl(t, 100, dir, "keygen", "k")
+	lab.RunCtl(t, 0, dir, "issue", "root", "r")
+	lab.RunCtl(t, 100, dir, "issue", "root", "r")
+	lab.RunCtl(t, 100, dir, "issue", "leaf", "l", "--ca", "r")
+	lab.RunCtl(t, 100, dir, "issue", "issuer", "i")
+	lab.RunCtl(t, 100, dir, "keygen", "--type", "rsa", "x")
+	second := contents(t, dir)
+	if first["k"] != second["k"] || len(second) != 4 {
+		t.Errorf("files are %v", second)
+	}
+	openssl(t, "pkey", "-in", filepath.Join(dir, "k"), "-check", "-noout")
+}
+
+func TestCompletionKnowsTheVerbs(t *testing.T) {
+	dir := t.TempDir()
+	script := lab.RunCtl(t, 0, dir, "completion", "bash").Stdout.String()
+	run := script + `
+complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sealpodctl; echo "${COMPREPLY[*]}"; }
+complete_line sealpodctl b
+complete_line sealpodctl initdata l
+complete_line sealpodctl initdata lint --t
+`
+	out, err := exec.Command("bash", "-c", run).CombinedOutput()
+	if err != nil || string(out) != "build\nlint\n--tee\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+	lab.RunCtl(t, 0, dir, "completion", "zsh")
+	lab.RunCtl(t, 0, dir, "completion", "fish")
+	lab.RunCtl(t, 100, dir, "completion", "csh")
+}
