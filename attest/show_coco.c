@@ -46,20 +46,32 @@ static const char *type_of(const struct json *cert)
 	return name ? name : other ? other : "unknown";
 }
 
-static void show_chain(const struct json *evidence, struct sheet *sheet)
+static int show_cert(const struct json *cert, struct sheet *sheet, struct err *err)
+{
+	OWNED_BUF struct buf data = BUF_INIT(JSON_MAX);
+	struct digest digest;
+	if (snp_evidence_cert(cert, &data, err) < 0 || digest_of(DIGEST_SHA256, buf_bytes(&data), &digest, err) < 0)
+		return -1;
+	sheet_begin(sheet, NULL, NULL);
+	sheet_foreign(sheet, "type", NULL, bytes_of_text(type_of(cert)));
+	sheet_foreign(sheet, NULL, "type", bytes_of_text(type_of(cert)));
+	sheet_number(sheet, "length", "  bytes", data.len);
+	sheet_hex(sheet, "sha256", "  SHA-256", digest_bytes(&digest));
+	sheet_hex(sheet, "data", NULL, buf_bytes(&data));
+	sheet_end(sheet);
+	return 0;
+}
+
+static int show_chain(const struct json *evidence, struct sheet *sheet, struct err *err)
 {
 	const struct json *chain = json_member(evidence, "cert_chain");
 	bool none = !chain || json_type(chain) == JSON_NULL;
 	sheet_begin_list(sheet, "cert_chain", none ? "no certificates: the verifier fetches the VCEK" : "certificates");
-	for (const struct json *cert = json_first(chain); cert; cert = json_next(cert)) {
-		size_t len = json_count(json_member(cert, "data"));
-		sheet_begin(sheet, NULL, NULL);
-		sheet_foreign(sheet, "type", NULL, bytes_of_text(type_of(cert)));
-		sheet_foreign(sheet, NULL, "type", bytes_of_text(type_of(cert)));
-		sheet_number(sheet, "length", "  bytes", len);
-		sheet_end(sheet);
-	}
+	for (const struct json *cert = json_first(chain); cert; cert = json_next(cert))
+		if (show_cert(cert, sheet, err) < 0)
+			return err_wrap(err, "SNP evidence, 'cert_chain'");
 	sheet_end(sheet);
+	return 0;
 }
 
 int show_snp_evidence(struct bytes content, struct sheet *sheet, struct err *err)
@@ -69,8 +81,7 @@ int show_snp_evidence(struct bytes content, struct sheet *sheet, struct err *err
 	if (json_parse(content, JSON_MAX, &doc, err) < 0 || snp_evidence_report(doc, raw, err) < 0 ||
 	    show_snp_report(bytes_of(raw, sizeof(raw)), sheet, err) < 0)
 		return -1;
-	show_chain(doc, sheet);
-	return 0;
+	return show_chain(doc, sheet, err);
 }
 
 static void show_replay(struct bytes log, struct bytes raw_quote, struct sheet *sheet)

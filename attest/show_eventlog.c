@@ -107,11 +107,31 @@ static bool is_text(struct bytes data)
 	return data.len > 0;
 }
 
-/* What of the data can be read by people; nothing for the rest. */
-static struct bytes summary_of(const struct eventlog_event *event)
+#define VARIABLE_MAX 64	 /* letters of a name */
+#define VARIABLE_HEAD 32 /* bytes before it */
+
+/* The name in UEFI_VARIABLE_DATA (TCG PC Client Platform Firmware Profile, 10.2.6): GUID, two lengths, UTF-16. */
+static struct bytes variable_name(const struct eventlog_event *event, char scratch[static VARIABLE_MAX])
 {
-	struct bytes text = { 0 };
-	if (eventlog_aael_text(event, &text))
+	const uint8_t *at = event->data.data;
+	const char *type = eventlog_type_name(event->type);
+	if (!type || strncmp(type, "EV_EFI_VARIABLE_", 16) != 0 || event->data.len < VARIABLE_HEAD)
+		return bytes_of("", 0);
+	uint64_t letters = le64(at + 16);
+	if (letters > (event->data.len - VARIABLE_HEAD) / 2 || letters > VARIABLE_MAX)
+		return bytes_of("", 0);
+	for (size_t i = 0; i < letters; i++) {
+		uint16_t letter = le16(at + VARIABLE_HEAD + 2 * i);
+		scratch[i] = letter >= 0x20 && letter < 0x7F ? (char)letter : '.';
+	}
+	return bytes_of(scratch, (size_t)letters);
+}
+
+/* What of the data can be read by people; nothing for the rest. `scratch` holds it where it must be rewritten. */
+static struct bytes summary_of(const struct eventlog_event *event, char scratch[static VARIABLE_MAX])
+{
+	struct bytes text = variable_name(event, scratch);
+	if (text.len > 0 || eventlog_aael_text(event, &text))
 		return text;
 	/* GRUB's buffer is one byte longer than its text and the NUL: what stands there is chance. */
 	const uint8_t *nul = event->data.len ? memchr(event->data.data, 0, event->data.len) : NULL;
@@ -127,7 +147,8 @@ static void put_line(const struct eventlog_event *event, const char *reg, const 
 {
 	char label[32];
 	char digest[17] = "";
-	struct bytes text = summary_of(event);
+	char scratch[VARIABLE_MAX];
+	struct bytes text = summary_of(event, scratch);
 	struct bytes last = event->digest_count ? event->digests[event->digest_count - 1].bytes : bytes_of("", 0);
 	for (size_t i = 0; i < 8 && i < last.len; i++)
 		(void)snprintf(digest + 2 * i, 3, "%02x", last.data[i]);
@@ -155,7 +176,8 @@ static void show_event(const struct eventlog *log, const struct eventlog_event *
 	char reg[16];
 	char unknown[16];
 	const char *type = eventlog_type_name(event->type);
-	struct bytes text = summary_of(event);
+	char scratch[VARIABLE_MAX];
+	struct bytes text = summary_of(event, scratch);
 	name_register(log, event->index, reg);
 	(void)snprintf(unknown, sizeof(unknown), "0x%x", event->type);
 	if (!sheet->for_machines) {

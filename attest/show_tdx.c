@@ -42,10 +42,34 @@ static void show_attributes(const struct td_attributes *attributes, struct sheet
 
 #define HEX(key, label, array) sheet_hex(sheet, key, label, bytes_of(&(array), sizeof(array)))
 
+/* XCR0 and IA32_XSS by their bits (Intel SDM volume 1, chapter 13). */
+static void show_xfam(uint64_t xfam, struct sheet *sheet)
+{
+	static const struct {
+		uint64_t mask; /* all of them */
+		const char *key;
+		const char *words;
+	} names[] = {
+		{ 0x1, "x87", "x87" },	       { 0x2, "sse", "SSE" },	 { 0x4, "avx", "AVX" },
+		{ 0xE0, "avx512", "AVX-512" }, { 0x100, "pt", "PT" },	 { 0x200, "pku", "PKU" },
+		{ 0x400, "pasid", "PASID" },   { 0x1800, "cet", "CET" }, { 0x2000, "hdc", "HDC" },
+		{ 0x4000, "uintr", "UINTR" },  { 0x8000, "lbr", "LBR" }, { 0x10000, "hwp", "HWP" },
+		{ 0x60000, "amx", "AMX" },
+	};
+	struct sheet_bit bits[ARRAY_LEN(names)];
+	uint64_t known = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		bool whole = (xfam & names[i].mask) == names[i].mask;
+		bits[i] = (struct sheet_bit){ names[i].key, whole, names[i].words, NULL };
+		known |= whole ? names[i].mask : 0;
+	}
+	sheet_bits(sheet, "xfam", "XFAM", xfam, bits, ARRAY_LEN(bits), xfam & ~known);
+}
+
 static void show_td(const struct td *td, struct sheet *sheet)
 {
 	show_attributes(&td->attributes, sheet);
-	sheet_text(sheet, "xfam", "XFAM", "0x%llx", (unsigned long long)td->xfam);
+	show_xfam(td->xfam, sheet);
 	HEX("mrtd", "MRTD", td->mrtd);
 	HEX("mrconfigid", "MRCONFIGID", td->mrconfigid);
 	HEX("mrowner", "MROWNER", td->mrowner);
@@ -86,6 +110,21 @@ static void show_header(const struct tdx_quote *quote, struct sheet *sheet)
 	sheet_end(sheet);
 }
 
+/* The first half of ATTRIBUTES (Intel SDM volume 3D, 34.7.1); the other is an XFRM. */
+static void show_qe_flags(const struct tdx_qe_report *report, struct sheet *sheet)
+{
+	uint64_t flags = le64(report->attributes);
+	const struct sheet_bit bits[] = {
+		{ "init", flags & 0x1, "INIT", "not INIT" },
+		{ "debug", flags & 0x2, "DEBUG", "no debug" },
+		{ "mode64bit", flags & 0x4, "64 bits", NULL },
+		{ "provision_key", flags & 0x10, "provisioning key", NULL },
+		{ "einittoken_key", flags & 0x20, "EINITTOKEN key", NULL },
+		{ "kss", flags & 0x80, "KSS", NULL },
+	};
+	sheet_bits(sheet, "flags", "  flags", flags, bits, ARRAY_LEN(bits), flags & ~UINT64_C(0xB7));
+}
+
 static void show_qe_report(const struct tdx_quote *quote, struct sheet *sheet)
 {
 	const struct tdx_qe_report *report = &quote->qe_report;
@@ -97,6 +136,7 @@ static void show_qe_report(const struct tdx_quote *quote, struct sheet *sheet)
 	HEX("cpu_svn", "CPUSVN", report->cpu_svn);
 	sheet_text(sheet, "misc_select", "MISCSELECT", "0x%x", report->misc_select);
 	HEX("attributes", "ATTRIBUTES", report->attributes);
+	show_qe_flags(report, sheet);
 	HEX("report_data", "report data", report->report_data);
 	HEX("signature", NULL, quote->qe_report_signature);
 	sheet_hex(sheet, "auth_data", "authentication data", quote->qe_auth);

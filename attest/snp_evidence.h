@@ -22,4 +22,7 @@ int snp_evidence_build(const struct snp_report *report, const struct snp_certs *
 int snp_evidence_report(const struct json *evidence, uint8_t ret_raw[static SNP_REPORT_LEN],
 			struct err *err) WARN_UNUSED;
 
+/* A certificate of cert_chain: its bytes, appended to `out`. ERR_PROTOCOL if 'data' is no array of bytes. */
+int snp_evidence_cert(const struct json *cert, struct buf *out, struct err *err) WARN_UNUSED;
+
 #endif

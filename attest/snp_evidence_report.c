@@ -140,3 +140,16 @@ int snp_evidence_report(const struct json *evidence, uint8_t ret_raw[static SNP_
 	memcpy(ret_raw, raw, sizeof(raw));
 	return 0;
 }
+
+int snp_evidence_cert(const struct json *cert, struct buf *out, struct err *err)
+{
+	struct buf data OWNED_BUF = BUF_INIT(out->max);
+	const struct json *array;
+	uint8_t octet;
+	if (json_get_array(cert, "data", &array, err) < 0)
+		return -1;
+	for (const struct json *c = json_first(array); c; c = json_next(c))
+		if (get_element(c, "data", &octet, err) < 0 || buf_append_byte(&data, octet, err) < 0)
+			return -1;
+	return buf_append(out, buf_bytes(&data), err);
+}

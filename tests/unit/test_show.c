@@ -22,11 +22,27 @@ static const struct {
 	  "VLEK" },
 	{ "snp/turin-v5-report.bin", "snp-report",
 	  "  REPORTED_TCB           FMC 0, boot loader 1, TEE 0, SNP 2, microcode 71\n", "report", "product", "Turin" },
+	{ "snp/milan-v3-report.bin", "snp-report",
+	  "  CURRENT_TCB            boot loader 4, TEE 0, SNP 24, microcode 219\n", "report", "current_version",
+	  "1.55.29" },
+	{ "snp/genoa-v5-report.bin", "snp-report", "  LAUNCH_MIT_VECTOR      0x1\n", "report", "current_mit_vector",
+	  "0x1" },
 	{ "snp/genoa-siena-evidence.json", "snp-evidence", "  type                   VCEK\n", "report", "measurement",
 	  "6a6519d757e68c2e939c9dbbbc1828498e8de35d2766dd05f1a2cca5059d0cf4ae62a36d75c837974dd50b315506e73e" },
 	{ "tdx/v4-cos113.dat", "tdx-quote", "  trailing bytes         3065\n", "quote", NULL, NULL },
+	{ "tdx/v4-go-spr.dat", "tdx-quote",
+	  "    TDATTRIBUTES         0x40000000, no debug, SEPT_VE_DISABLE clear, PKS\n", "quote", NULL, NULL },
+	{ "tdx/v4-mrconfigid.dat", "tdx-quote",
+	  "    MRCONFIGID           889abf4718f037e38d74464c11e7c91a6e9890b5546409e1e7df9de7a51ca931\n", "quote", NULL,
+	  NULL },
+	{ "tdx/v4-qvl.dat", "tdx-quote", "      flags              0x15, INIT, no debug, 64 bits, provisioning key\n",
+	  "quote", NULL, NULL },
+	{ "tdx/v4-debug-td.dat", "tdx-quote",
+	  "    TDATTRIBUTES         0x10000001, DEBUG, UNTRUSTED, SEPT_VE_DISABLE\n", "quote", NULL, NULL },
 	{ "tdx/v4-debug-td.dat", "tdx-quote", "must be refused", "quote", NULL, NULL },
 	{ "tdx/v5-go.dat", "tdx-quote", "5, PCK chain of 3 certificates (3678 bytes)\n", "quote", NULL, NULL },
+	{ "tdx/v5-go.dat", "tdx-quote", "    XFAM                 0x602e7, x87, SSE, AVX, AVX-512, PKU, AMX\n", "quote",
+	  NULL, NULL },
 	{ "tdx/tdreport-a.bin", "tdreport", "  hashes match           yes\n", "tdreport", "rtmr1",
 	  "4e5f8826653198ab4bc5156fbe4bc99db054c0b8239a16c4b59249fb427f4acc50eed1b46a85c7d526c4e1e47621b14c" },
 	{ "azure/hcl-snp-2048.bin", "hcl-report", "  user-data              none\n", "hcl_report", "claims_hash",
@@ -44,6 +60,9 @@ static const struct {
 	  "claims_hash", "cf7cc0731c50f64876804b3943b2bfbd93dba69f5928e3df223e78ff34dd46ee" },
 	{ "eventlog/ccel-cos113-acpi.bin", "ccel-table", "  CC type                2 (TDX)\n", "ccel", "area_length",
 	  "0x40000" },
+	{ "eventlog/ccel-cos113.bin", "event-log",
+	  "        3  RTMR0         EV_EFI_VARIABLE_DRIVER_CONFIG     cfa4e2c606f57262  SecureBoot\n", "event_log",
+	  "form", "TCG 2 of a confidential VM (CCEL)" },
 	{ "eventlog/ccel-aael-alibaba.bin", "event-log", "coco.com some-operation some-content\n", "event_log", "end",
 	  "FF mark" },
 	{ "eventlog/ccel-ovmf.bin", "event-log", "  bytes without padding  2120\n", "event_log", "spec_version",
@@ -89,6 +108,113 @@ static void shows_each_genuine_file(void **state)
 		if (cases[i].member)
 			assert_string_equal(json_text(json_member(part, cases[i].member)), cases[i].value);
 	}
+}
+
+/* What is no evidence is taken for none: certificates, revocation lists, collateral. */
+static void takes_nothing_else_for_evidence(void **state)
+{
+	(void)state;
+	static const char *const files[] = {
+		"snp/genoa-ask-ark-asvk.pem",
+		"snp/milan-kds-vcek-cert_chain.pem",
+		"snp/turin-kds-vlek-cert_chain.pem",
+		"snp/genoa-v5-vcek.der",
+		"snp/milan-v2-debug-vcek.der",
+		"snp/milan-v2-vcek.der",
+		"snp/milan-v3-vcek.der",
+		"snp/milan-vlek.der",
+		"snp/turin-v5-vcek.der",
+		"snp/vcek-hwid-raw.der",
+		"tdx/enclaveidentity-trustee.json",
+		"tdx/go-pckcrl.der",
+		"tdx/go-rootcrl.der",
+		"tdx/intel-sgx-root-ca.pem",
+		"tdx/tcbinfo-trustee.json",
+		"tdx/v4-go-qeidentity.json",
+		"tdx/v4-go-tcbinfo.json",
+		"tdx/v4-qvl-collateral.json",
+		"tdx/v5-go-tcbinfo.json",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		OWNED_BUF struct buf content = vector_read(files[i]);
+		const struct show_kind *kind = show_find(buf_bytes(&content));
+		if (kind)
+			fail_msg("%s is taken for '%s'", files[i], kind->name);
+	}
+}
+
+static void assert_whole(const struct json *object, const char *name, struct bytes want)
+{
+	struct err err = { 0 };
+	OWNED_BUF struct buf hex = BUF_INIT(1 << 20);
+	assert_int_equal(hex_encode(want, &hex, &err), 0);
+	const char *found = json_text(json_member(object, name));
+	if (!found || strcmp(found, buf_text(&hex)) != 0)
+		fail_msg("'%s' is '%s'", name, found ? found : "missing");
+}
+
+/* In JSON each field of bytes is there, and all of it; zeros too. */
+static void shows_bytes_whole_to_machines(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		size_t at;
+		size_t len;
+	} report[] = {
+		{ "report_data", 0x50, 64 },	 { "measurement", 0x90, 48 },	 { "host_data", 0xC0, 32 },
+		{ "id_key_digest", 0xE0, 48 },	 { "author_key_digest", 0x110, 48 }, { "report_id", 0x140, 32 },
+		{ "report_id_ma", 0x160, 32 },	 { "chip_id", 0x1A0, 64 },	 { "family_id", 0x10, 16 },
+		{ "image_id", 0x20, 16 },	 { "signature_r", 0x2A0, 72 },	 { "signature_s", 0x2E8, 72 },
+	}, body[] = {
+		{ "tee_tcb_svn", 0, 16 },	 { "mrseam", 16, 48 },		 { "mrsignerseam", 64, 48 },
+		{ "mrtd", 136, 48 },		 { "mrconfigid", 184, 48 },	 { "mrowner", 232, 48 },
+		{ "mrownerconfig", 280, 48 },	 { "rtmr0", 328, 48 },		 { "rtmr1", 376, 48 },
+		{ "rtmr2", 424, 48 },		 { "rtmr3", 472, 48 },		 { "report_data", 520, 64 },
+		{ "tee_tcb_svn2", 584, 16 },	 { "mrservicetd", 600, 48 },
+	};
+	OWNED_BUF struct buf snp = vector_read("snp/turin-v5-report.bin");
+	OWNED_BUF struct buf tdx = vector_read("tdx/v5-go.dat");
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	for (size_t i = 0x10; i < 0x30; i++)
+		snp.data[i] = (uint8_t)(0x80 + i);
+	must_show(buf_bytes(&snp), true, &sheet);
+	for (size_t i = 0; i < ARRAY_LEN(report); i++)
+		assert_whole(json_member(sheet.document, "report"), report[i].name,
+			     bytes_of(snp.data + report[i].at, report[i].len));
+	sheet_done(&sheet);
+	must_show(buf_bytes(&tdx), true, &sheet);
+	const struct json *quote = json_member(sheet.document, "quote");
+	for (size_t i = 0; i < ARRAY_LEN(body); i++)
+		assert_whole(json_member(quote, "body"), body[i].name,
+			     bytes_of(tdx.data + 54 + body[i].at, body[i].len));
+	assert_whole(quote, "signature", bytes_of(tdx.data + 706, 64));
+	assert_whole(quote, "attestation_key", bytes_of(tdx.data + 770, 64));
+	assert_whole(json_member(quote, "certification"), "data", bytes_of(tdx.data + 1328, 3678));
+}
+
+/* The certificates of evidence are arrays of numbers there, and hexadecimal here. */
+static void shows_certificates_of_evidence(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf content = vector_read("snp/genoa-siena-evidence.json");
+	OWNED_BUF struct buf der = BUF_INIT(4096);
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	struct err err = { 0 };
+	must_show(buf_bytes(&content), true, &sheet);
+	const struct json *cert = json_first(json_member(sheet.document, "cert_chain"));
+	assert_int_equal(hex_decode(bytes_of_text(json_text(json_member(cert, "data"))), &der, &err), 0);
+	assert_int_equal(der.len, 1347);
+	assert_hex_prefix(der.data, der.len, "3082053f308202f3");
+	assert_string_equal(json_text(json_member(cert, "sha256")),
+			    "71cdcd49d922dcf959cb9667b5fbd1c18af80dfddfdc5a1eefa9e577461f4903");
+	char *number = strstr((char *)content.data, "\"data\":[48");
+	assert_non_null(number);
+	memcpy(number + 8, "-8", 2);
+	sheet_done(&sheet);
+	sheet_start(&sheet, true);
+	assert_int_equal(show_snp_evidence(buf_bytes(&content), &sheet, &err), -1);
+	assert_message_has(err, "SNP evidence, 'cert_chain': 'data' holds -8, which is no byte");
 }
 
 /* A report with its certificate table behind it, as the device hands both out. */
@@ -259,6 +385,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shows_each_genuine_file),
+		cmocka_unit_test(takes_nothing_else_for_evidence),
+		cmocka_unit_test(shows_bytes_whole_to_machines),
+		cmocka_unit_test(shows_certificates_of_evidence),
 		cmocka_unit_test(shows_an_extended_report),
 		cmocka_unit_test(shows_tdx_evidence_with_its_log),
 		cmocka_unit_test(finds_the_old_form_of_a_log),
