@@ -9,6 +9,20 @@
 
 #include "base/secret.h"
 
+/* libsodium's allocator as the library under test sees it (--wrap). A limit on the
+ * address space would do the same, but neither valgrind nor AddressSanitizer lives through one. */
+static bool memory_is_short;
+
+void *__real_sodium_malloc(size_t size);
+void *__wrap_sodium_malloc(size_t size);
+void *__wrap_sodium_malloc(size_t size)
+{
+	if (!memory_is_short)
+		return __real_sodium_malloc(size);
+	errno = ENOMEM;
+	return NULL;
+}
+
 static void assert_empty(const struct secret *secret)
 {
 	assert_null(secret->data);
@@ -231,24 +245,18 @@ static void short_lockable_memory_is_an_error(void **state)
 	assert_child_well(ask_for_more_than_is_lockable);
 }
 
-static void ask_without_memory(void)
-{
-	struct err err = { 0 };
-	struct secret secret = SECRET_INIT;
-	child_limit(RLIMIT_AS, 1);
-	CHECK(secret_alloc(&secret, SECRET_MAX, &err) == -1);
-	CHECK(err.code == ERR_SYSTEM);
-	CHECK(err.sys_errno == ENOMEM);
-	CHECK(secret.data == NULL);
-}
-
 static void short_memory_is_an_error(void **state)
 {
 	(void)state;
-	const char *preload = getenv("LD_PRELOAD");
-	if (preload && strstr(preload, "vgpreload"))
-		skip(); /* valgrind itself does not live through a limit on the address space */
-	assert_child_well(ask_without_memory);
+	struct err err = { 0 };
+	struct secret secret = SECRET_INIT;
+	memory_is_short = true;
+	int rc = secret_alloc(&secret, SECRET_MAX, &err);
+	memory_is_short = false;
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.code, ERR_SYSTEM);
+	assert_int_equal(err.sys_errno, ENOMEM);
+	assert_empty(&secret);
 }
 
 /* A pipe with this content, its end closed; the reading end is returned. */
