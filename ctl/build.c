@@ -15,6 +15,7 @@
 #include "ctl/input.h"
 #include "ctl/lint.h"
 #include "ctl/material.h"
+#include "ctl/pod.h"
 #include "ctl/policy.h"
 #include "ctl/verbs.h"
 #include "ctl/workspace.h"
@@ -39,6 +40,36 @@ static int read_named(const struct deployment *d, const char *name, struct buf *
 	if (deployment_path(d, name, &path, err) < 0)
 		return -1;
 	return input_read(buf_text(&path), content, err);
+}
+
+/* What the guest's texts are made of. */
+struct texts {
+	struct buf ca, bundle, sealed;
+};
+#define TEXTS_INIT                                                                                                     \
+	{                                                                                                              \
+		BUF_INIT(PEM_MAX), BUF_INIT(PEM_MAX), BUF_INIT(PEM_MAX)                                                \
+	}
+
+static void texts_done(struct texts *texts)
+{
+	buf_done(&texts->ca);
+	buf_done(&texts->bundle);
+	buf_done(&texts->sealed);
+}
+
+static int read_texts(const struct build *build, struct texts *texts, struct guest_material *ret_material,
+		      struct err *err)
+{
+	const struct deployment *d = build->deployment;
+	if (read_named(d, d->kbs_ca_file, &texts->ca, err) < 0 ||
+	    read_named(d, d->trust_bundle_file, &texts->bundle, err) < 0 ||
+	    out_read(build->out, "sealed-secret.jwk", &texts->sealed, err) < 0)
+		return -1;
+	*ret_material = (struct guest_material){ .kbs_ca = buf_bytes(&texts->ca),
+						 .trust_bundle = buf_bytes(&texts->bundle),
+						 .sealed_key = buf_bytes(&texts->sealed) };
+	return 0;
 }
 
 /* The digest and what each kind of TEE must hold, for people who check by hand. */
@@ -126,15 +157,10 @@ static int build_class(const struct build *build, const struct deployment_class 
 static int build_initdata(const struct build *build, struct err *err)
 {
 	const struct deployment *d = build->deployment;
-	OWNED_BUF struct buf ca = BUF_INIT(PEM_MAX);
-	OWNED_BUF struct buf bundle = BUF_INIT(PEM_MAX);
-	OWNED_BUF struct buf sealed = BUF_INIT(PEM_MAX);
-	if (read_named(d, d->kbs_ca_file, &ca, err) < 0 || read_named(d, d->trust_bundle_file, &bundle, err) < 0 ||
-	    out_read(build->out, "sealed-secret.jwk", &sealed, err) < 0)
+	struct texts texts CLEANUP(texts_done) = TEXTS_INIT;
+	struct guest_material material;
+	if (read_texts(build, &texts, &material, err) < 0)
 		return -1;
-	const struct guest_material material = { .kbs_ca = buf_bytes(&ca),
-						 .trust_bundle = buf_bytes(&bundle),
-						 .sealed_key = buf_bytes(&sealed) };
 	for (size_t i = 0; i < d->class_count; i++)
 		if (build_class(build, &d->classes[i], &material, err) < 0)
 			return -1;
@@ -150,7 +176,11 @@ static int build_keys(const struct build *build, struct err *err)
 
 static int build_resources(const struct build *build, struct err *err)
 {
-	return material_write_resources(build->deployment, build->out, err);
+	struct texts texts CLEANUP(texts_done) = TEXTS_INIT;
+	struct guest_material material;
+	if (read_texts(build, &texts, &material, err) < 0)
+		return -1;
+	return material_write_resources(build->deployment, &material, build->out, err);
 }
 
 static int build_policies(const struct build *build, struct err *err)
@@ -176,16 +206,38 @@ static int build_policies(const struct build *build, struct err *err)
 	return 0;
 }
 
+/* --- pods --- */
+
+static int build_pod(const struct build *build, const struct deployment_class *class, struct err *err)
+{
+	char name[NAME_SIZE];
+	OWNED_BUF struct buf annotation = BUF_INIT(INITDATA_ENVELOPE_MAX);
+	OWNED_BUF struct buf text = BUF_INIT(2 * INITDATA_ENVELOPE_MAX);
+	(void)snprintf(name, sizeof(name), "initdata/%s.annotation", class->name);
+	if (out_read(build->out, name, &annotation, err) < 0 ||
+	    pod_manifest(build->deployment, class, buf_bytes(&annotation), &text, err) < 0)
+		return -1;
+	(void)snprintf(name, sizeof(name), "pods/%s.yaml", class->name);
+	return out_write(build->out, name, buf_bytes(&text), err);
+}
+
+static int build_pods(const struct build *build, struct err *err)
+{
+	for (size_t i = 0; i < build->deployment->class_count; i++)
+		if (build_pod(build, &build->deployment->classes[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 /* --- the verb --- */
 
 static const struct step {
 	const char *what;
 	int (*run)(const struct build *build, struct err *err);
 } steps[] = {
-	{ "keys and certificates", build_keys },
-	{ "init-data", build_initdata },
-	{ "KBS resources", build_resources },
-	{ "KBS policies and reference values", build_policies },
+	{ "keys and certificates", build_keys }, { "init-data", build_initdata },
+	{ "KBS resources", build_resources },	 { "KBS policies and reference values", build_policies },
+	{ "pod manifests", build_pods },
 };
 
 static int run_build(const struct cli_args *args, struct err *err)

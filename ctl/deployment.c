@@ -378,11 +378,20 @@ static const struct field image_fields[] = {
 	{ NULL, TOML_STRING, false, NULL, 0 },
 };
 
+static const struct field pod_fields[] = {
+	{ "namespace", TOML_STRING, false, set_name, ROOT(pod_namespace) },
+	{ "runtime_class", TOML_STRING, false, set_name, ROOT(runtime_class) },
+	{ "sealpod_image", TOML_STRING, false, set_text, ROOT(sealpod_image) },
+	{ "agent_image", TOML_STRING, false, set_text, ROOT(agent_image) },
+	{ NULL, TOML_STRING, false, NULL, 0 },
+};
+
 #define CLASS(member) offsetof(struct deployment_class, member)
 
 static const struct field class_fields[] = {
 	{ "name", TOML_STRING, true, set_name, CLASS(name) },
 	{ "credential", TOML_STRING, false, set_credential, CLASS(mint) },
+	{ "image", TOML_STRING, false, set_text, CLASS(image) },
 	{ "agent_policy_file", TOML_STRING, false, set_text, CLASS(agent_policy_file) },
 	{ NULL, TOML_STRING, false, NULL, 0 },
 };
@@ -717,12 +726,13 @@ static int set_places(struct reader *reader, const char *path)
 
 static void read_all(struct reader *reader, const struct toml_value *root)
 {
-	static const char *const tables[] = { "spire", "kbs", "image", "class", "secret", NULL };
+	static const char *const tables[] = { "spire", "kbs", "image", "pod", "class", "secret", NULL };
 	static const char *const in_image[] = { "reference_values", NULL };
 	read_fields(reader, root, "", root_fields, tables, reader->deployment);
 	read_table(reader, root, "spire", spire_fields, NULL);
 	read_table(reader, root, "kbs", kbs_fields, NULL);
 	read_table(reader, root, "image", image_fields, in_image);
+	read_table(reader, root, "pod", pod_fields, NULL);
 	read_references(reader, root);
 	read_classes(reader, root);
 	read_secrets(reader, root);
@@ -736,6 +746,9 @@ int deployment_parse(struct bytes text, const char *path, struct deployment *ret
 		.agent_path = "/opt/spire/bin/spire-agent",
 		.agent_uid = -1,
 		.repository = "default",
+		.pod_namespace = "default",
+		.runtime_class = "kata-remote",
+		.sealpod_image = "sealpod:" SEALPOD_VERSION,
 	};
 	struct reader reader = { .deployment = &deployment, .problems = { .file = path } };
 	if (toml_parse(text, &deployment.doc, err) < 0)

@@ -40,6 +40,7 @@ struct deployment_workload {
 struct deployment_class {
 	const char *name;	       /* of SPIFFE path characters; unique */
 	bool mint;		       /* else a leaf is fetched */
+	const char *image;	       /* of the workload's container in the manifest */
 	const char *agent_policy_file; /* Kata agent's policy, as genpolicy writes it; NULL: ours */
 	struct deployment_workload *workloads;
 	size_t workload_count; /* at least 1 */
@@ -89,6 +90,12 @@ struct deployment {
 	const char *measurements_file; /* NULL: none */
 	struct deployment_reference *references;
 	size_t reference_count;
+
+	/* Of the pod manifests. */
+	const char *pod_namespace;
+	const char *runtime_class;
+	const char *sealpod_image;
+	const char *agent_image; /* NULL: the version's own */
 
 	struct deployment_class *classes;
 	size_t class_count; /* at least 1 */

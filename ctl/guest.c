@@ -166,16 +166,20 @@ static int write_spire(const struct deployment *d, const struct guest_material *
 	return d->agent_uid < 0 ? 0 : buf_printf(out, err, "uid = %lld\n", (long long)d->agent_uid);
 }
 
-/* The KBS stands in aa.toml; only its want of TLS must be said here. */
-static int write_sealpod(const struct deployment *d, const struct deployment_class *class,
-			 const struct guest_material *material, struct buf *out, struct err *err)
+static int write_kbs(const struct deployment *d, const struct guest_material *material, struct buf *out,
+		     struct err *err)
 {
-	if (material->kbs_ca.len == 0 &&
-	    (buf_append_text(out, "[kbs]\n", err) < 0 || append_key(out, "url", d->kbs_url, err) < 0 ||
-	     buf_append_text(out, "allow_http = true\n\n", err) < 0))
+	if (buf_append_text(out, "[kbs]\n", err) < 0 || append_key(out, "url", d->kbs_url, err) < 0)
 		return -1;
-	if (write_credential(d, class, out, err) < 0 || write_spire(d, material, out, err) < 0)
-		return -1;
+	if (material->kbs_ca.len == 0)
+		return buf_append_text(out, "allow_http = true\n\n", err);
+	if (append_block(out, "ca", material->kbs_ca, err) < 0)
+		return err_wrap(err, "the KBS's CA");
+	return buf_append_text(out, "\n", err);
+}
+
+static int write_secrets(const struct guest_material *material, struct buf *out, struct err *err)
+{
 	if (material->sealed_key.len == 0)
 		return 0;
 	if (buf_append_text(out, "\n[secrets]\n", err) < 0)
@@ -183,6 +187,16 @@ static int write_sealpod(const struct deployment *d, const struct deployment_cla
 	if (append_block(out, "sealed_key_pem", material->sealed_key, err) < 0)
 		return err_wrap(err, "the key of sealed secrets");
 	return 0;
+}
+
+/* The KBS stands in aa.toml; only its want of TLS must be said here. */
+static int write_sealpod(const struct deployment *d, const struct deployment_class *class,
+			 const struct guest_material *material, struct buf *out, struct err *err)
+{
+	if ((material->kbs_ca.len == 0 && write_kbs(d, material, out, err) < 0) ||
+	    write_credential(d, class, out, err) < 0 || write_spire(d, material, out, err) < 0)
+		return -1;
+	return write_secrets(material, out, err);
 }
 
 /* By the reader that the guest uses. */
@@ -219,4 +233,21 @@ int guest_initdata(const struct deployment *deployment, const struct deployment_
 		{ "sealpod.toml", buf_bytes(&sealpod) },
 	};
 	return initdata_compose(parts, ARRAY_LEN(parts), ret_toml, err);
+}
+
+/* The container's own uid is that of the manifest: no other is asked for. */
+int guest_container_config(const struct deployment *deployment, const struct deployment_class *class,
+			   const struct guest_material *material, struct buf *ret_toml, struct err *err)
+{
+	OWNED_BUF struct buf text = BUF_INIT(TEXT_MAX);
+	struct deployment pod = *deployment;
+	pod.agent_uid = -1;
+	if (write_kbs(&pod, material, &text, err) < 0 || write_credential(&pod, class, &text, err) < 0 ||
+	    write_spire(&pod, material, &text, err) < 0 ||
+	    append_key(&text, "runtime_dir", GUEST_RUNTIME_DIR, err) < 0 ||
+	    append_key(&text, "socket_path", GUEST_SOCKET_DIR "/api.sock", err) < 0 ||
+	    write_secrets(material, &text, err) < 0 || check_sealpod(&pod, material, &text, err) < 0)
+		return err_wrap(err, "configuration of class '%s'", class->name);
+	buf_move(ret_toml, &text);
+	return 0;
 }

@@ -24,6 +24,13 @@ struct guest_material {
 int guest_initdata(const struct deployment *deployment, const struct deployment_class *class,
 		   const struct guest_material *material, struct buf *ret_toml, struct err *err) WARN_UNUSED;
 
+/* sealpod.toml for an agent that runs in a container of the pod, released by the KBS: it names the KBS itself, and
+ * the directories of the pod manifest (ctl/pod.h). */
+#define GUEST_RUNTIME_DIR "/run/sealpod"
+#define GUEST_SOCKET_DIR "/run/spire/agent"
+int guest_container_config(const struct deployment *deployment, const struct deployment_class *class,
+			   const struct guest_material *material, struct buf *ret_toml, struct err *err) WARN_UNUSED;
+
 /* The agent policy alone: the same for all classes. */
 int guest_policy(struct buf *out, struct err *err) WARN_UNUSED;
 

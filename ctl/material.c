@@ -185,9 +185,22 @@ static int public_content(const struct out *out, struct secret *content, struct 
 	return secret_append(content, buf_bytes(&jwk), err);
 }
 
-static int content_of(const struct deployment *d, const struct out *out, const struct resource *resource,
-		      struct secret *content, struct err *err)
+/* Not secret, but nobody's business. */
+static int config_content(const struct deployment *d, const struct guest_material *material,
+			  const struct resource *resource, struct secret *content, struct err *err)
 {
+	OWNED_BUF struct buf text = BUF_INIT(PEM_MAX);
+	if (guest_container_config(d, resource->class, material, &text, err) < 0 ||
+	    secret_alloc(content, text.len, err) < 0)
+		return -1;
+	return secret_append(content, buf_bytes(&text), err);
+}
+
+static int content_of(const struct deployment *d, const struct guest_material *material, const struct out *out,
+		      const struct resource *resource, struct secret *content, struct err *err)
+{
+	if (resource->kind == RESOURCE_CONFIG)
+		return config_content(d, material, resource, content, err);
 	if (resource->kind == RESOURCE_SECRET)
 		return secret_content(d, out, resource->secret, content, err);
 	if (resource->kind == RESOURCE_SIGNING_KEY)
@@ -195,14 +208,15 @@ static int content_of(const struct deployment *d, const struct out *out, const s
 	return credential_content(out, resource, content, err);
 }
 
-int material_write_resources(const struct deployment *deployment, struct out *out, struct err *err)
+int material_write_resources(const struct deployment *deployment, const struct guest_material *material,
+			     struct out *out, struct err *err)
 {
 	struct resource resource;
 	for (size_t i = 0; resource_at(deployment, i, &resource); i++) {
 		char name[MATERIAL_NAME + KBS_URI_MAX];
 		struct secret content OWNED_SECRET = SECRET_INIT;
 		(void)snprintf(name, sizeof(name), "kbs/resources/%s", resource.path);
-		if (content_of(deployment, out, &resource, &content, err) < 0 ||
+		if (content_of(deployment, material, out, &resource, &content, err) < 0 ||
 		    out_replace_private(out, name, secret_bytes(&content), err) < 0)
 			return err_wrap(err, "KBS resource '%s'", resource.path);
 	}

@@ -15,13 +15,14 @@
 
 #include <time.h>
 
-#include "ctl/deployment.h"
+#include "ctl/guest.h"
 #include "ctl/out.h"
 
 /* Makes what is missing. Half a pair is ERR_CONFIG. `now` decides on certificates. */
 int material_make(const struct deployment *deployment, struct out *out, time_t now, struct err *err) WARN_UNUSED;
 
-/* Writes kbs/resources, out of what material_make() made. */
-int material_write_resources(const struct deployment *deployment, struct out *out, struct err *err) WARN_UNUSED;
+/* Writes kbs/resources, out of what material_make() made and the texts that init-data is made of. */
+int material_write_resources(const struct deployment *deployment, const struct guest_material *material,
+			     struct out *out, struct err *err) WARN_UNUSED;
 
 #endif

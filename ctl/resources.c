@@ -10,11 +10,17 @@
 void resource_of_class(const struct deployment *deployment, const struct deployment_class *class,
 		       enum resource_kind kind, struct resource *ret_resource)
 {
-	const char *type = kind == RESOURCE_ISSUER ? RESOURCES_ISSUER : RESOURCES_AGENT;
-	const char *tag = kind == RESOURCE_ISSUER ? "pem" : kind == RESOURCE_KEY ? "key" : "certificate";
+	static const struct {
+		const char *type, *tag;
+	} names[] = {
+		[RESOURCE_ISSUER] = { RESOURCES_ISSUER, "pem" },
+		[RESOURCE_KEY] = { RESOURCES_AGENT, "key" },
+		[RESOURCE_CERTIFICATE] = { RESOURCES_AGENT, "certificate" },
+		[RESOURCE_CONFIG] = { RESOURCES_CONFIG, "toml" },
+	};
 	*ret_resource = (struct resource){ .kind = kind, .class = class };
-	(void)snprintf(ret_resource->path, sizeof(ret_resource->path), "%s/%s%s/%s", deployment->repository, type,
-		       class->name, tag);
+	(void)snprintf(ret_resource->path, sizeof(ret_resource->path), "%s/%s%s/%s", deployment->repository,
+		       names[kind].type, class->name, names[kind].tag);
 }
 
 static void resource_of_secret(const struct deployment *deployment, const struct deployment_secret *secret,
@@ -24,14 +30,21 @@ static void resource_of_secret(const struct deployment *deployment, const struct
 	(void)snprintf(ret_resource->path, sizeof(ret_resource->path), "%s/%s", deployment->repository, secret->path);
 }
 
+/* The kinds of a class, in order. */
+static enum resource_kind kind_at(const struct deployment_class *class, size_t i)
+{
+	static const enum resource_kind minted[] = { RESOURCE_ISSUER, RESOURCE_CONFIG };
+	static const enum resource_kind fetched[] = { RESOURCE_KEY, RESOURCE_CERTIFICATE, RESOURCE_CONFIG };
+	return class->mint ? minted[i] : fetched[i];
+}
+
 bool resource_at(const struct deployment *deployment, size_t i, struct resource *ret_resource)
 {
 	for (size_t k = 0; k < deployment->class_count; k++) {
 		const struct deployment_class *class = &deployment->classes[k];
-		size_t count = class->mint ? 1 : 2;
+		size_t count = class->mint ? 2 : 3;
 		if (i < count) {
-			enum resource_kind fetched = i == 0 ? RESOURCE_KEY : RESOURCE_CERTIFICATE;
-			resource_of_class(deployment, class, class->mint ? RESOURCE_ISSUER : fetched, ret_resource);
+			resource_of_class(deployment, class, kind_at(class, i), ret_resource);
 			return true;
 		}
 		i -= count;

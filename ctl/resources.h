@@ -12,6 +12,8 @@
 /* Types of the credentials' resources; behind them stands the class's name. */
 #define RESOURCES_ISSUER "x509pop-issuer-" /* minted: tag "pem", key and chain in one */
 #define RESOURCES_AGENT "x509pop-agent-"   /* fetched: tags "key" and "certificate" */
+/* sealpod.toml for the agent's container, which cannot see init-data; tag "toml". */
+#define RESOURCES_CONFIG "sealpod-config-"
 /* The public key of sealed secrets, a JWK, for all classes; its URI is the key's kid. */
 #define RESOURCES_SIGNING_KEY "signing-key/sealed-secret"
 
@@ -19,6 +21,7 @@ enum resource_kind {
 	RESOURCE_ISSUER,
 	RESOURCE_KEY,
 	RESOURCE_CERTIFICATE,
+	RESOURCE_CONFIG,
 	RESOURCE_SIGNING_KEY,
 	RESOURCE_SECRET,
 };
@@ -26,11 +29,12 @@ enum resource_kind {
 struct resource {
 	enum resource_kind kind;
 	char path[KBS_URI_MAX];			/* "<repository>/<type>/<tag>" */
-	const struct deployment_class *class;	/* of a credential, else NULL */
+	const struct deployment_class *class;	/* of a credential or configuration, else NULL */
 	const struct deployment_secret *secret; /* of RESOURCE_SECRET, else NULL */
 };
 
-/* The i-th; false past the end. Credentials in the order of the classes, the signing key, then the secrets. */
+/* The i-th; false past the end. Credentials and configuration in the order of the classes, the signing key, then the
+ * secrets. */
 bool resource_at(const struct deployment *deployment, size_t i, struct resource *ret_resource);
 
 bool resource_is_for(const struct resource *resource, const char *class_name);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing pod manifests. The manifest is the host's to change: nothing in it is trusted, and
+ * nothing secret stands in it.
+ */
+#include "ctl/pod.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "ctl/guest.h"
+#include "ctl/resources.h"
+
+#define TEXT_MAX 8192
+
+/* A YAML scalar: JSON's strings are YAML's. */
+static int append_scalar(struct buf *out, const char *text, struct err *err)
+{
+	OWNED_JSON struct json *list = NULL;
+	OWNED_BUF struct buf printed = BUF_INIT(4 * TEXT_MAX);
+	if (json_new_array(&list, err) < 0 || json_add_string(list, NULL, text, err) < 0 ||
+	    json_print(list, &printed, err) < 0)
+		return -1;
+	return buf_append(out, bytes_of(printed.data + 1, printed.len - 2), err);
+}
+
+static int append_line(struct buf *out, const char *key, const char *text, struct err *err)
+{
+	if (buf_append_text(out, key, err) < 0 || append_scalar(out, text, err) < 0)
+		return -1;
+	return buf_append_text(out, "\n", err);
+}
+
+/* The user of the first "unix:uid:N" of the class: what the entry says is what the pod runs as. */
+static const char *user_of(const struct deployment_class *class)
+{
+	static const char prefix[] = "unix:uid:";
+	for (size_t i = 0; i < class->workload_count; i++)
+		for (size_t k = 0; k < class->workloads[i].selectors.count; k++)
+			if (strncmp(class->workloads[i].selectors.items[k], prefix, sizeof(prefix) - 1) == 0)
+				return class->workloads[i].selectors.items[k] + sizeof(prefix) - 1;
+	return NULL;
+}
+
+static const char container_security[] = "    securityContext:\n"
+					 "      allowPrivilegeEscalation: false\n"
+					 "      readOnlyRootFilesystem: true\n"
+					 "      capabilities:\n"
+					 "        drop: [\"ALL\"]\n";
+
+static int append_head(const struct deployment *d, const struct deployment_class *class, struct bytes annotation,
+		       struct buf *out, struct err *err)
+{
+	const char *user = user_of(class);
+	if (buf_printf(out, err,
+		       "# Pod of class \"%s\" of deployment \"%s\".\n"
+		       "# Written by sealpodctl: change deployment.toml, then build.\n"
+		       "apiVersion: v1\nkind: Pod\nmetadata:\n  name: \"%s-%s\"\n",
+		       class->name, d->name, d->name, class->name) < 0 ||
+	    append_line(out, "  namespace: ", d->pod_namespace, err) < 0 ||
+	    buf_append_text(out, "  annotations:\n    io.katacontainers.config.hypervisor.cc_init_data: \"", err) < 0 ||
+	    buf_append(out, annotation, err) < 0 || buf_append_text(out, "\"\nspec:\n", err) < 0 ||
+	    append_line(out, "  runtimeClassName: ", d->runtime_class, err) < 0 ||
+	    buf_append_text(out,
+			    "  automountServiceAccountToken: false\n"
+			    "  # SPIRE's unix attestor must see the workload's process.\n"
+			    "  shareProcessNamespace: true\n"
+			    "  securityContext:\n"
+			    "    runAsNonRoot: true\n",
+			    err) < 0)
+		return -1;
+	if (user &&
+	    buf_printf(out, err, "    runAsUser: %s\n    runAsGroup: %s\n    fsGroup: %s\n", user, user, user) < 0)
+		return -1;
+	return buf_append_text(out, "    seccompProfile:\n      type: RuntimeDefault\n", err);
+}
+
+static int append_install(const struct deployment *d, struct buf *out, struct err *err)
+{
+	if (buf_append_text(out, "  initContainers:\n  - name: sealpod-install\n", err) < 0 ||
+	    append_line(out, "    image: ", d->sealpod_image, err) < 0 ||
+	    buf_append_text(out,
+			    "    command: [\"/sealpod\", \"install\", \"/opt/sealpod\"]\n"
+			    "    volumeMounts:\n"
+			    "    - {name: sealpod, mountPath: /opt/sealpod}\n",
+			    err) < 0)
+		return -1;
+	return buf_append_text(out, container_security, err);
+}
+
+static int append_agent(const struct deployment *d, const struct deployment_class *class, struct buf *out,
+			struct err *err)
+{
+	OWNED_BUF struct buf image = BUF_INIT(TEXT_MAX);
+	struct resource config;
+	resource_of_class(d, class, RESOURCE_CONFIG, &config);
+	if ((d->agent_image ? buf_append_text(&image, d->agent_image, err)
+			    : buf_printf(&image, err, "ghcr.io/spiffe/spire-agent:%s", d->spire_version)) < 0 ||
+	    buf_append_text(out, "  - name: spire-agent\n    restartPolicy: Always\n", err) < 0 ||
+	    append_line(out, "    image: ", buf_text(&image), err) < 0 ||
+	    buf_printf(
+		    out, err,
+		    "    command: [\"/opt/sealpod/sealpod\", \"run\", \"--supervise\", \"--config\", \"kbs:///%s\"]\n"
+		    "    startupProbe:\n"
+		    "      exec:\n"
+		    "        command: [\"/opt/sealpod/sealpod\", \"health\"]\n"
+		    "      periodSeconds: 1\n      failureThreshold: 300\n"
+		    "    volumeMounts:\n"
+		    "    - {name: sealpod, mountPath: /opt/sealpod, readOnly: true}\n"
+		    "    - {name: agent-run, mountPath: " GUEST_RUNTIME_DIR "}\n"
+		    "    - {name: agent-socket, mountPath: " GUEST_SOCKET_DIR "}\n",
+		    config.path) < 0)
+		return -1;
+	return buf_append_text(out, container_security, err);
+}
+
+static int append_svid(const struct deployment *d, struct buf *out, struct err *err)
+{
+	if (buf_append_text(out, "  - name: svid\n    restartPolicy: Always\n", err) < 0 ||
+	    append_line(out, "    image: ", d->sealpod_image, err) < 0 ||
+	    buf_append_text(out,
+			    "    command: [\"/sealpod\", \"svid\", \"--directory\", \"/svids\"]\n"
+			    "    env:\n"
+			    "    - {name: SPIFFE_ENDPOINT_SOCKET, value: \"unix://" GUEST_SOCKET_DIR "/api.sock\"}\n"
+			    "    startupProbe:\n"
+			    "      exec:\n"
+			    "        command: [\"/sealpod\", \"svid\", \"--directory\", \"/svids\", \"--check\"]\n"
+			    "      periodSeconds: 1\n      failureThreshold: 300\n"
+			    "    volumeMounts:\n"
+			    "    - {name: agent-socket, mountPath: " GUEST_SOCKET_DIR ", readOnly: true}\n"
+			    "    - {name: svids, mountPath: /svids}\n",
+			    err) < 0)
+		return -1;
+	return buf_append_text(out, container_security, err);
+}
+
+static int append_workload(const struct deployment_class *class, struct buf *out, struct err *err)
+{
+	OWNED_BUF struct buf image = BUF_INIT(TEXT_MAX);
+	if ((class->image ? buf_append_text(&image, class->image, err)
+			  : buf_printf(&image, err, "registry.example.org/%s:latest", class->name)) < 0 ||
+	    buf_append_text(out, "  containers:\n  - name: workload\n", err) < 0 ||
+	    append_line(out, "    image: ", buf_text(&image), err) < 0 ||
+	    buf_append_text(out,
+			    "    volumeMounts:\n"
+			    "    - {name: svids, mountPath: /svids, readOnly: true}\n",
+			    err) < 0)
+		return -1;
+	return buf_append_text(out, container_security, err);
+}
+
+int pod_manifest(const struct deployment *deployment, const struct deployment_class *class, struct bytes annotation,
+		 struct buf *out, struct err *err)
+{
+	if (append_head(deployment, class, annotation, out, err) < 0 || append_install(deployment, out, err) < 0 ||
+	    append_agent(deployment, class, out, err) < 0 || append_svid(deployment, out, err) < 0 ||
+	    append_workload(class, out, err) < 0)
+		return -1;
+	return buf_append_text(out,
+			       "  # In memory: they hold a program, keys and sockets.\n"
+			       "  volumes:\n"
+			       "  - {name: sealpod, emptyDir: {medium: Memory, sizeLimit: 16Mi}}\n"
+			       "  - {name: agent-run, emptyDir: {medium: Memory, sizeLimit: 16Mi}}\n"
+			       "  - {name: agent-socket, emptyDir: {medium: Memory, sizeLimit: 1Mi}}\n"
+			       "  - {name: svids, emptyDir: {medium: Memory, sizeLimit: 4Mi}}\n",
+			       err);
+}

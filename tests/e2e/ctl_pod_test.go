@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"sealpod.test/e2e/lab"
+)
+
+// readPod decodes a manifest as the API server would with strict field validation.
+func readPod(t *testing.T, path string) *corev1.Pod {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := &corev1.Pod{}
+	if err := yaml.UnmarshalStrict(text, pod); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return pod
+}
+
+func TestPodManifestsAreWhatKubernetesTakes(t *testing.T) {
+	dir := newDeployment(t)
+	lab.RunCtl(t, 0, dir, "build")
+	for _, class := range []string{"web", "db"} {
+		pod := readPod(t, filepath.Join(dir, "out", "pods", class+".yaml"))
+		annotation, err := os.ReadFile(filepath.Join(dir, "out", "initdata", class+".annotation"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pod.Annotations["io.katacontainers.config.hypervisor.cc_init_data"] != string(annotation) {
+			t.Error("the annotation is not the init-data")
+		}
+		mounts := map[string]bool{}
+		for _, volume := range pod.Spec.Volumes {
+			mounts[volume.Name] = true
+			if volume.EmptyDir == nil || volume.EmptyDir.Medium != corev1.StorageMediumMemory {
+				t.Errorf("volume %s is not in memory", volume.Name)
+			}
+		}
+		all := append(pod.Spec.InitContainers, pod.Spec.Containers...)
+		if len(all) != 4 {
+			t.Fatalf("%d containers", len(all))
+		}
+		for _, container := range all {
+			security := container.SecurityContext
+			if security == nil || *security.AllowPrivilegeEscalation || !*security.ReadOnlyRootFilesystem ||
+				len(security.Capabilities.Drop) != 1 || security.Capabilities.Drop[0] != "ALL" {
+				t.Errorf("container %s may do too much: %v", container.Name, security)
+			}
+			for _, mount := range container.VolumeMounts {
+				if !mounts[mount.Name] {
+					t.Errorf("container %s mounts %s, which is not there", container.Name, mount.Name)
+				}
+			}
+		}
+		wantUser := map[string]int64{"web": 1, "db": 2}[class]
+		if pod.Spec.SecurityContext.RunAsUser == nil || *pod.Spec.SecurityContext.RunAsUser != wantUser {
+			t.Errorf("the pod of %s runs as %v", class, pod.Spec.SecurityContext.RunAsUser)
+		}
+		config := "default/sealpod-config-" + class + "/toml"
+		if !strings.Contains(strings.Join(pod.Spec.InitContainers[1].Command, " "), "kbs:///"+config) {
+			t.Errorf("the agent is started by %v", pod.Spec.InitContainers[1].Command)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "out", "kbs", "resources", config)); err != nil {
+			t.Error(err)
+		}
+	}
+}
