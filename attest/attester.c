@@ -88,13 +88,23 @@ static const struct attester *by_name(const char *name)
 	return NULL;
 }
 
+static int unknown_name(const char *name, struct err *err)
+{
+	char known[256] = "";
+	for (size_t i = 0; i < ARRAY_LEN(attesters); i++) {
+		size_t used = strlen(known);
+		(void)snprintf(known + used, sizeof(known) - used, "%s'%s'", i ? ", " : "", attesters[i]->tee);
+	}
+	return err_set(err, ERR_USAGE, "this build of sealpod knows no TEE '%s', but %s", name, known);
+}
+
 static int take_forced(const char *name, const struct surroundings *seen, const struct attester **ret_attester,
 		       struct err *err)
 {
 	char what[128];
 	const struct attester *attester = by_name(name);
 	if (!attester)
-		return err_set(err, ERR_USAGE, "this build of sealpod knows no TEE '%s'", name);
+		return unknown_name(name, err);
 	if (attester->probe(&seen->signs)) {
 		*ret_attester = attester;
 		return 0;

@@ -93,7 +93,7 @@ func TestTEEIsNotGuessed(t *testing.T) {
 		{"forced to the other one", tee.Options{Kind: tee.KindTDX}, []string{"--tee", "snp"}, 101, []string{"this is no TEE 'snp'", "configfs-tsm (tdx_guest)"}},
 		{"forced to Azure's", tee.Options{Kind: tee.KindSNP}, []string{"--tee", "az-snp-vtpm"}, 101, []string{"this is no TEE 'az-snp-vtpm'"}},
 		{"forced to the sample", tee.Options{Kind: tee.KindSNP}, []string{"--tee", "sample"}, 100, []string{"knows no TEE 'sample'"}},
-		{"forced to nonsense", tee.Options{Kind: tee.KindSNP}, []string{"--tee", "SNP"}, 100, []string{"knows no TEE 'SNP'"}},
+		{"forced to nonsense", tee.Options{Kind: tee.KindSNP}, []string{"--tee", "SNP"}, 100, []string{"knows no TEE 'SNP', but 'snp', 'tdx', 'az-snp-vtpm', 'az-tdx-vtpm'"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
