@@ -72,7 +72,9 @@ func enterNamespaces() int {
 	}
 	// The kernel kills the child when this thread ends, so it must not end early.
 	runtime.LockOSThread()
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	// By its path: /proc/self/exe would be the file as the old mount namespace has it, which in a chroot has
+	// another name in the new one.
+	cmd := exec.Command(executable(), os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), stageVariable+"="+stageInit)
@@ -91,6 +93,14 @@ func enterNamespaces() int {
 		}
 	}()
 	return exitStatus(cmd.Wait())
+}
+
+func executable() string {
+	self, err := os.Executable()
+	if err != nil {
+		die("%v", err)
+	}
+	return self
 }
 
 func exitStatus(err error) int {
@@ -115,7 +125,7 @@ func initMain() int {
 		die("mount /proc: %v", err)
 	}
 	os.Setenv(stageVariable, stageTests)
-	tests, err := syscall.ForkExec("/proc/self/exe", os.Args, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
+	tests, err := syscall.ForkExec(executable(), os.Args, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
 	if err != nil {
 		die("start the tests: %v", err)
 	}

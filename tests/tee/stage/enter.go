@@ -32,12 +32,17 @@ func (s Stage) Enter(flags int, options any, argv []string) error {
 	if err != nil {
 		return err
 	}
+	// Not /proc/self/exe: that is the file as the old mount namespace has it.
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	runtime.LockOSThread() // namespaces belong to threads, and this one will be the process
 	if err := unix.Unshare(flags); err != nil {
 		return fmt.Errorf("enter namespaces: %w", err)
 	}
 	env := append(os.Environ(), s.Variable+"="+string(text))
-	return syscall.Exec("/proc/self/exe", append([]string{os.Args[0]}, argv...), env)
+	return syscall.Exec(self, append([]string{os.Args[0]}, argv...), env)
 }
 
 // Inside tells whether this is the process that Enter made, and reads the options.
