@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/http.h"
 #include "config/problems.h"
+#include "ctl/resources.h"
 #include "spire/id.h"
 #include "spire/mint.h"
 #include "spire/value.h"
@@ -88,6 +89,16 @@ static int set_name(struct reader *reader, const struct toml_value *value, void 
 	if (set_text(reader, value, place, err) < 0)
 		return -1;
 	return spire_mint_name_check(*name, err);
+}
+
+/* The CN of a certificate is "NAME.CLASS": with a dot in NAME two deployments could come to the same
+ * CN, and one of them to the other's agent ids. */
+static int set_deployment_name(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
+{
+	const char **name = place;
+	if (set_name(reader, value, place, err) < 0)
+		return -1;
+	return strchr(*name, '.') ? err_set(err, ERR_CONFIG, "'%s' holds a dot", *name) : 0;
 }
 
 static int set_trust_domain(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
@@ -341,7 +352,7 @@ static int set_resource(struct reader *reader, const struct toml_value *value, v
 #define ROOT(member) offsetof(struct deployment, member)
 
 static const struct field root_fields[] = {
-	{ "name", TOML_STRING, true, set_name, ROOT(name) },
+	{ "name", TOML_STRING, true, set_deployment_name, ROOT(name) },
 	{ "trust_domain", TOML_STRING, true, set_trust_domain, ROOT(trust_domain) },
 	{ "tees", TOML_ARRAY, true, set_tees, ROOT(tees) },
 	{ "processors", TOML_ARRAY, false, set_processors, ROOT(processors) },
@@ -660,9 +671,9 @@ static void check_workload(struct reader *reader, struct deployment_workload *wo
 			bad(reader, workload->line, "class.workload", "spiffe_id", "is of another trust domain");
 		workload->spiffe_id += strlen(workload->spiffe_id) - path.len;
 	}
-	if (strncmp(workload->spiffe_id, "/spire/", 7) == 0)
+	if (strcmp(workload->spiffe_id, "/spire") == 0 || strncmp(workload->spiffe_id, "/spire/", 7) == 0)
 		bad(reader, workload->line, "class.workload", "spiffe_id",
-		    "begins with '/spire/', which is SPIRE's own");
+		    "is '/spire' or below it, which is SPIRE's own");
 	if (*workload->spiffe_id == 0)
 		bad(reader, workload->line, "class.workload", "spiffe_id", "has no path");
 }
@@ -674,6 +685,8 @@ static void check_classes(struct reader *reader)
 		struct deployment_class *class = &d->classes[i];
 		if (class->name && find_class(d, class->name) != class)
 			bad(reader, class->line, "class", "name", "is that of another class");
+		if (class->name && strcmp(class->name, "root") == 0)
+			bad(reader, class->line, "class", "name", "is 'root', which the root CA's files are called");
 		for (size_t k = 0; k < class->workload_count; k++)
 			check_workload(reader, &class->workloads[k]);
 	}
@@ -690,6 +703,8 @@ static void check_secret(struct reader *reader, const struct deployment_secret *
 			bad(reader, secret->line, "secret", "path", "is that of another secret");
 	if (secret->path && strncmp(secret->path, "x509pop-", 8) == 0)
 		bad(reader, secret->line, "secret", "path", "begins with 'x509pop-', which credentials are kept under");
+	if (secret->path && strcmp(secret->path, RESOURCES_SIGNING_KEY) == 0)
+		bad(reader, secret->line, "secret", "path", "is that of the sealed secrets' signing key");
 	for (size_t k = 0; k < secret->classes.count; k++)
 		if (!find_class(d, secret->classes.items[k]))
 			problems_add(&reader->problems, secret->line, "secret.classes", "'%s' is no class",

@@ -89,17 +89,17 @@ static int make_certificate(struct out *out, const char *stem, const char *ca, c
 	return write_pair(out, key_name, &key, pem_name, buf_bytes(&chain), err);
 }
 
-/* CNs are unique over deployments: they are part of agent ids. */
+/* CNs are unique over deployments, whose names have no dot: they are part of agent ids. */
 static int make_certificates(const struct deployment *d, struct out *out, time_t now, struct err *err)
 {
 	char cn[MATERIAL_NAME];
-	(void)snprintf(cn, sizeof(cn), "%s-root", d->name);
+	(void)snprintf(cn, sizeof(cn), "%s.root", d->name);
 	struct spire_issue issue = { .kind = SPIRE_ISSUE_ROOT, .cn = cn, .now = now };
 	if (make_certificate(out, "root", NULL, &issue, err) < 0)
 		return -1;
 	for (size_t i = 0; i < d->class_count; i++) {
 		const struct deployment_class *class = &d->classes[i];
-		(void)snprintf(cn, sizeof(cn), "%s-%s", d->name, class->name);
+		(void)snprintf(cn, sizeof(cn), "%s.%s", d->name, class->name);
 		issue = (struct spire_issue){ .kind = class->mint ? SPIRE_ISSUE_ISSUER : SPIRE_ISSUE_LEAF,
 					      .cn = cn,
 					      .trust_domain = d->trust_domain,

@@ -166,8 +166,8 @@ func TestBuiltCertificatesVerify(t *testing.T) {
 	issuer := openssl(t, "x509", "-noout", "-text", "-in", filepath.Join(pki, "web.pem"))
 	leaf := openssl(t, "x509", "-noout", "-text", "-in", filepath.Join(pki, "db.pem"))
 	for text, parts := range map[string][]string{
-		issuer: {"CA:TRUE, pathlen:0", "CN = hello-web", "Certificate Sign"},
-		leaf:   {"CA:FALSE", "CN = hello-db", "Digital Signature", "URI:x509pop://example.test/class/db"},
+		issuer: {"CA:TRUE, pathlen:0", "CN = hello.web", "Certificate Sign"},
+		leaf:   {"CA:FALSE", "CN = hello.db", "Digital Signature", "URI:x509pop://example.test/class/db"},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(text, part) {

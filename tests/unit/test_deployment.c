@@ -78,19 +78,25 @@ static void refuses_each_mistake(void **state)
 {
 	(void)state;
 	assert_refused("", "key 'name': is missing");
+	assert_refused("name = \"a.b\"\n", "'a.b' holds a dot");
 	assert_refused("nonsense = 1\n" GOOD, "key 'nonsense': is unknown");
 	assert_refused(GOOD
 		       "[[class]]\nname = \"web\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\n",
 		       "is that of another class");
+	assert_refused(GOOD
+		       "[[class]]\nname = \"root\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\n",
+		       "root CA's files");
 	assert_refused(GOOD "[[class]]\nname = \"b\"\n", "has at least one [[class.workload]]");
 	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\n", "give one");
 	assert_refused(GOOD "[[secret]]\npath = \"a\"\nvalue = \"x\"\n", "is not of the form");
 	assert_refused(GOOD "[[secret]]\npath = \"x509pop-a/b\"\nvalue = \"x\"\n", "credentials are kept under");
+	assert_refused(GOOD "[[secret]]\npath = \"signing-key/sealed-secret\"\nvalue = \"x\"\n", "signing key");
 	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\nvalue = \"x\"\nclasses = [\"no\"]\n", "'no' is no class");
 	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"spiffe://other.test/a\"\nselectors = [\"a:b\"]\n",
 		       "is of another trust domain");
 	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/spire/server\"\nselectors = [\"a:b\"]\n",
 		       "SPIRE's own");
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/spire\"\nselectors = [\"a:b\"]\n", "SPIRE's own");
 	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"ab\"]\n", "is no selector");
 	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\nttl = \"1ms\"\n",
 		       "seconds");
