@@ -20,7 +20,6 @@
 #include "base/json.h"
 
 #define KEY_TEXT_MAX 65536
-#define SIGNATURE_LEN 64 /* of both algorithms */
 
 struct admin_key {
 	EVP_PKEY *pkey;
@@ -101,17 +100,17 @@ const char *admin_key_alg(const struct admin_key *key)
 }
 
 /* OpenSSL writes r and s in DER, JOSE wants them one behind the other. */
-static int raw_of(const uint8_t *der, size_t len, uint8_t raw[SIGNATURE_LEN])
+static int raw_of(const uint8_t *der, size_t len, uint8_t raw[ADMIN_SIGNATURE_LEN])
 {
 	const unsigned char *at = der;
 	CLEANUP(cleanup_sig) ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)len);
-	if (!sig || BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, SIGNATURE_LEN / 2) < 0 ||
-	    BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + SIGNATURE_LEN / 2, SIGNATURE_LEN / 2) < 0)
+	if (!sig || BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, ADMIN_SIGNATURE_LEN / 2) < 0 ||
+	    BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + ADMIN_SIGNATURE_LEN / 2, ADMIN_SIGNATURE_LEN / 2) < 0)
 		return -1;
 	return 0;
 }
 
-static int sign(const struct admin_key *key, struct bytes text, uint8_t raw[SIGNATURE_LEN], struct err *err)
+int admin_key_sign(const struct admin_key *key, struct bytes text, uint8_t raw[ADMIN_SIGNATURE_LEN], struct err *err)
 {
 	uint8_t signature[128];
 	size_t len = sizeof(signature);
@@ -119,13 +118,13 @@ static int sign(const struct admin_key *key, struct bytes text, uint8_t raw[SIGN
 	const EVP_MD *digest = key->is_ec ? EVP_sha256() : NULL;
 	if (!ctx || EVP_DigestSignInit(ctx, NULL, digest, NULL, key->pkey) != 1 ||
 	    EVP_DigestSign(ctx, signature, &len, text.data, text.len) != 1)
-		return err_set(err, ERR_SYSTEM, "OpenSSL cannot sign the admin token");
-	if (!key->is_ec && len == SIGNATURE_LEN) {
-		memcpy(raw, signature, SIGNATURE_LEN);
+		return err_set(err, ERR_SYSTEM, "OpenSSL cannot sign");
+	if (!key->is_ec && len == ADMIN_SIGNATURE_LEN) {
+		memcpy(raw, signature, ADMIN_SIGNATURE_LEN);
 		return 0;
 	}
 	if (!key->is_ec || raw_of(signature, len, raw) < 0)
-		return err_set(err, ERR_SYSTEM, "OpenSSL made no signature of %d bytes", SIGNATURE_LEN);
+		return err_set(err, ERR_SYSTEM, "OpenSSL made no signature of %d bytes", ADMIN_SIGNATURE_LEN);
 	return 0;
 }
 
@@ -159,9 +158,9 @@ static int append_claims(const char *role, time_t now, struct buf *out, struct e
 int admin_token_make(const struct admin_key *key, const char *role, time_t now, struct buf *out, struct err *err)
 {
 	struct buf token OWNED_BUF = BUF_INIT(ADMIN_TOKEN_MAX);
-	uint8_t signature[SIGNATURE_LEN];
+	uint8_t signature[ADMIN_SIGNATURE_LEN];
 	if (append_header(key, &token, err) < 0 || buf_append_byte(&token, '.', err) < 0 ||
-	    append_claims(role, now, &token, err) < 0 || sign(key, buf_bytes(&token), signature, err) < 0 ||
+	    append_claims(role, now, &token, err) < 0 || admin_key_sign(key, buf_bytes(&token), signature, err) < 0 ||
 	    buf_append_byte(&token, '.', err) < 0 ||
 	    base64_encode(BASE64URL, bytes_of(signature, sizeof(signature)), &token, err) < 0)
 		return err_wrap(err, "admin token");

@@ -27,6 +27,11 @@ void admin_key_cleanup(struct admin_key **key);
 /* "EdDSA" or "ES256". */
 const char *admin_key_alg(const struct admin_key *key);
 
+/* The signature over `text` as JOSE writes it, for whatever else such a key signs. */
+#define ADMIN_SIGNATURE_LEN 64
+int admin_key_sign(const struct admin_key *key, struct bytes text, uint8_t raw[ADMIN_SIGNATURE_LEN],
+		   struct err *err) WARN_UNUSED;
+
 /* Appends the token to `out`: whoever has it is the administrator until it expires. */
 int admin_token_make(const struct admin_key *key, const char *role, time_t now, struct buf *out,
 		     struct err *err) WARN_UNUSED;
