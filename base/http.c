@@ -87,6 +87,7 @@ static int fill(struct http_client *client, const struct http_options *options, 
 		return err_set(err, ERR_CONFIG, "the socket '%s' must be an absolute path", options->unix_socket);
 	if (keep_text(&client->base_url, options->base_url, err) < 0 ||
 	    keep_text(&client->unix_socket, options->unix_socket, err) < 0 ||
+	    keep_text(&client->server_uri, options->server_uri, err) < 0 ||
 	    keep_text(&client->user_agent, options->user_agent, err) < 0 || keep_peer(client, err) < 0)
 		return -1;
 	client->http2_prior_knowledge = options->http2_prior_knowledge;
@@ -128,6 +129,7 @@ void http_client_free(struct http_client *client)
 	drop_connection(client);
 	buf_done(&client->ca_pem);
 	free(client->base_url);
+	free(client->server_uri);
 	free(client->peer);
 	free(client->unix_socket);
 	free(client->user_agent);

@@ -25,6 +25,9 @@ struct http_options {
 	/* PEM of the CA certificates that may sign the server's; required for https,
 	 * must be empty for http. */
 	struct bytes ca_pem;
+	/* Instead of by the host's name the server is known by this URI ("spiffe://…"): its certificate must have it as
+	 * its only URI SAN. NULL: by the name. */
+	const char *server_uri;
 	/* Absolute path of a unix socket to talk to instead of TCP; NULL for none. The
 	 * base URL's host is then only what the Host header says. */
 	const char *unix_socket;

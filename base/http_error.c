@@ -41,6 +41,9 @@ static int explain_verify(const struct http_transfer *transfer, CURLcode result,
 	int code = client->verify.code;
 	if (code == X509_V_ERR_CERT_HAS_EXPIRED || code == X509_V_ERR_CERT_NOT_YET_VALID)
 		return explain_clock(transfer, err);
+	if (client->verify.stranger)
+		return err_set(err, ERR_TLS, "the certificate of '%s' is not that of '%s'; check the address",
+			       client->peer, client->server_uri);
 	if (code != X509_V_OK)
 		return err_set(err, ERR_TLS,
 			       "the certificate '%s' of '%s' is refused (%s); check the pinned CA and the URL",

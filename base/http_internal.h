@@ -29,6 +29,7 @@ int http_url_redirect(const struct http_url *from, const char *location, struct 
 /* Why OpenSSL refused the server's certificate; `code` 0 (X509_V_OK): it did not. */
 struct http_verify {
 	int code;
+	bool stranger; /* it lacks the URI that the server must have */
 	char subject[256];
 	char not_before[32], not_after[32]; /* RFC 3339 */
 	int64_t outside; /* seconds that our clock is past the end of the window; negative: before its beginning */
@@ -44,6 +45,7 @@ struct http_client {
 	char *unix_socket;
 	char *user_agent;
 	struct buf ca_pem;
+	char *server_uri; /* NULL: the host's name counts */
 	bool http2_prior_knowledge;
 	unsigned redirects;
 	int64_t connect_timeout_ms;

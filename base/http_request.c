@@ -75,7 +75,6 @@ static CURLcode set_numbers(CURL *easy)
 		{ CURLOPT_TCP_NODELAY, 1, false },
 		{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2, false },
 		{ CURLOPT_SSL_VERIFYPEER, 1, false },
-		{ CURLOPT_SSL_VERIFYHOST, 2, false },
 		/* Above what libcurl takes from an HTTP/2 connection at once (32 KiB): libcurl 7.88 pauses where less
 		 * fits, and then overlooks the end of the stream until some timer wakes it. */
 		{ CURLOPT_BUFFERSIZE, 65536, false },
@@ -145,6 +144,8 @@ static CURLcode set_tls(struct http_transfer *transfer)
 	struct curl_blob ca = { .data = client->ca_pem.data, .len = client->ca_pem.len, .flags = CURL_BLOB_NOCOPY };
 	const CURLcode results[] = {
 		curl_easy_setopt(transfer->easy, CURLOPT_CAINFO_BLOB, &ca),
+		/* By a URI: http_tls.c looks. */
+		curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYHOST, client->server_uri ? 0L : 2L),
 		curl_easy_setopt(transfer->easy, CURLOPT_SSL_CTX_FUNCTION, http_tls_on_context),
 		curl_easy_setopt(transfer->easy, CURLOPT_SSL_CTX_DATA, transfer),
 	};

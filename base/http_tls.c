@@ -4,7 +4,8 @@
  * certificate hook, and a record of who refused whom, and why.
  *
  * The PEM comes from the configuration, the certificates from the server. Must
- * never turn a refusal into an acceptance: the verification callback only looks.
+ * never turn a refusal into an acceptance: the verification callback only looks, and
+ * refuses whom it is to know by a URI.
  */
 #include "base/http_internal.h"
 
@@ -12,7 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 #include <time.h>
 
@@ -120,10 +121,44 @@ static void on_info(const SSL *ssl, int where, int value)
 		client->alert = value & 0xff;
 }
 
+/* Is this URI the only one among its SANs? */
+static bool has_uri(const X509 *certificate, const char *uri)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+	unsigned others = 0;
+	bool found = false;
+	for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		if (name->type != GEN_URI)
+			continue;
+		const ASN1_IA5STRING *text = name->d.uniformResourceIdentifier;
+		bool same = (size_t)ASN1_STRING_length(text) == strlen(uri) &&
+			    memcmp(ASN1_STRING_get0_data(text), uri, strlen(uri)) == 0;
+		found = found || same;
+		others += same ? 0 : 1;
+	}
+	GENERAL_NAMES_free(names);
+	return found && others == 0;
+}
+
+/* The last certificate of a chain that is otherwise good. */
+static bool is_stranger(const struct http_client *client, X509_STORE_CTX *store)
+{
+	const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+	if (!client->server_uri || X509_STORE_CTX_get_error_depth(store) != 0)
+		return false;
+	return !certificate || !has_uri(certificate, client->server_uri);
+}
+
 static int on_verify(int good, X509_STORE_CTX *store)
 {
-	struct http_client *client = good ? NULL : client_of(store);
-	if (!client)
+	struct http_client *client = client_of(store);
+	if (client && good && is_stranger(client, store)) {
+		X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+		client->verify.stranger = true;
+		good = 0;
+	}
+	if (good || !client)
 		return good;
 	struct http_verify *verify = &client->verify;
 	verify->code = X509_STORE_CTX_get_error(store);

@@ -242,6 +242,36 @@ static void client_certificate_is_shown(void **state)
 	peer_stop(&peer);
 }
 
+/* A server that is known by a URI: the certificate's names of hosts say nothing, and its URI all. */
+static void try_uri(const char *san, const struct pki_node *ca, const char *words)
+{
+	struct pki_node identity = peer_certificate("server", san, ca, -60, PKI_DAY);
+	struct peer_setup setup = { .serve = serve_routes, .identity = &identity };
+	struct peer peer = peer_start(&setup);
+	struct http_options options = options_for(&peer);
+	options.server_uri = "spiffe://example.test/spire/server";
+	if (words) {
+		must_fail(&options, "/hello", ERR_TLS, words);
+	} else {
+		OWNED_HTTP struct http_client *client = client_for(&options);
+		must_get_hello(client);
+	}
+	peer_stop(&peer);
+	pki_node_done(&identity);
+}
+
+static void server_is_known_by_its_uri(void **state)
+{
+	(void)state;
+	try_uri("URI:spiffe://example.test/spire/server", &lab.ca, NULL);
+	try_uri("URI:spiffe://example.test/spire/server,DNS:other.example", &lab.ca, NULL);
+	try_uri("URI:spiffe://example.test/spire/server", &lab.other_ca, "check the pinned CA");
+	try_uri(NAMES, &lab.ca, "is not that of 'spiffe://example.test/spire/server'");
+	try_uri("URI:spiffe://example.test/spire/server2," NAMES, &lab.ca, "is not that of");
+	try_uri("URI:spiffe://example.test/spire/serve," NAMES, &lab.ca, "is not that of");
+	try_uri("URI:spiffe://example.test/spire/server,URI:spiffe://example.test/x", &lab.ca, "is not that of");
+}
+
 static void session_keys_are_not_logged(void **state)
 {
 	(void)state;
@@ -395,6 +425,7 @@ int main(void)
 		cmocka_unit_test(cut_lines_are_seen),
 		cmocka_unit_test(broken_handshakes_are_told_apart),
 		cmocka_unit_test(client_certificate_is_shown),
+		cmocka_unit_test(server_is_known_by_its_uri),
 		cmocka_unit_test(session_keys_are_not_logged),
 		cmocka_unit_test(first_answer_does_not_stall),
 	};
