@@ -36,10 +36,11 @@ THIRD_PARTY = (
     ('openssl/*', tuple(folder + '/*.c' for folder in ('base',) + MIDDLE)),
     ('sodium.h', ('base/*.c',)),
     ('proto/workload.pb-c.h', ('spire/workload_proto.c',)),
+    ('proto/spire_server.pb-c.h', ('spire/entry_proto.c',)),
     ('proto/attestation_agent.pb-c.h', ('cdh-client/aa.c',)),
     ('proto/confidential_data_hub.pb-c.h', ('cdh-client/cdh.c',)),
     ('proto/ttrpc.pb-c.h', ('cdh-client/ttrpc_frame.c',)),
-    ('protobuf-c/*', ('spire/workload_proto.c', 'cdh-client/aa.c', 'cdh-client/cdh.c', 'cdh-client/pb.c', 'cdh-client/ttrpc_frame.c')),
+    ('protobuf-c/*', ('spire/entry_proto.c', 'spire/workload_proto.c', 'cdh-client/aa.c', 'cdh-client/cdh.c', 'cdh-client/pb.c', 'cdh-client/ttrpc_frame.c')),
     ('zlib.h', ('initdata/gunzip.c', 'initdata/gzip.c')),
 )
 
