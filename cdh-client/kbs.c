@@ -240,7 +240,7 @@ static int attest(struct kbs *kbs, struct err *err)
 			     "values) or its verifier is broken");
 }
 
-static int ensure_attested(struct kbs *kbs, struct err *err)
+int kbs_attest(struct kbs *kbs, struct err *err)
 {
 	return kbs->attested ? 0 : attest(kbs, err);
 }
@@ -276,7 +276,7 @@ int kbs_get(struct kbs *kbs, const struct kbs_uri *uri, struct secret *ret_secre
 	struct backoff backoff = BACKOFF_INIT;
 	bool renewed = false;
 	for (;;) {
-		if (ensure_attested(kbs, err) < 0)
+		if (kbs_attest(kbs, err) < 0)
 			return -1;
 		switch (get_once(kbs, uri, ret_secret, err)) {
 		case KBS_VERDICT_OK:

@@ -72,6 +72,9 @@ void kbs_cleanup(struct kbs **kbs);
  * kbs_get(). */
 int kbs_probe(struct kbs *kbs, struct err *err) WARN_UNUSED;
 
+/* Attests, if this session has not; the token's appraisal is in the facts. Errors as of kbs_get(). */
+int kbs_attest(struct kbs *kbs, struct err *err) WARN_UNUSED;
+
 /* Fetches one resource, attesting first if this session has not. Errors: ERR_DENIED,
  * ERR_MISSING, ERR_CONFIG (no such plugin), ERR_PROTOCOL, ERR_NETWORK, ERR_TIMEOUT,
  * ERR_SERVER, ERR_TLS, ERR_CLOCK, and what the evidence callback says. */

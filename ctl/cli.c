@@ -14,6 +14,8 @@
 const struct cli_verb *const cli_verbs[] = {
 	&verb_new,
 	&verb_build,
+	&verb_plan,
+	&verb_apply,
 	&verb_keygen,
 	&verb_issue_root,
 	&verb_issue_issuer,

@@ -88,15 +88,55 @@ static int read_key(const char *path, struct admin_key **ret_key, struct err *er
 	return 0;
 }
 
+static int open_admin(struct kbs_target *target, const char *role, struct err *err)
+{
+	target->options = (struct kbs_admin_options){ .url = buf_text(&target->url),
+						      .ca_pem = buf_bytes(&target->ca),
+						      .key = target->key,
+						      .role = role,
+						      .deadline = target->deadline };
+	return kbs_admin_open(&target->options, &target->admin, err);
+}
+
 int kbs_target_open_admin(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
 {
 	if (kbs_target_read(args, ret_target, err) < 0 ||
 	    read_key(cli_value(args, "--admin-key", NULL), &ret_target->key, err) < 0)
 		return -1;
-	ret_target->options = (struct kbs_admin_options){ .url = buf_text(&ret_target->url),
-							  .ca_pem = buf_bytes(&ret_target->ca),
-							  .key = ret_target->key,
-							  .role = cli_value(args, "--role", NULL),
-							  .deadline = ret_target->deadline };
-	return kbs_admin_open(&ret_target->options, &ret_target->admin, err);
+	return open_admin(ret_target, cli_value(args, "--role", NULL), err);
+}
+
+/* The key that deployment.toml names, or the one that build made. */
+static int read_deployment_key(const struct deployment *deployment, const struct out *out, struct admin_key **ret_key,
+			       struct err *err)
+{
+	struct buf path OWNED_BUF = BUF_INIT(8192);
+	struct secret pem OWNED_SECRET = SECRET_INIT;
+	if (deployment->kbs_admin_key_file) {
+		if (deployment_path(deployment, deployment->kbs_admin_key_file, &path, err) < 0)
+			return -1;
+		return read_key(buf_text(&path), ret_key, err);
+	}
+	if (out_read_private(out, "kbs-admin.key", &pem, err) < 0)
+		return err_wrap(err, "run 'sealpodctl build' first");
+	return admin_key_read(secret_bytes(&pem), ret_key, err);
+}
+
+int kbs_target_open_deployment(const struct cli_args *args, const struct deployment *deployment, const struct out *out,
+			       struct kbs_target *ret_target, struct err *err)
+{
+	struct buf path OWNED_BUF = BUF_INIT(8192);
+	const char *url = deployment->kbs_admin_url ? deployment->kbs_admin_url : deployment->kbs_url;
+	bool tls = strncmp(url, "https:", strlen("https:")) == 0;
+	if (http_setup(err) < 0 || read_timeout(args, &ret_target->deadline, err) < 0 ||
+	    buf_append_text(&ret_target->url, url, err) < 0 ||
+	    read_deployment_key(deployment, out, &ret_target->key, err) < 0)
+		return -1;
+	if (deployment->generation == TRUSTEE_1_0 && strcmp(admin_key_alg(ret_target->key), "EdDSA") != 0)
+		return err_set(err, ERR_CONFIG, "a KBS of generation 'trustee-1.0' takes an Ed25519 admin key only");
+	if (tls && deployment->kbs_ca_file &&
+	    (deployment_path(deployment, deployment->kbs_ca_file, &path, err) < 0 ||
+	     read_ca(buf_text(&path), tls, &ret_target->ca, err) < 0))
+		return err_wrap(err, "'%s'", deployment->path);
+	return open_admin(ret_target, NULL, err);
 }

@@ -7,6 +7,8 @@
 
 #include "cdh-client/kbs_admin.h"
 #include "ctl/cli.h"
+#include "ctl/deployment.h"
+#include "ctl/out.h"
 
 /* Rows for the option tables of all verbs that speak to a KBS. */
 #define KBS_TARGET_OPTIONS                                                                                             \
@@ -46,5 +48,10 @@ int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, 
 
 /* The same, and the administrator's key and calls. */
 int kbs_target_open_admin(const struct cli_args *args, struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
+
+/* As the administrator of a deployment's KBS: its URL and CA, its key or the one that build made. `args` has
+ * '--timeout'. */
+int kbs_target_open_deployment(const struct cli_args *args, const struct deployment *deployment, const struct out *out,
+			       struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
 
 #endif

@@ -8,6 +8,7 @@
 #include "ctl/cli.h"
 
 extern const struct cli_verb verb_new;
+extern const struct cli_verb verb_apply;
 extern const struct cli_verb verb_build;
 extern const struct cli_verb verb_keygen;
 extern const struct cli_verb verb_issue_root;
@@ -32,6 +33,7 @@ extern const struct cli_verb verb_kbs_put;
 extern const struct cli_verb verb_kbs_reference_values;
 extern const struct cli_verb verb_kbs_resource_policy;
 extern const struct cli_verb verb_completion;
+extern const struct cli_verb verb_plan;
 extern const struct cli_verb verb_version;
 extern const struct cli_verb verb_help;
 

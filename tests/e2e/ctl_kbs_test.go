@@ -44,11 +44,7 @@ func newCtlLab(t *testing.T, key crypto.Signer, change func(*kbs.Options)) *ctlL
 
 func (l *ctlLab) writeKey(key crypto.Signer) {
 	l.t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.write("admin.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	l.write("admin.key", pkcs8(l.t, key))
 }
 
 func (l *ctlLab) write(name, text string) {
@@ -62,6 +58,15 @@ func (l *ctlLab) write(name, text string) {
 func (l *ctlLab) run(status int, words ...string) *lab.Process {
 	l.t.Helper()
 	return lab.RunCtl(l.t, status, l.dir, append(append([]string{"kbs"}, words...), l.args...)...)
+}
+
+func pkcs8(t *testing.T, key crypto.Signer) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 func ed25519Key(t *testing.T) crypto.Signer {

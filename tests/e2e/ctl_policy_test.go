@@ -210,6 +210,7 @@ func TestCtlPolicyReleasesByClass(t *testing.T) {
 		"default/x509pop-agent-db/key":          {"db": true},
 		"default/x509pop-agent-db/certificate":  {"db": true},
 		"default/status/all":                    {"web": true, "db": true},
+		"default/signing-key/sealed-secret":     {"web": true, "db": true},
 		"default/password/db":                   {"db": true},
 		"default/x509pop-issuer-db/pem":         {},
 		"default/x509pop-issuer-web/pem/":       {},

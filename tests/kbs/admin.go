@@ -46,7 +46,8 @@ func (s *Server) checkAdmin(c *call) error {
 }
 
 func (s *Server) verifyAdminToken(token string) (map[string]any, error) {
-	if s.adminKey == nil {
+	key := s.currentAdminKey()
+	if key == nil {
 		return nil, errors.New("no administrator is configured")
 	}
 	algorithms := []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256}
@@ -57,7 +58,7 @@ func (s *Server) verifyAdminToken(token string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := jws.Verify(s.adminKey)
+	payload, err := jws.Verify(key)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ package kbs
 
 import (
 	"bytes"
+	"crypto"
+	"encoding/json"
 	"maps"
 )
 
@@ -38,4 +40,42 @@ func (s *Server) Contents() Contents {
 	}
 	s.refs.mu.Unlock()
 	return c
+}
+
+// SetAdminKey replaces the administrator's key, as another start with another
+// configuration does.
+func (s *Server) SetAdminKey(key crypto.PublicKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adminKey = key
+}
+
+func (s *Server) currentAdminKey() crypto.PublicKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.adminKey
+}
+
+// Forget loses everything, as a restart does where the storage is in memory (which
+// is the real broker's default).
+func (s *Server) Forget() error {
+	fresh, err := newPolicyStore()
+	if err != nil {
+		return err
+	}
+	s.resources.mu.Lock()
+	s.resources.byPath = map[string][]byte{}
+	s.resources.mu.Unlock()
+	s.refs.mu.Lock()
+	s.refs.byName = map[string]json.RawMessage{}
+	s.refs.mu.Unlock()
+	s.policies.mu.Lock()
+	s.policies.resource, s.policies.attestation, s.policies.texts = fresh.resource, fresh.attestation, fresh.texts
+	s.policies.mu.Unlock()
+	return nil
+}
+
+// SetAttestationPolicy replaces a policy, as an administrator's POST does.
+func (s *Server) SetAttestationPolicy(id, text string) error {
+	return s.policies.setAttestation(id, text)
 }
