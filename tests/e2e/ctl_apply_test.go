@@ -165,6 +165,7 @@ var allItems = []string{
 	"resource-policy resource-policy", "attestation-policy default_cpu",
 	"reference-value snp_launch_measurement", "reference-value init_data",
 	"resource default/x509pop-issuer-web/pem", "resource default/x509pop-agent-db/key", "resource default/x509pop-agent-db/certificate",
+	"resource default/sealpod-config-web/toml", "resource default/sealpod-config-db/toml",
 	"resource default/signing-key/sealed-secret", "resource default/status/all", "resource default/password/db",
 }
 

@@ -211,6 +211,8 @@ func TestCtlPolicyReleasesByClass(t *testing.T) {
 		"default/x509pop-agent-db/certificate":  {"db": true},
 		"default/status/all":                    {"web": true, "db": true},
 		"default/signing-key/sealed-secret":     {"web": true, "db": true},
+		"default/sealpod-config-web/toml":       {"web": true},
+		"default/sealpod-config-db/toml":        {"db": true},
 		"default/password/db":                   {"db": true},
 		"default/x509pop-issuer-db/pem":         {},
 		"default/x509pop-issuer-web/pem/":       {},
