@@ -74,17 +74,50 @@ bool sev_guest_present(void)
 	return access(SEV_GUEST_DEVICE, F_OK) == 0;
 }
 
+/* What a request for a report can come back with (SEV-SNP Firmware ABI, "Status Codes"; psp-sev.h). */
+static const struct {
+	uint32_t status;
+	const char *text;
+} firmware_statuses[] = {
+	{ 0x00, "no error" },
+	{ 0x01, "the platform is in a wrong state" },
+	{ 0x02, "this guest is in a wrong state" },
+	{ 0x04, "a length is wrong" },
+	{ 0x07, "the guest's policy forbids it" },
+	{ 0x09, "an address is wrong" },
+	{ 0x0B, "the request is not authentic" },
+	{ 0x10, "there is no such guest" },
+	{ 0x13, "the hardware has failed" },
+	{ 0x14, "the hardware has failed and is not safe" },
+	{ 0x15, "it is not supported" },
+	{ FW_INVALID_PARAM, "invalid parameter" },
+	{ 0x17, "a limit of the platform is reached" },
+	{ 0x1D, "the message counter has run out" },
+	{ 0x23, "the platform must be shut down first" },
+	{ FW_INVALID_KEY, "invalid key selection" },
+	{ 0xFF, "the firmware was not reached" },
+};
+
 static const char *firmware_text(uint32_t status)
 {
-	switch (status) {
-	case FW_INVALID_PARAM:
-		return "invalid parameter";
-	case FW_INVALID_KEY:
-		return "invalid key selection";
-	case 0xff:
-		return "the firmware was not reached";
+	for (size_t i = 0; i < ARRAY_LEN(firmware_statuses); i++)
+		if (firmware_statuses[i].status == status)
+			return firmware_statuses[i].text;
+	return "see the SEV-SNP firmware specification";
+}
+
+/* GHCB specification, SNP_GUEST_REQUEST. */
+static const char *host_text(uint32_t error)
+{
+	switch (error) {
+	case 0:
+		return "none";
+	case VMM_INVALID_LEN:
+		return "too little room for certificates";
+	case VMM_BUSY:
+		return "busy";
 	default:
-		return "see the SEV-SNP firmware specification";
+		return "the hypervisor's own";
 	}
 }
 
@@ -105,8 +138,9 @@ static int ioctl_error(int number, const struct guest_request *request, struct e
 			err, ERR_SYSTEM, number,
 			"'%s': the host did not answer in time; the kernel has given up its key: restart the VM",
 			device);
-	return err_set_errno(err, ERR_SYSTEM, number, "'%s': firmware error 0x%x (%s), host error 0x%x", device,
-			     request->fw_error, firmware_text(request->fw_error), request->vmm_error);
+	return err_set_errno(err, ERR_SYSTEM, number, "'%s': firmware error 0x%x (%s), host error 0x%x (%s)", device,
+			     request->fw_error, firmware_text(request->fw_error), request->vmm_error,
+			     host_text(request->vmm_error));
 }
 
 static int take_report(const struct report_response *response, struct buf *out, struct err *err)

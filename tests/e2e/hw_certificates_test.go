@@ -20,6 +20,7 @@ func TestCertificateTableThatIsNoUse(t *testing.T) {
 	const leftOut = "the host's certificate table is left out"
 	for _, c := range []struct{ name, fault, said string }{
 		{"none", "certs=none", ""},
+		{"cut in its VCEK", "certs=cut-vek", leftOut},
 		{"endless", "certs=endless", leftOut},
 		{"certificate beyond its end", "certs=outside", leftOut},
 		{"lengths that overflow", "certs=overflow", leftOut},

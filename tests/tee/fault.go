@@ -26,7 +26,7 @@ import (
 //	replay                     … that of an earlier report
 //	bad-signature              one bit of the report's signature is wrong
 //	set               =F=TEXT  a field of the report, see forge
-//	certs             =FAULT   of the certificate table: cut, overlap, outside, overflow, header, endless, no-vek, garbage, none, huge
+//	certs             =FAULT   of the certificate table: cut, cut-vek, overlap, outside, overflow, header, endless, no-vek, garbage, none, huge
 //	certs-needed      =N       ioctl: the size that the host says its certificates need, where the buffer is too small
 //	certs-errno       =ERRNO   ioctl: what says so, in place of EIO
 //	device            =ERRNO   /dev/sev-guest cannot be opened

@@ -30,6 +30,7 @@ type CertEntry struct {
 // Faults of certificate tables. The host writes the table, so all are possible.
 const (
 	TableCut      = "cut"      // ends in the middle of the last certificate
+	TableCutVEK   = "cut-vek"  // likewise, and that is the VCEK or VLEK
 	TableOverlap  = "overlap"  // the second certificate begins inside of the first
 	TableOutside  = "outside"  // the last offset is beyond the table
 	TableOverflow = "overflow" // offset + length passes 2^32
@@ -43,7 +44,7 @@ const (
 
 // TableFaults lists all of them.
 var TableFaults = []string{
-	TableCut, TableOverlap, TableOutside, TableOverflow, TableInHeader, TableEndless, TableNoVEK, TableGarbage, TableNone,
+	TableCut, TableCutVEK, TableOverlap, TableOutside, TableOverflow, TableInHeader, TableEndless, TableNoVEK, TableGarbage, TableNone,
 	TableHuge,
 }
 
@@ -72,7 +73,7 @@ func CertTable(entries []CertEntry, fault string) ([]byte, error) {
 		blobs = append(blobs, e.Data...)
 	}
 	table := append(append(header, make([]byte, headerSize-len(header))...), blobs...)
-	if fault == TableCut {
+	if fault == TableCut || fault == TableCutVEK {
 		table = table[:len(table)-len(entries[len(entries)-1].Data)/2]
 	}
 	return table, nil
@@ -83,6 +84,8 @@ func spoilEntries(entries []CertEntry, fault string) ([]CertEntry, error) {
 	switch fault {
 	case "", TableCut, TableOverlap, TableOutside, TableOverflow, TableInHeader, TableEndless:
 		return entries, nil
+	case TableCutVEK:
+		return append(slices.Clone(entries[1:]), entries[0]), nil
 	case TableNone:
 		return nil, nil
 	case TableHuge:
