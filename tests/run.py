@@ -228,6 +228,7 @@ def end_to_end(sealpod, release='static', prefix=(), **more):
     """The end-to-end suite on the test build of that name."""
     programs = {
         'SEALPOD': build(sealpod) / 'agent' / 'sealpod', 'SEALPOD_RELEASE': build(release) / 'agent' / 'sealpod',
+        'SEALPODCTL': build(sealpod) / 'ctl' / 'sealpodctl',
         'SPIRE_SERVER': spire() / 'spire-server', 'SPIRE_AGENT': spire() / 'spire-agent',
     }
     make('spiffe-helper', [TESTS / 'spiffe-helper' / 'build.sh'], env=environment())

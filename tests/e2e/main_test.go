@@ -5,10 +5,11 @@
 //
 //	SEALPOD          test build of sealpod (-Dsample_attester=true)
 //	SEALPOD_RELEASE  release build, which has no sample attester
+//	SEALPODCTL       sealpodctl; where nobody says, that beside SEALPOD's build
 //	SPIRE_SERVER     spire-server
 //	SPIRE_AGENT      spire-agent
 //	SEALPOD_LONG=1   the long forms too
-//	SEALPOD_PREFIX   words before the test build's command line, e.g. valgrind
+//	SEALPOD_PREFIX   words before the command line of those builds, e.g. valgrind
 //
 // Run it as root with: go test -count=1 ./...
 package e2e

@@ -3,15 +3,17 @@
 package lab
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
-// Sealpodctl is the operator's program of the build under test: it lies in the
-// build's folder ctl, as sealpod does in agent.
-var Sealpodctl = besideSealpod(Sealpod)
+// Sealpodctl is the operator's program of the build under test. Where nobody says,
+// it lies in the build's folder ctl, as sealpod does in agent.
+var Sealpodctl = cmp.Or(os.Getenv("SEALPODCTL"), besideSealpod(Sealpod))
 
 func besideSealpod(sealpod string) string {
 	if sealpod == "" {
@@ -26,7 +28,7 @@ func Ctl(t testing.TB, dir string, argv ...string) *Process {
 	if _, err := os.Stat(Sealpodctl); err != nil {
 		t.Fatalf("the build under test has no sealpodctl: %v", err)
 	}
-	return Start(t, 0, dir, append([]string{Sealpodctl}, argv...)...)
+	return Start(t, 0, dir, append(append(strings.Fields(prefixText), Sealpodctl), argv...)...)
 }
 
 // RunCtl runs sealpodctl to its end and wants this exit status.
