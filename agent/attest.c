@@ -35,6 +35,7 @@ static int write_text(const struct attester *attester, const struct attester_evi
 	if (!kind)
 		return buf_append(out, buf_bytes(&json), err); /* the sample TEE's has nothing to explain */
 	sheet_start(&sheet, false);
+	sheet_text(&sheet, NULL, "kind", "%s", kind->heading);
 	if (kind->show(buf_bytes(&json), &sheet, err) < 0)
 		return -1;
 	return sheet_write(&sheet, out, err);

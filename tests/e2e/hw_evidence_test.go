@@ -64,6 +64,42 @@ func TestPrintedEvidenceIsWhatTheVerifierTakes(t *testing.T) {
 	}
 }
 
+// What `sealpod attest` prints for people has the fields that matter, TCB and flags in
+// words, and what a look at them found.
+func TestTextForPeople(t *testing.T) {
+	t.Parallel()
+	for _, c := range machines {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := boot(t, c.options)
+			p := m.attest(t, "--report-data", "c0ffee")
+			want := []string{"kind  ", "of the TEE '" + c.tee + "'", "c0ffee00"}
+			switch {
+			case c.tee == "tdx":
+				want = append(want, "REPORTDATA  ", "TDATTRIBUTES         0x10000000, no debug, SEPT_VE_DISABLE\n", "MRTD  ", "MRCONFIGID  ",
+					"RTMR0  ", "TEE_TCB_SVN  ", "the log replays to the RTMRs of the quote", "EV_SEPARATOR")
+			case c.product == "Turin":
+				want = append(want, "REPORTED_TCB           FMC 1, boot loader 10, TEE 0, SNP 23, microcode 213\n", "product                Turin")
+			default:
+				want = append(want, "REPORTED_TCB           boot loader 10, TEE 0, SNP 23, microcode 213\n")
+			}
+			if c.tee == "snp" {
+				want = append(want, "REPORT_DATA  ", "POLICY                 0x30000, SMT allowed, no migration agent, debugging forbidden\n", "MEASUREMENT  ",
+					"HOST_DATA  ", "SHA-256  ", "type                   ASK\n")
+			}
+			if c.product == "Milan" {
+				want = append(want, "findings\n  warning                the processor is of the Milan generation")
+			}
+			for _, words := range want {
+				if !strings.Contains(p.Stdout.String(), words) {
+					t.Errorf("status %d, no '%s' in\n%s", p.Status(), words, p)
+				}
+			}
+			m.checkCost(t, 1)
+		})
+	}
+}
+
 // A number of 64 bits reaches the verifier with each of them: the signature would not
 // hold otherwise. Bits without a name are none to refuse.
 func TestNumbersOf64BitsReachTheVerifier(t *testing.T) {
