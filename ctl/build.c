@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ctl/guest.h"
 #include "ctl/input.h"
+#include "ctl/layout.h"
 #include "ctl/lint.h"
 #include "ctl/material.h"
 #include "ctl/pod.h"
@@ -250,6 +251,9 @@ static int run_build(const struct cli_args *args, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		if (steps[i].run(&build, err) < 0)
 			return err_wrap(err, "%s", steps[i].what);
+	const char *layout = cli_value(args, "--layout", NULL);
+	if (layout && layout_build(&workspace.deployment, layout, &out, err) < 0)
+		return -1;
 	(void)printf("%s: %u file%s written, %u unchanged\n", out.path, out.written, out.written == 1 ? "" : "s",
 		     out.unchanged);
 	return 0;
@@ -257,6 +261,9 @@ static int run_build(const struct cli_args *args, struct err *err)
 
 static const struct cli_option options[] = {
 	WORKSPACE_OPTIONS,
+	{ .name = "--layout",
+	  .value = "NAME",
+	  .text = "also under the names of a pattern: 'layered-zero-trust' or 'coco-pattern'" },
 	{ .name = NULL },
 };
 

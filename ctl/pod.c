@@ -5,32 +5,13 @@
  */
 #include "ctl/pod.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "ctl/guest.h"
 #include "ctl/resources.h"
+#include "ctl/yaml.h"
 
 #define TEXT_MAX 8192
-
-/* A YAML scalar: JSON's strings are YAML's. */
-static int append_scalar(struct buf *out, const char *text, struct err *err)
-{
-	OWNED_JSON struct json *list = NULL;
-	OWNED_BUF struct buf printed = BUF_INIT(4 * TEXT_MAX);
-	if (json_new_array(&list, err) < 0 || json_add_string(list, NULL, text, err) < 0 ||
-	    json_print(list, &printed, err) < 0)
-		return -1;
-	return buf_append(out, bytes_of(printed.data + 1, printed.len - 2), err);
-}
-
-static int append_line(struct buf *out, const char *key, const char *text, struct err *err)
-{
-	if (buf_append_text(out, key, err) < 0 || append_scalar(out, text, err) < 0)
-		return -1;
-	return buf_append_text(out, "\n", err);
-}
 
 /* The user of the first "unix:uid:N" of the class: what the entry says is what the pod runs as. */
 static const char *user_of(const struct deployment_class *class)
@@ -58,10 +39,10 @@ static int append_head(const struct deployment *d, const struct deployment_class
 		       "# Written by sealpodctl: change deployment.toml, then build.\n"
 		       "apiVersion: v1\nkind: Pod\nmetadata:\n  name: \"%s-%s\"\n",
 		       class->name, d->name, d->name, class->name) < 0 ||
-	    append_line(out, "  namespace: ", d->pod_namespace, err) < 0 ||
+	    yaml_line(out, "  namespace: ", d->pod_namespace, err) < 0 ||
 	    buf_append_text(out, "  annotations:\n    io.katacontainers.config.hypervisor.cc_init_data: \"", err) < 0 ||
 	    buf_append(out, annotation, err) < 0 || buf_append_text(out, "\"\nspec:\n", err) < 0 ||
-	    append_line(out, "  runtimeClassName: ", d->runtime_class, err) < 0 ||
+	    yaml_line(out, "  runtimeClassName: ", d->runtime_class, err) < 0 ||
 	    buf_append_text(out,
 			    "  automountServiceAccountToken: false\n"
 			    "  # SPIRE's unix attestor must see the workload's process.\n"
@@ -79,7 +60,7 @@ static int append_head(const struct deployment *d, const struct deployment_class
 static int append_install(const struct deployment *d, struct buf *out, struct err *err)
 {
 	if (buf_append_text(out, "  initContainers:\n  - name: sealpod-install\n", err) < 0 ||
-	    append_line(out, "    image: ", d->sealpod_image, err) < 0 ||
+	    yaml_line(out, "    image: ", d->sealpod_image, err) < 0 ||
 	    buf_append_text(out,
 			    "    command: [\"/sealpod\", \"install\", \"/opt/sealpod\"]\n"
 			    "    volumeMounts:\n"
@@ -98,7 +79,7 @@ static int append_agent(const struct deployment *d, const struct deployment_clas
 	if ((d->agent_image ? buf_append_text(&image, d->agent_image, err)
 			    : buf_printf(&image, err, "ghcr.io/spiffe/spire-agent:%s", d->spire_version)) < 0 ||
 	    buf_append_text(out, "  - name: spire-agent\n    restartPolicy: Always\n", err) < 0 ||
-	    append_line(out, "    image: ", buf_text(&image), err) < 0 ||
+	    yaml_line(out, "    image: ", buf_text(&image), err) < 0 ||
 	    buf_printf(
 		    out, err,
 		    "    command: [\"/opt/sealpod/sealpod\", \"run\", \"--supervise\", \"--config\", \"kbs:///%s\"]\n"
@@ -118,7 +99,7 @@ static int append_agent(const struct deployment *d, const struct deployment_clas
 static int append_svid(const struct deployment *d, struct buf *out, struct err *err)
 {
 	if (buf_append_text(out, "  - name: svid\n    restartPolicy: Always\n", err) < 0 ||
-	    append_line(out, "    image: ", d->sealpod_image, err) < 0 ||
+	    yaml_line(out, "    image: ", d->sealpod_image, err) < 0 ||
 	    buf_append_text(out,
 			    "    command: [\"/sealpod\", \"svid\", \"--directory\", \"/svids\"]\n"
 			    "    env:\n"
@@ -141,7 +122,7 @@ static int append_workload(const struct deployment_class *class, struct buf *out
 	if ((class->image ? buf_append_text(&image, class->image, err)
 			  : buf_printf(&image, err, "registry.example.org/%s:latest", class->name)) < 0 ||
 	    buf_append_text(out, "  containers:\n  - name: workload\n", err) < 0 ||
-	    append_line(out, "    image: ", buf_text(&image), err) < 0 ||
+	    yaml_line(out, "    image: ", buf_text(&image), err) < 0 ||
 	    buf_append_text(out,
 			    "    volumeMounts:\n"
 			    "    - {name: svids, mountPath: /svids, readOnly: true}\n",
