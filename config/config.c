@@ -70,6 +70,7 @@ struct reader {
 	struct config *config;
 	const struct toml_value *root;
 	struct problems problems;
+	bool elsewhere;
 };
 
 /* "table.key"; a key longer than any of ours is cut. */
@@ -182,6 +183,8 @@ static void check_ca(struct reader *reader)
 	if (!config->kbs_ca || present(reader, "kbs", "ca")) /* it may have come with the URL */
 		need_one(reader, "kbs", "ca", "ca_file",
 			 "the PEM of the CA that signs the KBS's certificate; no other is trusted");
+	if (config->kbs_ca_file && !config->kbs_ca && reader->elsewhere)
+		return;
 	if (config->kbs_ca_file && !config->kbs_ca && read_ca_file(config, &why) < 0)
 		problems_add(&reader->problems, line_of(reader, "kbs", key), "kbs.ca_file", "%s", why.message);
 	else if (config->kbs_ca && http_check_ca(bytes_of_text(config->kbs_ca), &why) < 0)
@@ -320,7 +323,7 @@ static void check_user(struct reader *reader)
 	const struct config *config = reader->config;
 	if (config->agent_gid_set && !config->agent_uid_set)
 		problems_add(&reader->problems, line_of(reader, "agent", "gid"), "agent.gid", "needs 'uid' beside it");
-	if (config->agent_uid_set && config->agent_uid != geteuid() && geteuid() != 0)
+	if (config->agent_uid_set && config->agent_uid != geteuid() && geteuid() != 0 && !reader->elsewhere)
 		problems_add(&reader->problems, line_of(reader, "agent", "uid"), "agent.uid",
 			     "sealpod runs as uid %u and cannot become %u; start it as root or drop the key", geteuid(),
 			     config->agent_uid);
@@ -394,6 +397,7 @@ int config_parse(struct bytes text, const char *name, enum config_need need, con
 	if (toml_parse(text, &doc, err) < 0)
 		return err_wrap(err, "'%s'", name);
 	struct reader reader = { .config = &config, .root = toml_root(doc), .problems = { .file = name } };
+	reader.elsewhere = context && context->elsewhere;
 	if (read_document(&reader, need, context, err) < 0)
 		return -1;
 	if (config.agent_uid_set && !config.agent_gid_set)

@@ -100,6 +100,7 @@ struct config_context {
 	const char *kbs_url; /* taken where the text has no kbs.url; NULL: none */
 	const char *kbs_ca;  /* goes with it */
 	bool kbs_optional;   /* secrets may come through the guest's components alone */
+	bool elsewhere;	     /* for another machine: neither its files nor its users are looked at */
 };
 
 /* Checks the text of a file called `name`; `context` may be NULL. Each problem is logged as

@@ -14,7 +14,8 @@
 
 #define TEXT_MAX (256u * 1024u)
 
-/* What Kata's runtime must be able to ask for a pod to start, run and end. CopyFile has a rule of its own. */
+/* What Kata's runtime must be able to ask for a pod to start, run and end. CopyFile and ExecProcess have rules of their
+ * own. */
 static const char *const allowed_requests[] = {
 	"AddARPNeighborsRequest", "CloseStdinRequest",
 	"CreateContainerRequest", "CreateSandboxRequest",
@@ -37,6 +38,28 @@ static const char *const denied_requests[] = {
 	"WriteStreamRequest",
 };
 
+/* A symbolic link could lead the next file elsewhere. Agents that do not tell its target give no "symlink_src". */
+static const char conditions[] = "\n# Files of the pod (ConfigMaps, resolv.conf), nowhere else.\n"
+				 "CopyFileRequest if {\n"
+				 "\tstartswith(input.path, \"/run/kata-containers/shared/containers/\")\n"
+				 "\tgoes_down(input.path)\n"
+				 "\tlink := object.get(input, \"symlink_src\", \"\")\n"
+				 "\tnot startswith(link, \"/\")\n"
+				 "\tgoes_down(link)\n"
+				 "}\n\n"
+				 "goes_down(path) if {\n"
+				 "\tpath != \"..\"\n"
+				 "\tnot contains(path, \"../\")\n"
+				 "\tnot endswith(path, \"/..\")\n"
+				 "}\n"
+				 "\n# The probes of the pod, no other command.\n"
+				 "ExecProcessRequest if {\n"
+				 "\tinput.process.Args in [\n"
+				 "\t\t" GUEST_AGENT_PROBE ",\n"
+				 "\t\t" GUEST_SVID_PROBE ",\n"
+				 "\t]\n"
+				 "}\n";
+
 int guest_policy(struct buf *out, struct err *err)
 {
 	if (buf_append_text(out,
@@ -52,14 +75,7 @@ int guest_policy(struct buf *out, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(allowed_requests); i++)
 		if (buf_printf(out, err, "default %s := true\n", allowed_requests[i]) < 0)
 			return -1;
-	return buf_append_text(out,
-			       "\n# Files of the pod (ConfigMaps, resolv.conf), nowhere else.\n"
-			       "CopyFileRequest if {\n"
-			       "\tstartswith(input.path, \"/run/kata-containers/shared/containers/\")\n"
-			       "\tnot contains(input.path, \"/../\")\n"
-			       "\tnot endswith(input.path, \"/..\")\n"
-			       "}\n",
-			       err);
+	return buf_append_text(out, conditions, err);
 }
 
 /* One line, with escapes. */
@@ -208,6 +224,7 @@ static int check_sealpod(const struct deployment *d, const struct guest_material
 	if (buf_append(&ca, material->kbs_ca, err) < 0)
 		return -1;
 	const struct config_context context = {
+		.elsewhere = true,
 		.kbs_url = ca.len > 0 ? d->kbs_url : NULL,
 		.kbs_ca = ca.len > 0 ? buf_text(&ca) : NULL,
 	};

@@ -31,6 +31,10 @@ int guest_initdata(const struct deployment *deployment, const struct deployment_
 int guest_container_config(const struct deployment *deployment, const struct deployment_class *class,
 			   const struct guest_material *material, struct buf *ret_toml, struct err *err) WARN_UNUSED;
 
+/* What the probes of the manifest run, as JSON: the only commands that the agent policy lets the host run. */
+#define GUEST_AGENT_PROBE "[\"/opt/sealpod/sealpod\", \"health\"]"
+#define GUEST_SVID_PROBE "[\"/sealpod\", \"svid\", \"--directory\", \"/svids\", \"--check\"]"
+
 /* The agent policy alone: the same for all classes. */
 int guest_policy(struct buf *out, struct err *err) WARN_UNUSED;
 

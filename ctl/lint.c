@@ -92,6 +92,7 @@ static const struct request_hole {
 	const char *why;
 } holes[] = {
 	{ "SetPolicyRequest", true, "the host may replace this policy at any time, so it protects nothing" },
+	{ "AllowRequestsFailingPolicy", true, "the host may make every request that the policy does not name" },
 	{ "ExecProcessRequest", true, "the host may run programs in the containers, and read all their secrets" },
 	{ "WriteStreamRequest", true, "the host may type into the containers' standard input" },
 	{ "ReadStreamRequest", false, "the host reads what the containers print: nothing secret may be in logs" },
@@ -122,19 +123,47 @@ static size_t normal_line(struct bytes line, char *out, size_t size)
 	return len;
 }
 
-static bool allows(const char *line, const char *request)
+/* What follows the request's name in a line that begins with it, "default" or not; NULL for another line. */
+static const char *behind_name(const char *line, const char *request)
 {
 	size_t len = strlen(request);
 	if (strncmp(line, "default ", 8) == 0)
 		line += 8;
-	if (strncmp(line, request, len) != 0)
-		return false;
-	line += len;
-	static const char *const endings[] = { " := true", " = true", ":=true", "=true", " { true }", " if true", "" };
-	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
-		if (strcmp(line, endings[i]) == 0)
+	if (strncmp(line, request, len) != 0 || isalnum((unsigned char)line[len]) || line[len] == '_')
+		return NULL;
+	return line + len;
+}
+
+static bool is_one_of(const char *text, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(text, list[i]) == 0)
 			return true;
 	return false;
+}
+
+/* Is the rule in this line true whatever the request? `next` is the next line that says anything: a rule's
+ * body may stand there. */
+static bool allows(const char *line, const char *next, const char *request)
+{
+	static const char *const whole[] = {
+		"",	  " := true", " = true",  ":= true",   "= true",
+		":=true", "=true",    " if true", " { true }", " if { true }",
+	};
+	static const char *const open[] = { " {", "{", " if {", " := true {", " := true if {", " = true {" };
+	const char *rest = behind_name(line, request);
+	if (!rest)
+		return false;
+	return is_one_of(rest, whole, ARRAY_LEN(whole)) ||
+	       (is_one_of(rest, open, ARRAY_LEN(open)) && strcmp(next, "true") == 0);
+}
+
+/* A rule under whatever condition, where only "false" is safe. */
+static bool may_allow(const char *line, const char *request)
+{
+	static const char *const denials[] = { " := false", " = false", ":= false", "= false", ":=false", "=false" };
+	const char *rest = behind_name(line, request);
+	return rest && !is_one_of(rest, denials, ARRAY_LEN(denials));
 }
 
 static bool each_line(struct bytes *rest, struct bytes *line)
@@ -148,25 +177,47 @@ static bool each_line(struct bytes *rest, struct bytes *line)
 	return true;
 }
 
+static void lint_rule(struct lint *lint, const char *where, const char *line, const char *next)
+{
+	for (size_t i = 0; i < ARRAY_LEN(holes); i++) {
+		if (!allows(line, next, holes[i].request))
+			continue;
+		if (holes[i].is_error)
+			error(lint, where, "%s is allowed without a condition: %s", holes[i].request, holes[i].why);
+		else
+			warning(lint, where, "%s is allowed without a condition: %s", holes[i].request, holes[i].why);
+		return;
+	}
+	if (may_allow(line, holes[0].request))
+		error(lint, where, "%s may be allowed: %s", holes[0].request, holes[0].why);
+}
+
+/* The next line that says anything, normal, and its number; false at the end. */
+static bool next_line(struct bytes *rest, unsigned *number, char *normal, size_t size)
+{
+	struct bytes line;
+	while (each_line(rest, &line)) {
+		(*number)++;
+		if (normal_line(line, normal, size) > 0)
+			return true;
+	}
+	*normal = 0;
+	return false;
+}
+
 static void lint_policy(struct lint *lint, struct bytes text)
 {
-	struct bytes rest = text, line;
-	char normal[256], where[64];
+	struct bytes rest = text;
+	char lines[2][256], where[64];
+	unsigned number = 0, at;
 	bool package = false;
-	for (unsigned number = 1; each_line(&rest, &line); number++) {
-		(void)normal_line(line, normal, sizeof(normal));
-		(void)snprintf(where, sizeof(where), "policy.rego line %u", number);
-		package = package || strcmp(normal, "package agent_policy") == 0;
-		for (size_t i = 0; i < ARRAY_LEN(holes); i++) {
-			if (!allows(normal, holes[i].request))
-				continue;
-			if (holes[i].is_error)
-				error(lint, where, "%s is allowed without a condition: %s", holes[i].request,
-				      holes[i].why);
-			else
-				warning(lint, where, "%s is allowed without a condition: %s", holes[i].request,
-					holes[i].why);
-		}
+	bool more = next_line(&rest, &number, lines[0], sizeof(lines[0]));
+	for (size_t i = 0; more; i = !i) {
+		at = number;
+		more = next_line(&rest, &number, lines[!i], sizeof(lines[!i]));
+		(void)snprintf(where, sizeof(where), "policy.rego line %u", at);
+		package = package || strcmp(lines[i], "package agent_policy") == 0;
+		lint_rule(lint, where, lines[i], lines[!i]);
 	}
 	if (!package)
 		error(lint, "policy.rego", "has no 'package agent_policy', so Kata's agent denies everything");
@@ -235,21 +286,36 @@ static void lint_guest_toml(struct lint *lint, const struct initdata_entry *entr
 
 /* --- sealpod.toml --- */
 
-static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct bytes text)
+static void lint_version(struct lint *lint, const char *text)
+{
+	unsigned version;
+	if (!text || spire_version_parse(text, &version, NULL) < 0)
+		return;
+	if (version < SPIRE_VERSION(13, 4) || (version >= SPIRE_VERSION(14, 0) && version < SPIRE_VERSION(14, 2)))
+		warning(lint, "SPIRE",
+			"%s lacks the limits on x509pop chains that 1.13.4 and 1.14.2 brought: update the server",
+			text);
+}
+
+static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct bytes text,
+			 const struct lint_target *target)
 {
 	struct initdata_kbs kbs OWNED_INITDATA_KBS = { 0 };
 	struct config config OWNED_CONFIG = { 0 };
 	struct err why = { 0 };
 	if (initdata_kbs_defaults(doc, &kbs, &why) < 0)
 		return; /* said of that entry */
-	const struct config_context context = { .kbs_url = kbs.url, .kbs_ca = kbs.ca_pem };
+	const struct config_context context = { .kbs_url = kbs.url, .kbs_ca = kbs.ca_pem, .elsewhere = true };
 	if (config_parse(text, "sealpod.toml", CONFIG_ALL, &context, &config, &why) < 0)
 		error(lint, "sealpod.toml", "%s", why.message);
 	else if (config.kbs_allow_http)
 		warning(lint, "sealpod.toml", "takes a KBS without TLS: nothing proves that it is yours");
+	if (!target->spire_version)
+		lint_version(lint, config.agent_version);
 }
 
-static void lint_entry(struct lint *lint, const struct initdata *doc, const struct initdata_entry *entry)
+static void lint_entry(struct lint *lint, const struct initdata *doc, const struct initdata_entry *entry,
+		       const struct lint_target *target)
 {
 	if (bytes_equal_text(entry->name, "policy.rego"))
 		lint_policy(lint, entry->text);
@@ -258,19 +324,14 @@ static void lint_entry(struct lint *lint, const struct initdata *doc, const stru
 	else if (bytes_equal_text(entry->name, "cdh.toml"))
 		lint_guest_toml(lint, entry, "cdh.toml");
 	else if (bytes_equal_text(entry->name, "sealpod.toml"))
-		lint_sealpod(lint, doc, entry->text);
+		lint_sealpod(lint, doc, entry->text, target);
 }
 
 /* --- the target --- */
 
 void lint_target_itself(struct lint *lint, const struct lint_target *target)
 {
-	unsigned version;
-	if (target->spire_version && spire_version_parse(target->spire_version, &version, NULL) == 0 &&
-	    (version < SPIRE_VERSION(13, 4) || (version >= SPIRE_VERSION(14, 0) && version < SPIRE_VERSION(14, 2))))
-		warning(lint, "SPIRE",
-			"%s lacks the limits on x509pop chains that 1.13.4 and 1.14.2 brought: update the server",
-			target->spire_version);
+	lint_version(lint, target->spire_version);
 	bool milan_only = target->processor_count > 0 && !has_tee(target, "tdx") && !has_tee(target, "az-tdx-vtpm");
 	for (size_t i = 0; i < target->processor_count; i++)
 		milan_only = milan_only && strcmp(target->processors[i], "milan") == 0;
@@ -285,7 +346,7 @@ void lint_initdata(struct lint *lint, const struct initdata *doc, const struct l
 	struct initdata_entry entry;
 	lint_bytes(lint, doc, target);
 	for (size_t i = 0; initdata_entry_at(doc, i, &entry); i++)
-		lint_entry(lint, doc, &entry);
+		lint_entry(lint, doc, &entry, target);
 	if (!initdata_find_entry(doc, "policy.rego", &entry))
 		warning(lint, "policy.rego",
 			"is missing; the image's own policy holds then, which upstream allows all");

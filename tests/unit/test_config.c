@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -39,6 +40,31 @@ static int parse(const char *text, enum config_need need, struct config *config,
 #define CREDENTIAL "[credential]\npem = \"kbs:///a/b/c\"\n"
 #define SPIRE                                                                                                          \
 	"[spire]\ntrust_domain = \"example.test\"\nserver_address = \"127.0.0.1\"\ntrust_bundle = \"kbs:///a/b/d\"\n"
+
+/* The operator's program checks what a guest will read: it has neither the guest's files nor its users. */
+static void a_configuration_for_elsewhere_touches_nothing_here(void **state)
+{
+	(void)state;
+	static const char text[] =
+		"[kbs]\nurl = \"https://kbs.test\"\nca_file = \"/nonexistent/ca.pem\"\n" CREDENTIAL SPIRE
+		"[agent]\nuid = 12345\n";
+	const struct config_context elsewhere = { .elsewhere = true };
+	struct config config OWNED_CONFIG = { 0 };
+	struct err err = { 0 };
+	pid_t child = fork(); /* an ordinary user, who cannot become 12345 */
+	assert_true(child >= 0);
+	if (child == 0) {
+		int ok = geteuid() != 0 || setresuid(65534, 65534, 65534) == 0;
+		if (ok && config_parse(bytes_of_text(text), "f.toml", CONFIG_ALL, &elsewhere, &config, &err) == 0)
+			_exit(0);
+		_exit(1);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(parse(text, CONFIG_ALL, &config, &err), -1);
+	assert_non_null(strstr(log_text, "/nonexistent/ca.pem"));
+}
 
 static void defaults_are_filled_in(void **state)
 {
@@ -257,6 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_filled_in),
+		cmocka_unit_test(a_configuration_for_elsewhere_touches_nothing_here),
 		cmocka_unit_test(everything_can_be_said),
 		cmocka_unit_test(get_needs_the_kbs_alone),
 		cmocka_unit_test(pinned_ca_is_checked),

@@ -64,8 +64,35 @@ static void finds_holes_in_the_agent_policy(void **state)
 	assert_found("policy.rego", POLICY "CopyFileRequest\n", &no_target, true, "CopyFileRequest");
 	assert_found("policy.rego", POLICY "ReadStreamRequest if true\n", &no_target, false, "ReadStreamRequest");
 	assert_found("policy.rego", POLICY "default SetGuestDateTimeRequest:=true\n", &no_target, false, "clock");
+	assert_found("policy.rego", POLICY "SetPolicyRequest if {\n  input.x == 1\n}\n", &no_target, true, "may be");
+	assert_found("policy.rego", POLICY "SetPolicyRequest := input.ok\n", &no_target, true, "line 2");
+	assert_found("policy.rego", POLICY "ExecProcessRequest if {\n\n# x\n\ttrue\n}\n", &no_target, true, "line 2");
+	assert_found("policy.rego", POLICY "default AllowRequestsFailingPolicy := true\n", &no_target, true, "Failing");
 	assert_found("policy.rego", "package other\n", &no_target, true, "package agent_policy");
 	assert_found("other", "", &no_target, false, "policy.rego: is missing");
+}
+
+/* A condition is the operator's business, a denial is none; other names are others. */
+static void is_quiet_about_conditions_and_denials(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+		"ExecProcessRequest if {\n  input.process.Args == [\"x\"]\n}\n",
+		"default SetPolicyRequest := false\ndefault ExecProcessRequest=false\n",
+		"default SetPolicyRequestMore := true\n# SetPolicyRequest := true\n",
+		"CopyFileRequest if {\n  startswith(input.path, \"/run/x\")\n}\n",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX), text = BUF_INIT(4096), out = BUF_INIT(65536);
+		struct lint lint;
+		struct err err = { 0 };
+		assert_int_equal(buf_printf(&text, &err, POLICY "%s", texts[i]), 0);
+		const struct initdata_part part = { "policy.rego", buf_bytes(&text) };
+		assert_int_equal(initdata_compose(&part, 1, &toml, &err), 0);
+		lint_text(buf_bytes(&toml), &no_target, &lint, &out);
+		if (lint.errors + lint.warnings > 0)
+			fail_msg("%s", buf_text(&out));
+	}
 }
 
 static void finds_traps_of_the_guest_components(void **state)
@@ -78,6 +105,31 @@ static void finds_traps_of_the_guest_components(void **state)
 	assert_found("cdh.toml", "skip_sealed_secret_verification = true\n", &no_target, true, "sealed secrets");
 	assert_found("cdh.toml", "= 1\n", &no_target, true, "cdh.toml");
 	assert_found("sealpod.toml", "[kbs]\nwrong = 1\n", &no_target, true, "sealpod.toml");
+}
+
+/* A whole sealpod.toml for an agent of this version, with one of SPIRE's own settings. */
+static void assert_found_for_version(const char *version, const char *setting, bool is_error, const char *part)
+{
+	OWNED_BUF struct buf text = BUF_INIT(65536);
+	struct err err = { 0 };
+	assert_int_equal(buf_printf(&text, &err,
+				    "[kbs]\nurl = \"https://k.test\"\nca = \"\"\"\n%s\"\"\"\n"
+				    "[credential]\npem = \"kbs:///a/b/c\"\n"
+				    "[spire]\ntrust_domain = \"t.test\"\nserver_address = \"s.test\"\n"
+				    "trust_bundle_pem = \"\"\"\n%s\"\"\"\n"
+				    "[agent]\npath = \"/bin/agent\"\nuid = 1\nversion = \"%s\"\n%s",
+				    buf_text(&ca), buf_text(&ca), version, setting),
+			 0);
+	assert_found("sealpod.toml", buf_text(&text), &no_target, is_error, part);
+}
+
+static void finds_what_the_spire_version_lacks(void **state)
+{
+	(void)state;
+	assert_found_for_version("1.14.1", "", false, "1.14.1 lacks the limits");
+	assert_found_for_version("1.13.3", "", false, "1.13.3 lacks the limits");
+	assert_found_for_version("1.15.2", "[agent.settings]\ndisable_sds_api = true\n", true, "problem");
+	assert_found_for_version("1.15.2", "[agent.settings]\nno_such_key = 1\n", true, "problem");
 }
 
 static void finds_traps_of_the_document(void **state)
@@ -189,6 +241,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_holes_in_the_agent_policy),
+		cmocka_unit_test(is_quiet_about_conditions_and_denials),
+		cmocka_unit_test(finds_what_the_spire_version_lacks),
 		cmocka_unit_test(finds_traps_of_the_guest_components),
 		cmocka_unit_test(finds_traps_of_the_document),
 		cmocka_unit_test(warns_of_the_target_itself),
