@@ -35,7 +35,8 @@ static int judge_submod(const struct appraisal_submod *submod, struct err *err)
 		return 0;
 	if (strcmp(submod->status, "none") == 0)
 		return err_set(err, ERR_DENIED,
-			       "the KBS rates '%s' as 'none': the attestation policy that is in force defines no trust_claims, "
+			       "the KBS rates '%s' as 'none': the attestation policy that is in force defines no "
+			       "trust_claims, "
 			       "or the KBS asks another than the one that was set",
 			       submod->name);
 	struct buf claims OWNED_BUF = BUF_INIT(1024);
@@ -62,12 +63,14 @@ static int attest(const struct check_token *check, const struct attester *attest
 		  struct err *err)
 {
 	struct collector collector = { attester, check->deadline };
-	const struct kbs_options options = { .url = check->url,
-					     .ca_pem = check->ca_pem,
-					     .tee_key = TEE_KEY_EC_P256,
-					     .evidence = { .tee = attester->tee, .collect = collect, .arg = &collector },
-					     .deadline = check->deadline,
-					     .facts = facts };
+	const struct kbs_options options = {
+		.url = check->url,
+		.ca_pem = check->ca_pem,
+		.tee_key = TEE_KEY_EC_P256,
+		.evidence = { .tee = attester->tee, .collect = collect, .arg = &collector },
+		.deadline = check->deadline,
+		.facts = facts
+	};
 	struct kbs *kbs OWNED_KBS = NULL;
 	if (kbs_open(&options, &kbs, err) < 0)
 		return -1;

@@ -31,8 +31,8 @@ static int put_resource(struct applier *applier, struct kbs_plan_item *item, str
 	struct secret content OWNED_SECRET = SECRET_INIT;
 	struct kbs_uri uri;
 	if (uri_of(item, &uri, err) < 0 || kbs_plan_read_content(applier->out, item, &content, err) < 0 ||
-	    record_digest_of(applier->record, kbs_plan_kind_name(item->kind), item->name, secret_bytes(&content), &item->digest,
-			     err) < 0)
+	    record_digest_of(applier->record, kbs_plan_kind_name(item->kind), item->name, secret_bytes(&content),
+			     &item->digest, err) < 0)
 		return -1;
 	return kbs_admin_put(applier->admin, &uri, secret_bytes(&content), err);
 }

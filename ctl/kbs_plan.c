@@ -75,7 +75,7 @@ static int compare_with_record(struct planner *planner, struct kbs_plan_item *it
 	const struct record_item *recorded = record_find(planner->record, kind, item->name);
 	if (record_digest_of(planner->record, kind, item->name, content, &item->digest, err) < 0)
 		return -1;
-	item->what = !recorded ? KBS_PLAN_NEW
+	item->what = !recorded						   ? KBS_PLAN_NEW
 		     : strcmp(recorded->digest.hex, item->digest.hex) == 0 ? KBS_PLAN_SAME
 									   : KBS_PLAN_CHANGED;
 	return 0;
@@ -88,9 +88,8 @@ static int check_built(struct planner *planner, const char *file, const struct b
 	if (out_read(planner->out, file, &built, err) < 0)
 		return err_wrap(err, "run 'sealpodctl build' first");
 	if (!bytes_equal(buf_bytes(&built), buf_bytes(text)))
-		return err_set(err, ERR_CONFIG,
-			       "'%s/%s' is not what '%s' leads to now: run 'sealpodctl build' again", planner->out->path,
-			       file, planner->deployment->path);
+		return err_set(err, ERR_CONFIG, "'%s/%s' is not what '%s' leads to now: run 'sealpodctl build' again",
+			       planner->out->path, file, planner->deployment->path);
 	return 0;
 }
 
@@ -139,7 +138,8 @@ static int plan_value(struct planner *planner, const struct json *wanted, struct
 		return -1;
 	item->wanted = wanted;
 	if (print_value(wanted, &text, err) < 0 ||
-	    record_digest_of(planner->record, kind_names[item->kind], item->name, buf_bytes(&text), &item->digest, err) < 0 ||
+	    record_digest_of(planner->record, kind_names[item->kind], item->name, buf_bytes(&text), &item->digest,
+			     err) < 0 ||
 	    kbs_admin_get_reference_value(planner->admin, item->name, &item->found, err) < 0)
 		return -1;
 	if (!item->found) {
@@ -163,7 +163,7 @@ static int plan_values(struct planner *planner, struct err *err)
 }
 
 int kbs_plan_read_content(const struct out *out, const struct kbs_plan_item *item, struct secret *ret_content,
-			struct err *err)
+			  struct err *err)
 {
 	if (out_read_private(out, item->file, ret_content, err) < 0)
 		return err_wrap(err, "resource '%s': run 'sealpodctl build' first", item->name);
@@ -298,7 +298,8 @@ void kbs_plan_show(const struct kbs_plan *plan, const char *url, struct sheet *s
 	sheet_begin(sheet, "kbs", "KBS");
 	sheet_text(sheet, "url", "at", "%s", url);
 	if (plan->forgotten)
-		sheet_text(sheet, NULL, "lost", "values that were applied: is its storage in memory? All is applied again");
+		sheet_text(sheet, NULL, "lost",
+			   "values that were applied: is its storage in memory? All is applied again");
 	sheet_bool(sheet, "lost", NULL, plan->forgotten);
 	sheet_begin_list(sheet, "items", NULL);
 	for (size_t i = 0; i < plan->count; i++)

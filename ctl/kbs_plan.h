@@ -32,10 +32,10 @@ struct kbs_plan_item {
 	enum kbs_plan_what what;
 	char name[RECORD_NAME_MAX];
 	char file[RECORD_NAME_MAX + 16]; /* of a resource: in OUT */
-	char applied[24];	      /* "" where it never was */
-	struct record_digest digest;  /* of what is wanted */
-	const struct json *wanted;    /* of a reference value, borrowed from the material */
-	struct json *found;	      /* of a reference value, NULL where there is none */
+	char applied[24];		 /* "" where it never was */
+	struct record_digest digest;	 /* of what is wanted */
+	const struct json *wanted;	 /* of a reference value, borrowed from the material */
+	struct json *found;		 /* of a reference value, NULL where there is none */
 };
 
 struct kbs_plan {

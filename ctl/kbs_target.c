@@ -26,7 +26,7 @@ void kbs_target_done(struct kbs_target *target)
 	buf_done(&target->ca);
 }
 
-static int read_timeout(const struct cli_args *args, struct deadline *ret_deadline, struct err *err)
+int kbs_target_timeout(const struct cli_args *args, struct deadline *ret_deadline, struct err *err)
 {
 	const char *text = cli_value(args, "--timeout", NULL);
 	char *end = NULL;
@@ -62,7 +62,7 @@ int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, 
 	if (http_check_url(url, &tls, err) < 0)
 		return err_wrap(err, "option '--url'");
 	if (read_ca(cli_value(args, "--ca", NULL), tls, &ret_target->ca, err) < 0 ||
-	    read_timeout(args, &ret_target->deadline, err) < 0)
+	    kbs_target_timeout(args, &ret_target->deadline, err) < 0)
 		return -1;
 	return buf_append_text(&ret_target->url, url, err);
 }
@@ -128,7 +128,7 @@ int kbs_target_open_deployment(const struct cli_args *args, const struct deploym
 	struct buf path OWNED_BUF = BUF_INIT(8192);
 	const char *url = deployment->kbs_admin_url ? deployment->kbs_admin_url : deployment->kbs_url;
 	bool tls = strncmp(url, "https:", strlen("https:")) == 0;
-	if (http_setup(err) < 0 || read_timeout(args, &ret_target->deadline, err) < 0 ||
+	if (http_setup(err) < 0 || kbs_target_timeout(args, &ret_target->deadline, err) < 0 ||
 	    buf_append_text(&ret_target->url, url, err) < 0 ||
 	    read_deployment_key(deployment, out, &ret_target->key, err) < 0)
 		return -1;

@@ -43,6 +43,9 @@ struct kbs_target {
 #define OWNED_KBS_TARGET CLEANUP(kbs_target_done)
 void kbs_target_done(struct kbs_target *target);
 
+/* What '--timeout' says. */
+int kbs_target_timeout(const struct cli_args *args, struct deadline *ret_deadline, struct err *err) WARN_UNUSED;
+
 /* URL, CA and deadline. Sends nothing. The target must not be moved afterwards. */
 int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
 

@@ -5,17 +5,17 @@
  * plan changes nothing. apply can be stopped at any point and run again: each step is recorded when it is
  * done, and doing one twice is doing it once. Must never show a secret.
  */
-#include <fcntl.h>
 #include <string.h>
 
-#include "base/http.h"
 #include "base/log.h"
 #include "ctl/check_token.h"
+#include "ctl/entries.h"
 #include "ctl/input.h"
 #include "ctl/kbs_plan.h"
 #include "ctl/kbs_target.h"
 #include "ctl/verbs.h"
 #include "ctl/workspace.h"
+#include "spire/server_api.h"
 
 /* Everything that both verbs work with. */
 struct session {
@@ -26,6 +26,10 @@ struct session {
 	struct kbs_target target;
 	struct record record;
 	struct kbs_plan plan;
+	struct spire_server *server;
+	struct spire_entries wanted, found;
+	struct entries_plan entries;
+	bool with_kbs, with_spire;
 	struct sheet sheet;
 };
 
@@ -38,6 +42,10 @@ struct session {
 static void session_done(struct session *session)
 {
 	sheet_done(&session->sheet);
+	entries_plan_done(&session->entries);
+	spire_entries_done(&session->wanted);
+	spire_entries_done(&session->found);
+	spire_server_close(session->server);
 	kbs_plan_done(&session->plan);
 	record_done(&session->record);
 	kbs_target_done(&session->target);
@@ -46,19 +54,40 @@ static void session_done(struct session *session)
 	workspace_done(&session->workspace);
 }
 
-static int open_session(const struct cli_args *args, struct session *session, struct err *err)
+/* Both, where the deployment says how to reach the SPIRE server. */
+static int choose(const struct cli_args *args, struct session *session, struct err *err)
 {
-	session->args = args;
-	if (workspace_read(args, &session->workspace, err) < 0 ||
-	    out_open(buf_text(&session->workspace.out), &session->out, err) < 0)
-		return -1;
+	const char *only = cli_value(args, "--only", NULL);
+	struct deployment *deployment = &session->workspace.deployment;
+	if (only && strcmp(only, "kbs") != 0 && strcmp(only, "spire") != 0)
+		return err_set(err, ERR_USAGE, "option '--only': '%s' is neither 'kbs' nor 'spire'", only);
+	deployment->api = cli_value(args, "--api", deployment->api);
+	session->with_kbs = !only || strcmp(only, "kbs") == 0;
+	session->with_spire = only ? strcmp(only, "spire") == 0 : deployment->api != NULL;
+	if (!only && !deployment->api)
+		log_warning("'%s' names no 'spire.api': the registration entries are not looked at", deployment->path);
+	return 0;
+}
+
+static int open_kbs(const struct cli_args *args, struct session *session, struct err *err)
+{
 	if (policy_material_read(&session->workspace.deployment, buf_text(&session->workspace.out), &session->material,
 				 err) < 0)
 		return err_wrap(err, "run 'sealpodctl build' first");
 	return kbs_target_open_deployment(args, &session->workspace.deployment, &session->out, &session->target, err);
 }
 
-static int make_plan(struct session *session, struct err *err)
+static int open_session(const struct cli_args *args, struct session *session, struct err *err)
+{
+	session->args = args;
+	if (workspace_read(args, &session->workspace, err) < 0 || choose(args, session, err) < 0 ||
+	    out_open(buf_text(&session->workspace.out), &session->out, err) < 0 ||
+	    kbs_target_timeout(args, &session->target.deadline, err) < 0)
+		return -1;
+	return session->with_kbs ? open_kbs(args, session, err) : 0;
+}
+
+static int plan_kbs(struct session *session, struct err *err)
 {
 	bool other = false;
 	if (record_read(&session->out, session->target.options.url, &session->record, &other, err) < 0)
@@ -70,11 +99,38 @@ static int make_plan(struct session *session, struct err *err)
 			     session->target.admin, &session->plan, err);
 }
 
+static int plan_entries(struct session *session, struct err *err)
+{
+	const struct deployment *deployment = &session->workspace.deployment;
+	if (entries_generate(deployment, buf_text(&session->workspace.out), &session->wanted, err) < 0 ||
+	    entries_server_open(deployment, &session->target.deadline, &session->server, err) < 0 ||
+	    spire_server_list(session->server, &session->found, err) < 0)
+		return -1;
+	return entries_compare(deployment->name, &session->wanted, &session->found, &session->entries, err);
+}
+
+/* All of it before anything is done: who cannot be asked is known then. */
+static int make_plan(struct session *session, struct err *err)
+{
+	if (session->with_kbs && plan_kbs(session, err) < 0)
+		return -1;
+	return session->with_spire ? plan_entries(session, err) : 0;
+}
+
 static int show_plan(struct session *session, struct err *err)
 {
 	sheet_start(&session->sheet, cli_given(session->args, "--json"));
-	kbs_plan_show(&session->plan, session->target.options.url, &session->sheet);
+	if (session->with_kbs)
+		kbs_plan_show(&session->plan, session->target.options.url, &session->sheet);
+	if (session->with_spire)
+		entries_plan_show(&session->entries, &session->sheet);
 	return sheet_print(&session->sheet, err);
+}
+
+static bool differs(const struct session *session, bool prune)
+{
+	size_t left = prune ? 0 : session->entries.counts[ENTRIES_LEFT];
+	return kbs_plan_differs(&session->plan, prune) || session->entries.count > left;
 }
 
 static int run_plan(const struct cli_args *args, struct err *err)
@@ -82,7 +138,7 @@ static int run_plan(const struct cli_args *args, struct err *err)
 	struct session session CLEANUP(session_done) = SESSION_INIT;
 	if (open_session(args, &session, err) < 0 || make_plan(&session, err) < 0 || show_plan(&session, err) < 0)
 		return -1;
-	return kbs_plan_differs(&session.plan, cli_given(args, "--prune")) ? CLI_DIFFERS : 0;
+	return differs(&session, cli_given(args, "--prune")) ? CLI_DIFFERS : 0;
 }
 
 static int check(struct session *session, struct err *err)
@@ -92,7 +148,7 @@ static int check(struct session *session, struct err *err)
 					  .ca_pem = buf_bytes(&session->target.ca),
 					  .tee = cli_value(session->args, "--tee", NULL),
 					  .deadline = session->target.deadline };
-	if (!wish.tee)
+	if (!wish.tee || !session->with_kbs)
 		return 0;
 	if (check_token_attest(&wish, &appraisal, err) < 0)
 		return err_wrap(err, "applied; but an attestation after it");
@@ -100,23 +156,35 @@ static int check(struct session *session, struct err *err)
 	return 0;
 }
 
+static int apply_plan(struct session *session, struct err *err)
+{
+	bool prune = cli_given(session->args, "--prune");
+	if (session->with_kbs &&
+	    kbs_plan_apply(&session->plan, prune, &session->out, &session->record, session->target.admin, err) < 0)
+		return -1;
+	return session->with_spire ? entries_apply(session->server, &session->entries, prune, err) : 0;
+}
+
 static int run_apply(const struct cli_args *args, struct err *err)
 {
 	struct session session CLEANUP(session_done) = SESSION_INIT;
 	if (open_session(args, &session, err) < 0 || make_plan(&session, err) < 0 || show_plan(&session, err) < 0)
 		return -1;
-	if (kbs_plan_apply(&session.plan, cli_given(args, "--prune"), &session.out, &session.record,
-			   session.target.admin, err) < 0)
-		return err_wrap(err, "what was done before is recorded; run it again to go on");
+	if (apply_plan(&session, err) < 0)
+		return err_wrap(err, "what was done before stays done; run it again to go on");
 	return check(&session, err);
 }
 
 #define COMMON_OPTIONS                                                                                                 \
-	WORKSPACE_OPTIONS,                                                                                             \
-		{ .name = "--prune",                                                                                   \
-		  .text = "also what was applied from here once and is not wanted any more" },                         \
+	WORKSPACE_OPTIONS, { .name = "--only", .value = "PART", .text = "'kbs' or 'spire'; both by default" },         \
+		{ .name = "--api",                                                                                     \
+		  .value = "ADDRESS",                                                                                  \
+		  .text = "the SPIRE server's API, unix:///PATH or tcp://HOST:PORT, instead of spire.api" },           \
+		{ .name = "--prune", .text = "also what was applied once and is not wanted any more" },                \
 		{ .name = "--json", .text = "print one JSON object" },                                                 \
-		{ .name = "--timeout", .value = "SECONDS", .text = "how long to try in all; 60 by default" }
+	{                                                                                                              \
+		.name = "--timeout", .value = "SECONDS", .text = "how long to try in all; 60 by default"               \
+	}
 
 static const struct cli_option plan_options[] = {
 	COMMON_OPTIONS,
@@ -127,7 +195,8 @@ static const struct cli_option apply_options[] = {
 	COMMON_OPTIONS,
 	{ .name = "--tee",
 	  .value = "TEE",
-	  .text = "this machine is a TEE ('auto': which, is found out): attest once afterwards, and look at the token" },
+	  .text = "this machine is a TEE ('auto': which, is found out): attest once afterwards, and look at the "
+		  "token" },
 	{ .name = NULL },
 };
 

@@ -53,7 +53,8 @@ int record_set(struct record *record, const char *kind, const char *name, const 
 	(void)snprintf(item->kind, sizeof(item->kind), "%s", kind);
 	(void)snprintf(item->name, sizeof(item->name), "%s", name);
 	item->digest = *digest;
-	if (!gmtime_r(&now, &parts) || strftime(item->applied, sizeof(item->applied), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+	if (!gmtime_r(&now, &parts) ||
+	    strftime(item->applied, sizeof(item->applied), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
 		item->applied[0] = 0;
 	return 0;
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spiffe/spire-api-sdk/proto/spire/api/types"
+
 	"sealpod.test/e2e/lab"
 	"sealpod.test/kbs"
 	"sealpod.test/kbs/hardware"
@@ -395,4 +397,81 @@ func TestCtlApplyFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// spireItems are the numbers of the plan's entries.
+func (l *applyLab) spireItems(status int, words ...string) map[string]float64 {
+	l.t.Helper()
+	p := l.run(status, append([]string{"plan", "--json"}, words...)...)
+	var plan struct{ Entries map[string]any }
+	if err := json.Unmarshal([]byte(p.Stdout.String()), &plan); err != nil {
+		l.t.Fatalf("%v: %v", err, p)
+	}
+	numbers := map[string]float64{}
+	for name, value := range plan.Entries {
+		if number, isNumber := value.(float64); isNumber && number != 0 {
+			numbers[name] = number
+		}
+	}
+	return numbers
+}
+
+// One plan and one apply for KBS and SPIRE server, which is the real one.
+func TestCtlApplyToBoth(t *testing.T) {
+	server := lab.OwnServer(t, "1h")
+	l := newApplyLab(t, "trustee-1.1", nil)
+	l.edit(`trust_domain = "example.test"`, `trust_domain = "`+lab.TrustDomain+`"`)
+	l.edit("version = \"1.15.2\"\n", "version = \"1.15.2\"\napi = \""+server.API()+"\"\n")
+	foreign := server.CreateEntry(t, &types.Entry{
+		SpiffeId: lab.ID("/foreign"), ParentId: lab.ID("/foreign-agent"), Selectors: []*types.Selector{{Type: "unix", Value: "uid:77"}},
+	})
+	ours := func() int {
+		n := 0
+		for id := range server.Entries(t) {
+			if strings.HasPrefix(id, "hello.") {
+				n++
+			}
+		}
+		return n
+	}
+	if got := l.spireItems(2); got["create"] != 3 {
+		t.Fatalf("%v", got)
+	}
+	l.run(0, "apply", "--only", "kbs")
+	l.wantContents()
+	if ours() != 0 {
+		t.Fatal("--only kbs made entries")
+	}
+	l.run(2, "plan")
+	l.run(0, "plan", "--only", "kbs")
+	l.run(2, "plan", "--only", "spire")
+	l.run(0, "apply")
+	if ours() != 3 {
+		t.Fatalf("%d entries", ours())
+	}
+	l.run(0, "plan")
+
+	// Of the second class only the workload's identity changes: one new, one left.
+	l.edit(`spiffe_id = "/db"`, `spiffe_id = "/database"`)
+	l.run(2, "plan")
+	l.run(0, "apply")
+	if ours() != 4 {
+		t.Fatalf("%d entries", ours())
+	}
+	l.run(0, "plan")
+	l.run(2, "plan", "--prune")
+	l.run(0, "apply", "--prune")
+	l.run(0, "plan", "--prune")
+	if _, found := server.Entries(t)[foreign]; !found || ours() != 3 {
+		t.Errorf("%d entries of ours, the foreign one is there: %v", ours(), found)
+	}
+
+	// Who cannot be asked is known before anything is done.
+	l.broker.ResetCounters()
+	l.edit("the-status-itself", "another-status")
+	p := l.run(111, "apply", "--api", "unix:///nobody/listens/here", "--timeout", "1")
+	if strings.Contains(p.Stderr.String(), "applied") || string(l.broker.Contents().Resources["default/status/all"]) != "the-status-itself" {
+		t.Errorf("something was applied: %v", p)
+	}
+	l.run(100, "plan", "--only", "both")
 }

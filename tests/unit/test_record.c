@@ -41,7 +41,8 @@ static void is_kept(void **state)
 {
 	(void)state;
 	struct out out OWNED_OUT = OUT_INIT;
-	struct record record OWNED_RECORD = RECORD_INIT, again OWNED_RECORD = RECORD_INIT, other OWNED_RECORD = RECORD_INIT;
+	struct record record OWNED_RECORD = RECORD_INIT, again OWNED_RECORD = RECORD_INIT,
+			     other OWNED_RECORD = RECORD_INIT;
 	struct buf text OWNED_BUF = BUF_INIT(65536);
 	struct stat st;
 	assert_int_equal(out_open(directory, &out, NULL), 0);
@@ -112,7 +113,8 @@ static void others_are_refused(void **state)
 		HEAD "{}}",
 		HEAD "[1]}",
 		HEAD "[{\"kind\":\"resource\",\"name\":\"n\",\"digest\":\"" HEX "\"}]}",
-		HEAD "[{\"kind\":\"a-kind-that-is-much-too-long\",\"name\":\"n\",\"digest\":\"" HEX "\",\"applied\":\"x\"}]}",
+		HEAD "[{\"kind\":\"a-kind-that-is-much-too-long\",\"name\":\"n\",\"digest\":\"" HEX
+		     "\",\"applied\":\"x\"}]}",
 		HEAD "[{\"kind\":\"resource\",\"name\":\"n\",\"digest\":\"00\",\"applied\":\"x\"}]}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
