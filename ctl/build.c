@@ -11,6 +11,7 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "ctl/entries.h"
 #include "ctl/guest.h"
 #include "ctl/input.h"
 #include "ctl/layout.h"
@@ -207,6 +208,21 @@ static int build_policies(const struct build *build, struct err *err)
 	return 0;
 }
 
+/* --- SPIRE --- */
+
+static int build_entries(const struct build *build, struct err *err)
+{
+	struct spire_entries entries OWNED_ENTRIES = { 0 };
+	struct buf data OWNED_BUF = BUF_INIT(ENTRIES_TEXT_MAX);
+	struct buf manifests OWNED_BUF = BUF_INIT(ENTRIES_TEXT_MAX);
+	if (entries_generate(build->deployment, build->out->path, &entries, err) < 0 ||
+	    entries_data(&entries, &data, err) < 0 ||
+	    entries_manifests(build->deployment, &entries, &manifests, err) < 0 ||
+	    out_write(build->out, "spire/entries.json", buf_bytes(&data), err) < 0)
+		return -1;
+	return out_write(build->out, "spire/clusterstaticentries.yaml", buf_bytes(&manifests), err);
+}
+
 /* --- pods --- */
 
 static int build_pod(const struct build *build, const struct deployment_class *class, struct err *err)
@@ -236,9 +252,9 @@ static const struct step {
 	const char *what;
 	int (*run)(const struct build *build, struct err *err);
 } steps[] = {
-	{ "keys and certificates", build_keys }, { "init-data", build_initdata },
-	{ "KBS resources", build_resources },	 { "KBS policies and reference values", build_policies },
-	{ "pod manifests", build_pods },
+	{ "keys and certificates", build_keys },   { "init-data", build_initdata },
+	{ "KBS resources", build_resources },	   { "KBS policies and reference values", build_policies },
+	{ "registration entries", build_entries }, { "pod manifests", build_pods },
 };
 
 static int run_build(const struct cli_args *args, struct err *err)

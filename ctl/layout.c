@@ -382,6 +382,18 @@ static int write_server_patch(const struct job *job, struct err *err)
 	return put(job, "spire-server-patch.yaml", false, &text, err);
 }
 
+static int write_entries(const struct job *job, struct err *err)
+{
+	OWNED_BUF struct buf text = BUF_INIT(TEXT_MAX);
+	if (!job->deployment->class_name)
+		return err_set(err, ERR_CONFIG,
+			       "key 'spire.class_name': is missing: the pattern's entries are ClusterStaticEntry "
+			       "manifests of class 'zero-trust-workload-identity-manager-spire'");
+	if (out_read(job->out, "spire/clusterstaticentries.yaml", &text, err) < 0)
+		return -1;
+	return put(job, "clusterstaticentries.yaml", false, &text, err);
+}
+
 /* --- what to do with it --- */
 
 static const char notes[] =
@@ -419,8 +431,8 @@ static int write_notes(const struct job *job, struct err *err)
 int layout_build(const struct deployment *deployment, const char *layout, struct out *out, struct err *err)
 {
 	static int (*const steps[])(const struct job *job, struct err *err) = {
-		write_initdata, write_measurements, write_keys,	  write_values,	      write_resources,
-		write_policy,	write_root,	    write_sealed, write_server_patch, write_notes,
+		write_initdata, write_measurements, write_keys,		write_values,  write_resources, write_policy,
+		write_root,	write_sealed,	    write_server_patch, write_entries, write_notes,
 	};
 	struct job job = { .deployment = deployment, .class = &deployment->classes[0], .out = out };
 	for (size_t i = 0; i < ARRAY_LEN(layouts); i++)

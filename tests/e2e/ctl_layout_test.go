@@ -24,7 +24,7 @@ func newPatternDeployment(t *testing.T, credential string) string {
 	dir := newDeployment(t)
 	text := strings.Join([]string{
 		`name = "hello"`, `trust_domain = "apps.example.test"`, `tees = ["az-snp-vtpm"]`,
-		`[spire]`, `version = "1.13.4"`, `server_address = "spire.example.test"`, `trust_bundle_file = "bundle.pem"`,
+		`[spire]`, `version = "1.13.4"`, `class_name = "zero-trust-workload-identity-manager-spire"`, `server_address = "spire.example.test"`, `trust_bundle_file = "bundle.pem"`,
 		`[kbs]`, `url = "https://kbs.example.test"`, `ca_file = "kbs-ca.pem"`, `generation = "trustee-1.0"`,
 		`[image]`, `measurements_file = "measurements.json"`,
 		`[[class]]`, `name = "qtodo"`, `credential = "` + credential + `"`,
@@ -106,6 +106,9 @@ func TestLayoutLayeredZeroTrustHasThePatternsNames(t *testing.T) {
 	ca, _ := manifests(t, filepath.Join(layout, "spire-x509pop-ca.yaml"))
 	if ca["zero-trust-workload-identity-manager/spire-x509pop-ca"].Data["ca-bundle.pem"] != readText(t, out, "x509pop", "root.pem") {
 		t.Error("the CA's ConfigMap holds another CA")
+	}
+	if entries := readText(t, layout, "clusterstaticentries.yaml"); !strings.Contains(entries, "zero-trust-workload-identity-manager-spire") {
+		t.Errorf("entries are of another class: %s", entries)
 	}
 	policies, _ := manifests(t, filepath.Join(layout, "kbs-policies.yaml"))
 	if policies["trustee-operator-system/resource-policy"].Data["policy.rego"] != readText(t, out, "kbs", "resource-policy.rego") {
