@@ -30,7 +30,7 @@ func TestSVIDReachesTheWorkloadOnAzure(t *testing.T) {
 		{"snp", azure.Options{Kind: azure.KindSNP}, nil, azCost{1, 1}, nil},
 		{"tdx", azure.Options{Kind: azure.KindTDX}, nil, azCost{1, 1}, nil},
 		{"snp, HCL 2, underscores, slow paravisor", azure.Options{Kind: azure.KindSNP, HCLv2: true, Snake: true}, []string{"delay=1500ms"}, azCost{1, 1}, nil},
-		{"tdx, quote of version 5, padded base64", azure.Options{Kind: azure.KindTDX, TDQuote5: true, Base64: "std", Lower: true}, nil, azCost{1, 1}, nil},
+		{"tdx, quote of version 5, padded base64, HCL report of 2600 bytes", azure.Options{Kind: azure.KindTDX, TDQuote5: true, Base64: "std", Lower: true, LongHCL: true}, nil, azCost{1, 1}, nil},
 		{"plain TPM, by name", azure.Options{Kind: azure.KindTPM}, nil, azCost{0, 0}, []string{"--tee", "tpm"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

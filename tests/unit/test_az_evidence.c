@@ -203,6 +203,51 @@ static void written_as_the_genuine_one(void **state)
 	assert_string_equal(buf_text(&before), buf_text(&after));
 }
 
+/* Bytes as an array of numbers, as the oldest evidence has them. */
+static void add_numbers(struct buf *out, const char *name, struct bytes bytes)
+{
+	struct err err = { 0 };
+	assert_int_equal(buf_printf(out, &err, "%s\"%s\":[", out->data[out->len - 1] == '{' ? "" : ",", name), 0);
+	for (size_t i = 0; i < bytes.len; i++)
+		assert_int_equal(buf_printf(out, &err, "%s%u", i ? "," : "", bytes.data[i]), 0);
+	assert_int_equal(buf_append_text(out, "]", &err), 0);
+}
+
+/* The TDX evidence without a version, of which no genuine one is at hand: made of version 1. */
+static void oldest_of_tdx(void **state)
+{
+	(void)state;
+	struct json *json OWNED_JSON = parse("azure/tdx-evidence-v1.json");
+	struct az_evidence one OWNED_AZ_EVIDENCE = AZ_EVIDENCE_INIT;
+	struct az_evidence zero OWNED_AZ_EVIDENCE = AZ_EVIDENCE_INIT;
+	struct buf text OWNED_BUF = BUF_INIT(VECTOR_MAX);
+	struct json *oldest OWNED_JSON = NULL;
+	struct err err = { 0 };
+	assert_int_equal(az_evidence_open(json, &one, &err), 0);
+	assert_int_equal(buf_append_text(&text, "{\"tpm_quote\":{", &err), 0);
+	add_numbers(&text, "signature", buf_bytes(&one.quoted.signature));
+	add_numbers(&text, "message", buf_bytes(&one.quoted.message));
+	for (size_t i = 0; i < TPM_PCRS; i++) {
+		assert_int_equal(buf_append_text(&text, i ? "," : ",\"pcrs\":[", &err), 0);
+		for (size_t j = 0; j < TPM_PCR_LEN; j++)
+			assert_int_equal(buf_printf(&text, &err, "%c%u", j ? ',' : '[', one.quoted.pcrs.values[i][j]),
+					 0);
+		assert_int_equal(buf_append_text(&text, "]", &err), 0);
+	}
+	assert_int_equal(buf_append_text(&text, "]}", &err), 0);
+	add_numbers(&text, "hcl_report", buf_bytes(&one.hcl));
+	add_numbers(&text, "td_quote", buf_bytes(&one.endorsement));
+	assert_int_equal(buf_append_text(&text, "}", &err), 0);
+	if (json_parse(buf_bytes(&text), VECTOR_MAX, &oldest, &err) < 0 || az_evidence_open(oldest, &zero, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(zero.kind, AZ_TDX);
+	assert_int_equal(zero.version, 0);
+	assert_true(bytes_equal(buf_bytes(&one.hcl), buf_bytes(&zero.hcl)));
+	assert_true(bytes_equal(buf_bytes(&one.endorsement), buf_bytes(&zero.endorsement)));
+	assert_true(bytes_equal(buf_bytes(&one.quoted.message), buf_bytes(&zero.quoted.message)));
+	assert_memory_equal(&one.quoted.pcrs, &zero.quoted.pcrs, sizeof(one.quoted.pcrs));
+}
+
 /* From version 1 to 2: only the number changes. */
 static void written_for_tdx(void **state)
 {
@@ -296,6 +341,7 @@ int main(void)
 		cmocka_unit_test(plain_evidence),
 		cmocka_unit_test(written_as_the_genuine_one),
 		cmocka_unit_test(written_for_tdx),
+		cmocka_unit_test(oldest_of_tdx),
 		cmocka_unit_test(spoilt),
 		cmocka_unit_test(longest),
 	};

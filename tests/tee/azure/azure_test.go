@@ -5,6 +5,7 @@ package azure_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -151,6 +152,22 @@ func attest(t *testing.T, o azure.Options, deadline string) result {
 	return r
 }
 
+func hclSize(t *testing.T, evidence []byte) int {
+	t.Helper()
+	var e struct {
+		HCL string `json:"hcl_report"`
+	}
+	err := json.Unmarshal(evidence, &e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := base64.URLEncoding.DecodeString(e.HCL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(raw)
+}
+
 func verify(t *testing.T, kind string, evidence, reportData, initData []byte) (map[string]any, error) {
 	t.Helper()
 	verifiers, err := trusted()
@@ -166,6 +183,8 @@ func TestEvidenceIsTaken(t *testing.T) {
 		"snp, other spelling": {Kind: azure.KindSNP, Snake: true, Lower: true, HCLv2: true},
 		"tdx":                 {Kind: azure.KindTDX},
 		"tdx, quote v5":       {Kind: azure.KindTDX, TDQuote5: true, HCLv2: true, Base64: "url-padded"},
+		"snp, 2600 bytes":     {Kind: azure.KindSNP, LongHCL: true},
+		"tdx, 2600 bytes":     {Kind: azure.KindTDX, LongHCL: true, Snake: true},
 		"tdx, standard":       {Kind: azure.KindTDX, Base64: "std"},
 		"tdx, unpadded":       {Kind: azure.KindTDX, Base64: "std-raw"},
 	} {
@@ -183,6 +202,9 @@ func TestEvidenceIsTaken(t *testing.T) {
 			}
 			if _, err := verify(t, o.Kind, r.stdout, append([]byte{1}, reportData[1:]...), nil); err == nil {
 				t.Error("it was taken for other report data")
+			}
+			if got := hclSize(t, r.stdout); got != map[bool]int{false: 2048, true: 2600}[o.LongHCL] {
+				t.Errorf("the HCL report is %d bytes long", got)
 			}
 			if r.counters.Reports != 2 || len(r.counters.ReportData) != 1 {
 				t.Errorf("one report data were to be written: %+v", r.counters)
@@ -412,6 +434,11 @@ func TestFaults(t *testing.T) {
 		{azure.Options{Kind: azure.KindTDX, NoIMDS: true}, "", "3s", 111, "metadata service", 0},
 		{azure.Options{Kind: azure.KindSNP, NoHCL: true}, "", patient, 101, "HCL report: none", 0},
 		{azure.Options{Kind: azure.KindSNP, HCLType: 1}, "", patient, 101, "HCL report: VBS", 0},
+		{azure.Options{Kind: azure.KindTDX, HCLType: 3}, "", patient, 101, "HCL report: TVM", 0},
+		{azure.Options{Kind: azure.KindTDX, HCLType: 99}, "", patient, 101, "HCL report: unknown", 0},
+		// The type is not signed; the report inside is of the other kind.
+		{azure.Options{Kind: azure.KindSNP, HCLType: 4}, "", patient, 101, "does not carry the hash", 2},
+		{azure.Options{Kind: azure.KindTDX, HCLType: 2}, "", patient, 101, "does not carry the hash", 2},
 	} {
 		name := fmt.Sprintf("%s %s imds=%v hcl=%v type=%d", c.o.Kind, c.fault, !c.o.NoIMDS, !c.o.NoHCL, c.o.HCLType)
 		t.Run(name, func(t *testing.T) {

@@ -16,14 +16,16 @@ import (
 
 // Command codes that are watched or counted by name.
 const (
-	codeNVWrite   = 0x137
-	codePCRRead   = 0x17E
-	codePCRExtend = 0x182
+	codeNVWrite      = 0x137
+	codePCRRead      = 0x17E
+	codePCRExtend    = 0x182
+	codeNVRead       = 0x14E
+	codeNVReadPublic = 0x169
 )
 
 var commandNames = map[uint32]string{
-	0x122: "NV_UndefineSpace", 0x12A: "NV_DefineSpace", codeNVWrite: "NV_Write", 0x14E: "NV_Read", 0x158: "Quote",
-	0x169: "NV_ReadPublic", 0x173: "ReadPublic", 0x17A: "GetCapability", 0x17B: "GetRandom", codePCRRead: "PCR_Read", codePCRExtend: "PCR_Extend",
+	0x122: "NV_UndefineSpace", 0x12A: "NV_DefineSpace", codeNVWrite: "NV_Write", codeNVRead: "NV_Read", 0x158: "Quote",
+	codeNVReadPublic: "NV_ReadPublic", 0x173: "ReadPublic", 0x17A: "GetCapability", 0x17B: "GetRandom", codePCRRead: "PCR_Read", codePCRExtend: "PCR_Extend",
 }
 
 // deviceDir is a directory that is never seen: its file is bound to /dev.
@@ -118,6 +120,9 @@ func (m *machine) command(command []byte) ([]byte, error) {
 		if err := m.tpm.extend(8, m.extra); err != nil {
 			return nil, fmt.Errorf("extend PCR 8: %w", err)
 		}
+	}
+	if response := m.longIndex(code, command); response != nil {
+		return response, nil
 	}
 	began := time.Now()
 	response, err := m.tpm.exchange(command)

@@ -30,6 +30,7 @@ type Options struct {
 	NoIMDS   bool     // nobody listens at the metadata service's address
 	HCLType  uint32   // instead of what the kind has
 	HCLv2    bool     // header version 2
+	LongHCL  bool     // 2600 bytes, with all that today's claims have
 	Snake    bool     // claims with underscores
 	Lower    bool     // user-data in lower case
 	Base64   string   // of TD quotes: url (default), url-padded, std, std-raw

@@ -62,6 +62,8 @@ type machine struct {
 	other   *x509.Certificate // of another chip
 	extra   []byte            // what race extends with
 
+	longHCL []byte // what the interposer answers with, under the TPM's lock
+
 	mu       sync.Mutex
 	counters Counters
 	tdreport []byte // of the newest HCL report
@@ -133,6 +135,9 @@ func (m *machine) boot() error {
 	if m.o.NoHCL {
 		return nil
 	}
+	if m.o.LongHCL {
+		return m.publish(nil)
+	}
 	if err := m.tpm.defineIndex(indexHCL, hclIndexSize); err != nil {
 		return fmt.Errorf("define the index of the HCL report: %w", err)
 	}
@@ -161,11 +166,21 @@ func (m *machine) publish(reportData []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := m.tpm.writeIndex(indexHCL, append(hcl, make([]byte, hclIndexSize-len(hcl))...)); err != nil {
+	hcl = append(hcl, make([]byte, m.indexSize()-len(hcl))...)
+	if m.o.LongHCL {
+		m.longHCL = hcl
+	} else if err := m.tpm.writeIndex(indexHCL, hcl); err != nil {
 		return fmt.Errorf("write the HCL report: %w", err)
 	}
 	m.count(func(c *Counters) { c.Reports++ })
 	return nil
+}
+
+func (m *machine) indexSize() int {
+	if m.o.LongHCL {
+		return longIndexSize
+	}
+	return hclIndexSize
 }
 
 type jwk struct {
@@ -196,12 +211,15 @@ func (m *machine) claims(reportData []byte) ([]byte, error) {
 		}
 		return name
 	}
-	claims := map[string]any{
-		"keys": []jwk{{KID: "HCLAkPub", KeyOps: []string{"sign"}, KTY: "RSA", E: b64(bytes.TrimLeft(exponent, "\x00")), N: b64(key.N.Bytes())}},
-		spell("vm-configuration"): map[string]any{
-			spell("console-enabled"): true, spell("secure-boot"): true, spell("tpm-enabled"): true, "vmUniqueId": "911B0EF8-9DBA-48B0-B275-000000000000",
-		},
+	keys := []jwk{{KID: "HCLAkPub", KeyOps: []string{"sign"}, KTY: "RSA", E: b64(bytes.TrimLeft(exponent, "\x00")), N: b64(key.N.Bytes())}}
+	configuration := map[string]any{
+		spell("console-enabled"): true, spell("secure-boot"): true, spell("tpm-enabled"): true, "vmUniqueId": "911B0EF8-9DBA-48B0-B275-000000000000",
 	}
+	if m.o.LongHCL {
+		keys = append(keys, endorsementKey())
+		configuration[spell("root-cert-thumbprint")], configuration[spell("tpm-persisted")] = b64(make([]byte, 32)), false
+	}
+	claims := map[string]any{"keys": keys, spell("vm-configuration"): configuration}
 	if !m.faults.Armed("no-user-data") {
 		claims[spell("user-data")] = userData
 	}
@@ -233,7 +251,7 @@ func (m *machine) makeHCL(reportData []byte) ([]byte, error) {
 	}
 	le := binary.LittleEndian
 	used := 32 + 1184 + 20 + len(claims)
-	if used > hclIndexSize {
+	if used > m.indexSize() {
 		return nil, fmt.Errorf("an HCL report of %d bytes does not fit its index", used)
 	}
 	out := []byte("HCLA")
