@@ -90,6 +90,7 @@ func TestNoTraceOfTheKeyBeforeExec(t *testing.T) {
 			d := newDoor(t, f)
 			d.lock()
 			p := f.Start(t, c.args...)
+			awaitSaid(t, p, "trying again") // the worker does: it is there, and left alone
 			tracer := lab.TraceUntilExec(t, p.Pid)
 			d.unlock(t)
 			pid := tracer.AtExec()
