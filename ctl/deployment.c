@@ -93,12 +93,19 @@ static int set_name(struct reader *reader, const struct toml_value *value, void 
 
 /* The CN of a certificate is "NAME.CLASS": with a dot in NAME two deployments could come to the same
  * CN, and one of them to the other's agent ids. */
+int deployment_name_check(const char *name, struct err *err)
+{
+	if (spire_mint_name_check(name, err) < 0)
+		return -1;
+	return strchr(name, '.') ? err_set(err, ERR_CONFIG, "'%s' holds a dot", name) : 0;
+}
+
 static int set_deployment_name(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
 {
 	const char **name = place;
-	if (set_name(reader, value, place, err) < 0)
+	if (set_text(reader, value, place, err) < 0)
 		return -1;
-	return strchr(*name, '.') ? err_set(err, ERR_CONFIG, "'%s' holds a dot", *name) : 0;
+	return deployment_name_check(*name, err);
 }
 
 static int set_trust_domain(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
@@ -692,6 +699,11 @@ static void check_classes(struct reader *reader)
 	}
 }
 
+static bool starts(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
 static void check_secret(struct reader *reader, const struct deployment_secret *secret, size_t i)
 {
 	const struct deployment *d = reader->deployment;
@@ -701,8 +713,9 @@ static void check_secret(struct reader *reader, const struct deployment_secret *
 	for (size_t k = 0; k < i && secret->path; k++)
 		if (d->secrets[k].path && strcmp(d->secrets[k].path, secret->path) == 0)
 			bad(reader, secret->line, "secret", "path", "is that of another secret");
-	if (secret->path && strncmp(secret->path, "x509pop-", 8) == 0)
-		bad(reader, secret->line, "secret", "path", "begins with 'x509pop-', which credentials are kept under");
+	if (secret->path && (starts(secret->path, "x509pop-") || starts(secret->path, RESOURCES_CONFIG)))
+		bad(reader, secret->line, "secret", "path",
+		    "begins with 'x509pop-' or '" RESOURCES_CONFIG "', which are kept for what build makes");
 	if (secret->path && strcmp(secret->path, RESOURCES_SIGNING_KEY) == 0)
 		bad(reader, secret->line, "secret", "path", "is that of the sealed secrets' signing key");
 	for (size_t k = 0; k < secret->classes.count; k++)

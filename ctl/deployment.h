@@ -115,6 +115,9 @@ int deployment_read(const char *path, struct deployment *ret_deployment, struct 
 void deployment_done(struct deployment *deployment);
 #define OWNED_DEPLOYMENT CLEANUP(deployment_done)
 
+/* Of a deployment: SPIFFE path characters without a dot. ERR_CONFIG. */
+int deployment_name_check(const char *name, struct err *err) WARN_UNUSED;
+
 /* A path of the file as seen from here, into `out` (empty). */
 int deployment_path(const struct deployment *deployment, const char *path, struct buf *out,
 		    struct err *err) WARN_UNUSED;

@@ -13,7 +13,6 @@
 #include "base/file.h"
 #include "ctl/deployment.h"
 #include "ctl/verbs.h"
-#include "spire/mint.h"
 
 static const char head[] = "# What `sealpodctl build`, `plan` and `apply` work from. See deployment.toml(5).\n"
 			   "# Relative paths are relative to this file. Secrets do not stand here.\n\n"
@@ -93,7 +92,7 @@ static int run_new(const struct cli_args *args, struct err *err)
 	const char *name = cli_operand(args, 0);
 	OWNED_BUF struct buf text = BUF_INIT(TOML_MAX_BYTES);
 	char path[512];
-	if (spire_mint_name_check(name, err) < 0 || write_text(name, &text, err) < 0)
+	if (deployment_name_check(name, err) < 0 || write_text(name, &text, err) < 0)
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/deployment.toml", name);
 	if (mkdir(name, 0700) < 0 && errno != EEXIST)

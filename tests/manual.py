@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The manual pages against the program: sealpod(8)'s table of exit statuses is the
-one that `sealpod help exit-codes` prints, and sealpod.toml(5) and the table of
-configuration keys name the same keys.
+one that `sealpod help exit-codes` prints; sealpod.toml(5), deployment.toml(5) and the
+tables of keys that the programs read by name the same keys.
 
 usage: manual.py SEALPOD SOURCE-DIRECTORY
 """
@@ -41,6 +41,32 @@ def keys_of_page(page):
     return keys
 
 
+def keys_of_deployment(source):
+    """(table, key) for each row of the tables of fields; "" is the top level."""
+    names = {"root": "", "class": "[class]", "workload": "[class.workload]", "secret": "[secret]"}
+    keys = {("image", "reference_values")}
+    for table, body in re.findall(r"struct field ([a-z]+)_fields\[\] = \{(.*?)\n\};", source, re.S):
+        keys |= {(names.get(table, table), key) for key in re.findall(r'\{ "([a-z0-9_]+)", TOML_', body)}
+    return keys
+
+
+def keys_of_deployment_page(page):
+    keys = set()
+    table = None
+    previous = ""
+    for line in page.splitlines():
+        if match := re.match(r"\.SS \[(.+)\]$", line):
+            table = match[1]
+        elif line == ".SS Top level":
+            table = ""
+        elif line.startswith(".SH"):
+            table = None
+        elif table is not None and previous == ".TP":
+            keys |= {(table, name) for name in re.findall(r"[a-z0-9_]+", line.split(None, 1)[1])}
+        previous = line
+    return keys
+
+
 def main():
     sealpod, top = sys.argv[1], Path(sys.argv[2])
     bad = 0
@@ -48,6 +74,8 @@ def main():
         ("exit statuses", rows_of_program(sealpod), rows_of_page((top / "agent/sealpod.8").read_text())),
         ("configuration keys", keys_of_program((top / "config/config_fields.c").read_text()),
          keys_of_page((top / "agent/sealpod.toml.5").read_text())),
+        ("keys of a deployment", keys_of_deployment((top / "ctl/deployment.c").read_text()),
+         keys_of_deployment_page((top / "ctl/deployment.toml.5").read_text())),
     ):
         only_program, only_page = sorted(set(a) - set(b)), sorted(set(b) - set(a))
         if not a or only_program or only_page:

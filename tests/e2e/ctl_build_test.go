@@ -254,6 +254,7 @@ func TestNewWritesWhatCanBeBuilt(t *testing.T) {
 		t.Errorf("a second 'new' says: %v", p.Stderr.String())
 	}
 	lab.RunCtl(t, 100, dir, "new", "a b")
+	lab.RunCtl(t, 100, dir, "new", "a.b")
 }
 
 func TestKeysAreNotOverwritten(t *testing.T) {

@@ -89,7 +89,8 @@ static void refuses_each_mistake(void **state)
 	assert_refused(GOOD "[[class]]\nname = \"b\"\n", "has at least one [[class.workload]]");
 	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\n", "give one");
 	assert_refused(GOOD "[[secret]]\npath = \"a\"\nvalue = \"x\"\n", "is not of the form");
-	assert_refused(GOOD "[[secret]]\npath = \"x509pop-a/b\"\nvalue = \"x\"\n", "credentials are kept under");
+	assert_refused(GOOD "[[secret]]\npath = \"x509pop-a/b\"\nvalue = \"x\"\n", "kept for what build makes");
+	assert_refused(GOOD "[[secret]]\npath = \"sealpod-config-a/b\"\nvalue = \"x\"\n", "kept for what build makes");
 	assert_refused(GOOD "[[secret]]\npath = \"signing-key/sealed-secret\"\nvalue = \"x\"\n", "signing key");
 	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\nvalue = \"x\"\nclasses = [\"no\"]\n", "'no' is no class");
 	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"spiffe://other.test/a\"\nselectors = [\"a:b\"]\n",
