@@ -9,21 +9,15 @@
 
 #include "attest/attester.h"
 #include "base/log.h"
-#include "cdh-client/kbs.h"
-
-struct collector {
-	const struct attester *attester;
-	struct deadline deadline;
-};
 
 static int collect(const struct digest *runtime, struct json **ret_evidence, void *arg, struct err *err)
 {
-	const struct collector *collector = arg;
+	const struct check_token_source *source = arg;
 	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
 	struct attester_request request = { .report_data = digest_bytes(runtime),
 					    .instance = "sealpodctl",
-					    .deadline = collector->deadline };
-	if (attester_collect(collector->attester, &request, &evidence, err) < 0)
+					    .deadline = source->deadline };
+	if (attester_collect(source->attester, &request, &evidence, err) < 0)
 		return -1;
 	*ret_evidence = TAKE_PTR(evidence.json);
 	return 0;
@@ -59,34 +53,31 @@ int check_token_judge(const struct appraisal *appraisal, struct err *err)
 	return 0;
 }
 
-static int attest(const struct check_token *check, const struct attester *attester, struct kbs_facts *facts,
-		  struct err *err)
+int check_token_source(const char *tee, const struct deadline *deadline, struct check_token_source *source,
+		       struct kbs_evidence *ret_evidence, struct err *err)
 {
-	struct collector collector = { attester, check->deadline };
-	const struct kbs_options options = {
-		.url = check->url,
-		.ca_pem = check->ca_pem,
-		.tee_key = TEE_KEY_EC_P256,
-		.evidence = { .tee = attester->tee, .collect = collect, .arg = &collector },
-		.deadline = check->deadline,
-		.facts = facts
-	};
-	struct kbs *kbs OWNED_KBS = NULL;
-	if (kbs_open(&options, &kbs, err) < 0)
+	const char *forced = strcmp(tee, "auto") == 0 ? NULL : tee;
+	if (attester_detect("sealpodctl", forced, &source->attester, err) < 0)
 		return -1;
-	return kbs_attest(kbs, err);
+	if (source->attester->warning)
+		log_warning("%s", source->attester->warning);
+	source->deadline = *deadline;
+	*ret_evidence = (struct kbs_evidence){ .tee = source->attester->tee, .collect = collect, .arg = source };
+	return 0;
 }
 
 int check_token_attest(const struct check_token *check, struct appraisal *ret_appraisal, struct err *err)
 {
 	struct kbs_facts facts = { 0 };
-	const struct attester *attester;
-	const char *forced = strcmp(check->tee, "auto") == 0 ? NULL : check->tee;
-	if (attester_detect("sealpodctl", forced, &attester, err) < 0)
-		return -1;
-	if (attester->warning)
-		log_warning("%s", attester->warning);
-	if (attest(check, attester, &facts, err) < 0)
+	struct check_token_source source;
+	struct kbs_options options = { .url = check->url,
+				       .ca_pem = check->ca_pem,
+				       .tee_key = TEE_KEY_EC_P256,
+				       .deadline = check->deadline,
+				       .facts = &facts };
+	struct kbs *kbs OWNED_KBS = NULL;
+	if (check_token_source(check->tee, &check->deadline, &source, &options.evidence, err) < 0 ||
+	    kbs_open(&options, &kbs, err) < 0 || kbs_attest(kbs, err) < 0)
 		return -1;
 	if (!facts.appraised)
 		return err_set(err, ERR_PROTOCOL, "the KBS's token holds no appraisal");

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "cdh-client/appraisal.h"
+#include "cdh-client/kbs.h"
 
 struct check_token {
 	const char *url;
@@ -15,6 +16,15 @@ struct check_token {
 	const char *tee; /* the TEE that this machine is, as --tee names it; "auto": the one that is found */
 	struct deadline deadline;
 };
+
+/* This machine as a source of evidence; `source` must stay. ERR_NO_TEE, ERR_USAGE. */
+struct attester;
+struct check_token_source {
+	const struct attester *attester;
+	struct deadline deadline;
+};
+int check_token_source(const char *tee, const struct deadline *deadline, struct check_token_source *source,
+		       struct kbs_evidence *ret_evidence, struct err *err) WARN_UNUSED;
 
 /* Attests this machine and looks at the token. ERR_DENIED if it is not "affirming" in all parts, ERR_NO_TEE, and what
  * an attestation may end with. */

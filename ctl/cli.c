@@ -27,6 +27,7 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_initdata_annotate,
 	&verb_initdata_convert,
 	&verb_evidence_show,
+	&verb_kbs_get,
 	&verb_kbs_put,
 	&verb_kbs_delete,
 	&verb_kbs_list,

@@ -51,20 +51,57 @@ static int read_ca(const char *path, bool tls, struct buf *ret_ca, struct err *e
 	return 0;
 }
 
-int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
+static int read_url(const char *url, const char *ca, struct kbs_target *ret_target, struct err *err)
 {
-	const char *url = cli_value(args, "--url", NULL);
 	bool tls = false;
-	if (!url)
-		return err_set(err, ERR_USAGE, "'--url' is missing: which KBS?");
-	if (http_setup(err) < 0)
-		return -1;
 	if (http_check_url(url, &tls, err) < 0)
 		return err_wrap(err, "option '--url'");
-	if (read_ca(cli_value(args, "--ca", NULL), tls, &ret_target->ca, err) < 0 ||
-	    kbs_target_timeout(args, &ret_target->deadline, err) < 0)
+	if (read_ca(ca, tls, &ret_target->ca, err) < 0)
 		return -1;
 	return buf_append_text(&ret_target->url, url, err);
+}
+
+/* The URL at which guests, or administrators, find the deployment's KBS, and its CA. */
+static int read_deployment(const struct deployment *deployment, bool admin, struct kbs_target *ret_target,
+			   struct err *err)
+{
+	struct buf path OWNED_BUF = BUF_INIT(8192);
+	const char *url = admin && deployment->kbs_admin_url ? deployment->kbs_admin_url : deployment->kbs_url;
+	if (buf_append_text(&ret_target->url, url, err) < 0)
+		return -1;
+	if (strncmp(url, "https:", strlen("https:")) != 0) {
+		log_warning("'%s' has no TLS: whoever is in between sees and changes what is sent", url);
+		return 0;
+	}
+	if (!deployment->kbs_ca_file)
+		return err_set(err, ERR_CONFIG, "'%s': kbs.ca_file: is missing, and '%s' wants one", deployment->path,
+			       url);
+	if (deployment_path(deployment, deployment->kbs_ca_file, &path, err) < 0 ||
+	    input_read(buf_text(&path), &ret_target->ca, err) < 0)
+		return -1;
+	if (http_check_ca(buf_bytes(&ret_target->ca), err) < 0)
+		return err_wrap(err, "'%s'", buf_text(&path));
+	return 0;
+}
+
+static int no_target(struct err *err)
+{
+	return err_set(err, ERR_USAGE, "which KBS? Give '--url' (and '--ca'), or '--deployment'");
+}
+
+int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
+{
+	struct workspace workspace OWNED_WORKSPACE = WORKSPACE_INIT;
+	const char *url = cli_value(args, "--url", NULL);
+	if (!url && !cli_given(args, "--deployment"))
+		return no_target(err);
+	if (http_setup(err) < 0 || kbs_target_timeout(args, &ret_target->deadline, err) < 0)
+		return -1;
+	if (url)
+		return read_url(url, cli_value(args, "--ca", NULL), ret_target, err);
+	if (workspace_read(args, &workspace, err) < 0)
+		return -1;
+	return read_deployment(&workspace.deployment, false, ret_target, err);
 }
 
 /* Whoever can read it administrates the KBS. */
@@ -98,14 +135,6 @@ static int open_admin(struct kbs_target *target, const char *role, struct err *e
 	return kbs_admin_open(&target->options, &target->admin, err);
 }
 
-int kbs_target_open_admin(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
-{
-	if (kbs_target_read(args, ret_target, err) < 0 ||
-	    read_key(cli_value(args, "--admin-key", NULL), &ret_target->key, err) < 0)
-		return -1;
-	return open_admin(ret_target, cli_value(args, "--role", NULL), err);
-}
-
 /* The key that deployment.toml names, or the one that build made. */
 static int read_deployment_key(const struct deployment *deployment, const struct out *out, struct admin_key **ret_key,
 			       struct err *err)
@@ -125,18 +154,33 @@ static int read_deployment_key(const struct deployment *deployment, const struct
 int kbs_target_open_deployment(const struct cli_args *args, const struct deployment *deployment, const struct out *out,
 			       struct kbs_target *ret_target, struct err *err)
 {
-	struct buf path OWNED_BUF = BUF_INIT(8192);
-	const char *url = deployment->kbs_admin_url ? deployment->kbs_admin_url : deployment->kbs_url;
-	bool tls = strncmp(url, "https:", strlen("https:")) == 0;
 	if (http_setup(err) < 0 || kbs_target_timeout(args, &ret_target->deadline, err) < 0 ||
-	    buf_append_text(&ret_target->url, url, err) < 0 ||
+	    read_deployment(deployment, true, ret_target, err) < 0 ||
 	    read_deployment_key(deployment, out, &ret_target->key, err) < 0)
 		return -1;
 	if (deployment->generation == TRUSTEE_1_0 && strcmp(admin_key_alg(ret_target->key), "EdDSA") != 0)
 		return err_set(err, ERR_CONFIG, "a KBS of generation 'trustee-1.0' takes an Ed25519 admin key only");
-	if (tls && deployment->kbs_ca_file &&
-	    (deployment_path(deployment, deployment->kbs_ca_file, &path, err) < 0 ||
-	     read_ca(buf_text(&path), tls, &ret_target->ca, err) < 0))
-		return err_wrap(err, "'%s'", deployment->path);
 	return open_admin(ret_target, NULL, err);
+}
+
+static int open_by_deployment(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
+{
+	struct workspace workspace OWNED_WORKSPACE = WORKSPACE_INIT;
+	struct out out OWNED_OUT = OUT_INIT;
+	if (cli_given(args, "--admin-key") || cli_given(args, "--role") || cli_given(args, "--ca"))
+		return err_set(err, ERR_USAGE,
+			       "'--admin-key', '--role' and '--ca' go with '--url': the deployment has its own");
+	if (workspace_read(args, &workspace, err) < 0 || out_open(buf_text(&workspace.out), &out, err) < 0)
+		return -1;
+	return kbs_target_open_deployment(args, &workspace.deployment, &out, ret_target, err);
+}
+
+int kbs_target_open_admin(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
+{
+	if (!cli_given(args, "--url"))
+		return cli_given(args, "--deployment") ? open_by_deployment(args, ret_target, err) : no_target(err);
+	if (kbs_target_read(args, ret_target, err) < 0 ||
+	    read_key(cli_value(args, "--admin-key", NULL), &ret_target->key, err) < 0)
+		return -1;
+	return open_admin(ret_target, cli_value(args, "--role", NULL), err);
 }

@@ -9,10 +9,14 @@
 #include "ctl/cli.h"
 #include "ctl/deployment.h"
 #include "ctl/out.h"
+#include "ctl/workspace.h"
 
 /* Rows for the option tables of all verbs that speak to a KBS. */
 #define KBS_TARGET_OPTIONS                                                                                             \
-	{ .name = "--url", .value = "URL", .text = "the KBS, https://HOST:PORT" },                                     \
+	WORKSPACE_OPTIONS,                                                                                             \
+		{ .name = "--url",                                                                                     \
+		  .value = "URL",                                                                                      \
+		  .text = "the KBS, https://HOST:PORT, instead of the deployment's" },                                 \
 		{ .name = "--ca",                                                                                      \
 		  .value = "FILE",                                                                                     \
 		  .text = "PEM of the only CA that may have signed its certificate; required for https" },             \
@@ -46,7 +50,8 @@ void kbs_target_done(struct kbs_target *target);
 /* What '--timeout' says. */
 int kbs_target_timeout(const struct cli_args *args, struct deadline *ret_deadline, struct err *err) WARN_UNUSED;
 
-/* URL, CA and deadline. Sends nothing. The target must not be moved afterwards. */
+/* URL, CA and deadline, by '--url' and '--ca' or out of the deployment. Sends nothing. The target must not be moved
+ * afterwards. */
 int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
 
 /* The same, and the administrator's key and calls. */

@@ -28,6 +28,7 @@ extern const struct cli_verb verb_evidence_show;
 extern const struct cli_verb verb_kbs_attestation_policy;
 extern const struct cli_verb verb_kbs_delete;
 extern const struct cli_verb verb_kbs_generate;
+extern const struct cli_verb verb_kbs_get;
 extern const struct cli_verb verb_kbs_list;
 extern const struct cli_verb verb_kbs_put;
 extern const struct cli_verb verb_kbs_reference_values;

@@ -475,3 +475,47 @@ func TestCtlApplyToBoth(t *testing.T) {
 	}
 	l.run(100, "plan", "--only", "both")
 }
+
+// The single calls take URL, CA and key out of the deployment; get asks as a TEE.
+func TestCtlKBSByDeployment(t *testing.T) {
+	roots := ownRoots(t)
+	verifiers, err := hardware.Load(roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newApplyLab(t, "trustee-1.1", func(o *kbs.Options) { o.Verifiers = verifiers.Verifiers() })
+	l.run(0, "apply")
+	l.write("more", "more")
+	l.run(0, "kbs", "put", "kbs:///default/more/1", "more", "--deployment", "deployment.toml")
+	if got := string(l.broker.Contents().Resources["default/more/1"]); got != "more" {
+		t.Errorf("'%s' was stored", got)
+	}
+
+	// What the policies release to a real report of a class, on an emulated machine.
+	initData := sha256.Sum256([]byte(l.read("out/initdata/web.toml")))
+	m := boot(t, tee.Options{Kind: tee.KindSNP, Roots: roots, HostData: hex.EncodeToString(initData[:]), Set: map[string]string{"measurement": goodLaunch}})
+	get := func(status int, path string, how ...string) string {
+		t.Helper()
+		argv := append(m.enter(), lab.Sealpodctl, "kbs", "get", "kbs:///"+path, "--deployment", l.path("deployment.toml"))
+		p := lab.Start(t, 0, l.dir, append(argv, how...)...)
+		p.Wait(t, time.Minute)
+		if p.Status() != status {
+			t.Errorf("'%s': status %d, want %d\n%s", path, p.Status(), status, p.Stderr.String())
+		}
+		return p.Stdout.String()
+	}
+	for _, path := range []string{"default/status/all", "default/x509pop-issuer-web/pem"} {
+		if got := get(0, path, "--tee", "snp"); got != l.read("out/kbs/resources/"+path) {
+			t.Errorf("'%s' is not what was built", path)
+		}
+	}
+	for _, path := range []string{"default/password/db", "default/x509pop-agent-db/key", "default/more/1"} {
+		if got := get(102, path, "--tee", "snp"); got != "" {
+			t.Errorf("'%s' was released", path)
+		}
+	}
+	get(100, "default/status/all")
+	l.write("token", `{"token":"a.b.c"}`)
+	get(100, "default/status/all", "--token", l.path("token"))
+	get(100, "default/status/all", "--token", l.path("token"), "--tee", "snp")
+}

@@ -10,12 +10,15 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"sealpod.test/e2e/lab"
+	"sealpod.test/guest"
 	"sealpod.test/kbs"
 )
 
@@ -178,7 +181,8 @@ func TestCtlKBSRefusals(t *testing.T) {
 		"no PEM as CA":   {func(_ *ctlLab, o map[string]string) { o["--ca"] = "secret" }, 100, "option '--ca'"},
 		"no key":         {func(_ *ctlLab, o map[string]string) { delete(o, "--admin-key") }, 100, "'--admin-key' is missing"},
 		"public key":     {func(_ *ctlLab, o map[string]string) { o["--admin-key"] = "ca.pem" }, 103, "not an unencrypted private key"},
-		"no URL":         {func(_ *ctlLab, o map[string]string) { delete(o, "--url") }, 100, "'--url' is missing"},
+		"no URL":         {func(_ *ctlLab, o map[string]string) { delete(o, "--url") }, 100, "which KBS?"},
+		"two ways":       {func(_ *ctlLab, o map[string]string) { delete(o, "--url"); o["--deployment"] = "x.toml" }, 100, "go with '--url'"},
 		"bad time":       {func(_ *ctlLab, o map[string]string) { o["--timeout"] = "1m" }, 100, "is not a number"},
 		"role":           {func(_ *ctlLab, o map[string]string) { o["--role"] = "guest" }, 102, "Role guest not allowed"},
 		"nobody listens": {func(_ *ctlLab, o map[string]string) { o["--url"], o["--timeout"] = "https://127.0.0.1:1", "1" }, 111, "gave up at the deadline"},
@@ -203,5 +207,39 @@ func TestCtlKBSRefusals(t *testing.T) {
 				t.Error("the resource was stored")
 			}
 		})
+	}
+}
+
+// The token that a guest's attestation agent gives, with its key, opens resources
+// for whoever holds it.
+func TestCtlKBSGetsWithAGuestsToken(t *testing.T) {
+	broker := lab.StartKBS(t, map[string][]byte{"default/db/password": []byte("a\x00b")}, nil)
+	components, err := guest.Start(guest.Options{KBSURL: broker.URL(), CAPEM: broker.CAPEM(), Dir: machineDir(t), Features: "all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(components.Close)
+	answer, err := http.Get(components.RESTURL + "/aa/token?token_type=kbs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	token, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %s", err, answer.Status)
+	}
+	dir := t.TempDir()
+	lab.WriteFile(t, filepath.Join(dir, "token"), token, 0o600)
+	lab.WriteFile(t, filepath.Join(dir, "ca.pem"), broker.CAPEM(), 0o600)
+	get := []string{"kbs", "get", "kbs:///default/db/password", "--url", broker.URL(), "--ca", "ca.pem", "--token", "token"}
+	p := lab.RunCtl(t, 0, dir, get...)
+	if p.Stdout.String() != "a\x00b" || strings.Contains(p.Stderr.String(), "eyJ") {
+		t.Errorf("%v", p)
+	}
+	if err := broker.SetResourcePolicy(lab.DenyAll); err != nil {
+		t.Fatal(err)
+	}
+	if p := lab.RunCtl(t, 102, dir, get...); p.Stdout.String() != "" {
+		t.Errorf("%v", p)
 	}
 }
