@@ -19,6 +19,7 @@
 #include "ctl/material.h"
 #include "ctl/pod.h"
 #include "ctl/policy.h"
+#include "ctl/spire_config.h"
 #include "ctl/verbs.h"
 #include "ctl/workspace.h"
 #include "initdata/binding.h"
@@ -210,6 +211,11 @@ static int build_policies(const struct build *build, struct err *err)
 
 /* --- SPIRE --- */
 
+static int build_spire(const struct build *build, struct err *err)
+{
+	return spire_config_write(build->out, err);
+}
+
 static int build_entries(const struct build *build, struct err *err)
 {
 	struct spire_entries entries OWNED_ENTRIES = { 0 };
@@ -252,9 +258,10 @@ static const struct step {
 	const char *what;
 	int (*run)(const struct build *build, struct err *err);
 } steps[] = {
-	{ "keys and certificates", build_keys },   { "init-data", build_initdata },
-	{ "KBS resources", build_resources },	   { "KBS policies and reference values", build_policies },
-	{ "registration entries", build_entries }, { "pod manifests", build_pods },
+	{ "keys and certificates", build_keys }, { "init-data", build_initdata },
+	{ "KBS resources", build_resources },	 { "KBS policies and reference values", build_policies },
+	{ "SPIRE server", build_spire },	 { "registration entries", build_entries },
+	{ "pod manifests", build_pods },
 };
 
 static int run_build(const struct cli_args *args, struct err *err)

@@ -39,6 +39,7 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_entries_print,
 	&verb_entries_plan,
 	&verb_entries_apply,
+	&verb_spire_config,
 	&verb_completion,
 	&verb_version,
 	&verb_help,

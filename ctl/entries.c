@@ -22,19 +22,11 @@
 static const char node_kind[] = "node";
 static const char work_kind[] = "work";
 
-/* "NAME.": a name holds no dot, or one deployment's prefix could begin another's. */
+/* "NAME.": a deployment's name holds no dot, so no prefix begins another. */
 bool entries_is_ours(const char *name, const char *id)
 {
 	size_t len = strlen(name);
 	return strncmp(id, name, len) == 0 && id[len] == '.';
-}
-
-static int check_name(const char *name, struct err *err)
-{
-	if (!strchr(name, '.'))
-		return 0;
-	return err_set(err, ERR_CONFIG,
-		       "name = '%s': ids of entries are 'NAME.CLASS.…', so a name cannot hold a '.'; write '-'", name);
 }
 
 /* Each text with its end, so that no two lists of texts give the same bytes. */
@@ -231,8 +223,6 @@ int entries_generate(const struct deployment *deployment, const char *out, struc
 		     struct err *err)
 {
 	OWNED_ENTRIES struct spire_entries entries = { 0 };
-	if (check_name(deployment->name, err) < 0)
-		return -1;
 	for (size_t i = 0; i < deployment->class_count; i++)
 		if (add_class(deployment, out, &deployment->classes[i], &entries, err) < 0)
 			return err_wrap(err, "class '%s'", deployment->classes[i].name);

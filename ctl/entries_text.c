@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "ctl/entries.h"
+#include "ctl/yaml.h"
 
 static int add_text_list(struct json *object, const char *name, const struct spire_texts *texts, struct err *err)
 {
@@ -68,24 +69,6 @@ int entries_data(const struct spire_entries *entries, struct buf *text, struct e
 	return buf_append_text(text, "\n]}\n", err);
 }
 
-/* YAML takes JSON's texts; this way no text is taken for a number, a boolean or a comment. */
-static int put_quoted(struct buf *out, const char *text, struct err *err)
-{
-	OWNED_JSON struct json *list = NULL;
-	OWNED_BUF struct buf printed = BUF_INIT(out->max);
-	if (json_new_array(&list, err) < 0 || json_add_string(list, NULL, text, err) < 0 ||
-	    json_print(list, &printed, err) < 0)
-		return -1;
-	return buf_append(out, bytes_of(printed.data + 1, printed.len - 2), err);
-}
-
-static int put_row(struct buf *out, const char *key, const char *text, struct err *err)
-{
-	if (buf_append_text(out, key, err) < 0 || put_quoted(out, text, err) < 0)
-		return -1;
-	return buf_append_byte(out, '\n', err);
-}
-
 static int put_list(struct buf *out, const char *key, const struct spire_texts *texts, struct err *err)
 {
 	if (texts->count == 0)
@@ -93,7 +76,7 @@ static int put_list(struct buf *out, const char *key, const struct spire_texts *
 	if (buf_printf(out, err, "  %s:\n", key) < 0)
 		return -1;
 	for (size_t i = 0; i < texts->count; i++)
-		if (put_row(out, "  - ", texts->list[i], err) < 0)
+		if (yaml_line(out, "  - ", texts->list[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -101,8 +84,6 @@ static int put_list(struct buf *out, const char *key, const struct spire_texts *
 /* A name of Kubernetes' objects: the id with what is not allowed there replaced. Its hash keeps it unique. */
 static int put_name(struct buf *out, const char *id, struct err *err)
 {
-	if (buf_append_text(out, "  name: ", err) < 0)
-		return -1;
 	OWNED_BUF struct buf name = BUF_INIT(SPIRE_ENTRY_ID_MAX);
 	for (const char *at = id; *at; at++) {
 		bool upper = *at >= 'A' && *at <= 'Z';
@@ -114,7 +95,7 @@ static int put_name(struct buf *out, const char *id, struct err *err)
 	}
 	/* 253 at most, of which the hash at the end must stay. */
 	const char *kept = buf_text(&name) + (name.len > 253 ? name.len - 253 : 0);
-	return put_quoted(out, kept[0] == '-' ? kept + 1 : kept, err) < 0 ? -1 : buf_append_byte(out, '\n', err);
+	return yaml_line(out, "  name: ", kept[0] == '-' ? kept + 1 : kept, err);
 }
 
 static int put_manifest(const struct deployment *deployment, const struct spire_entry *entry, struct buf *out,
@@ -124,16 +105,16 @@ static int put_manifest(const struct deployment *deployment, const struct spire_
 			    err) < 0 ||
 	    put_name(out, entry->id, err) < 0 || buf_append_text(out, "spec:\n", err) < 0)
 		return -1;
-	if (deployment->class_name && put_row(out, "  className: ", deployment->class_name, err) < 0)
+	if (deployment->class_name && yaml_line(out, "  className: ", deployment->class_name, err) < 0)
 		return -1;
-	if (put_row(out, "  parentID: ", entry->parent_id, err) < 0 ||
-	    put_row(out, "  spiffeID: ", entry->spiffe_id, err) < 0 ||
+	if (yaml_line(out, "  parentID: ", entry->parent_id, err) < 0 ||
+	    yaml_line(out, "  spiffeID: ", entry->spiffe_id, err) < 0 ||
 	    put_list(out, "selectors", &entry->selectors, err) < 0 ||
 	    put_list(out, "dnsNames", &entry->dns_names, err) < 0)
 		return -1;
 	if (entry->x509_ttl && buf_printf(out, err, "  x509SVIDTTL: %ds\n", (int)entry->x509_ttl) < 0)
 		return -1;
-	return *entry->hint ? put_row(out, "  hint: ", entry->hint, err) : 0;
+	return *entry->hint ? yaml_line(out, "  hint: ", entry->hint, err) : 0;
 }
 
 int entries_manifests(const struct deployment *deployment, const struct spire_entries *entries, struct buf *text,

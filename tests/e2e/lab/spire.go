@@ -60,10 +60,11 @@ func TemplateServer(t testing.TB) *Server {
 // TemplateServerWithTTL is the same with another agent TTL.
 func TemplateServerWithTTL(t testing.TB, agentTTL string) *Server {
 	t.Helper()
-	return sharedServer(t, "template-"+agentTTL, agentTTL, instanceTemplate)
+	return sharedServer(t, "template-"+agentTTL, agentTTL, InstanceTemplate)
 }
 
-const instanceTemplate = `/x509pop/{{ if index .URISanSelectors "instance" }}` +
+// InstanceTemplate is the agent_path_template that deployments are given.
+const InstanceTemplate = `/x509pop/{{ if index .URISanSelectors "instance" }}` +
 	`{{ .Issuer.CommonName }}/{{ index .URISanSelectors "instance" }}{{ else }}{{ .Fingerprint }}{{ end }}`
 
 func sharedServer(t testing.TB, kind, agentTTL, template string) *Server {
@@ -120,7 +121,7 @@ func OwnServer(t testing.TB, agentTTL string) *Server {
 // OwnTemplateServer is the same with the names of TemplateServer.
 func OwnTemplateServer(t testing.TB, agentTTL string) *Server {
 	t.Helper()
-	return ownServer(t, agentTTL, instanceTemplate)
+	return ownServer(t, agentTTL, InstanceTemplate)
 }
 
 func ownServer(t testing.TB, agentTTL, template string) *Server {
