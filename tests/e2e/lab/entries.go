@@ -57,3 +57,6 @@ func (s *Server) CLI(t testing.TB, stdin string, argv ...string) string {
 	}
 	return string(output)
 }
+
+// Dir is where the server's files are: ca.pem is the bundle of its x509pop plugin.
+func (s *Server) Dir() string { return s.dir }
