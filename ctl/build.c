@@ -20,6 +20,7 @@
 #include "ctl/pod.h"
 #include "ctl/policy.h"
 #include "ctl/spire_config.h"
+#include "ctl/progress.h"
 #include "ctl/verbs.h"
 #include "ctl/workspace.h"
 #include "initdata/binding.h"
@@ -164,9 +165,11 @@ static int build_initdata(const struct build *build, struct err *err)
 	struct guest_material material;
 	if (read_texts(build, &texts, &material, err) < 0)
 		return -1;
-	for (size_t i = 0; i < d->class_count; i++)
+	for (size_t i = 0; i < d->class_count; i++) {
+		progress_say("init-data: %zu of %zu", i + 1, d->class_count);
 		if (build_class(build, &d->classes[i], &material, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -271,12 +274,15 @@ static int run_build(const struct cli_args *args, struct err *err)
 	if (workspace_read(args, &workspace, err) < 0 || out_open(buf_text(&workspace.out), &out, err) < 0)
 		return -1;
 	const struct build build = { &workspace.deployment, &out };
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		progress_say("%s", steps[i].what);
 		if (steps[i].run(&build, err) < 0)
 			return err_wrap(err, "%s", steps[i].what);
+	}
 	const char *layout = cli_value(args, "--layout", NULL);
 	if (layout && layout_build(&workspace.deployment, layout, &out, err) < 0)
 		return -1;
+	progress_clear();
 	(void)printf("%s: %u file%s written, %u unchanged\n", out.path, out.written, out.written == 1 ? "" : "s",
 		     out.unchanged);
 	return 0;

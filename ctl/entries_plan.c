@@ -14,6 +14,7 @@
 #include "base/grpc.h"
 #include "base/log.h"
 #include "ctl/entries.h"
+#include "ctl/progress.h"
 #include "spire/server_api.h"
 
 void entries_plan_done(struct entries_plan *plan)
@@ -220,15 +221,7 @@ struct work {
 	struct spire_server *server;
 	const struct entries_plan *plan;
 	size_t done, all, failed;
-	int64_t started_ms;
 };
-
-static void show_progress(const struct work *work)
-{
-	if (clock_now_ms() - work->started_ms > 1000 && isatty(STDERR_FILENO))
-		(void)fprintf(stderr, "\rentries: %zu of %zu%s", work->done, work->all,
-			      work->done == work->all ? "\n" : "");
-}
 
 /* Doing again what was done before is no failure. */
 static bool is_done(enum spire_batch batch, const struct spire_entry *entry, const struct spire_result *result)
@@ -264,7 +257,7 @@ static int send_batch(struct work *work, enum spire_batch batch, const struct sp
 			  grpc_code_name((enum grpc_code)results[i].code), results[i].message);
 	}
 	spire_results_done(results, count);
-	show_progress(work);
+	progress_say("entries: %zu of %zu", work->done, work->all);
 	return 0;
 }
 
@@ -311,7 +304,7 @@ static void tell_conflicts(struct work *work)
 
 int entries_apply(struct spire_server *server, const struct entries_plan *plan, bool prune, struct err *err)
 {
-	struct work work = { .server = server, .plan = plan, .started_ms = clock_now_ms() };
+	struct work work = { .server = server, .plan = plan };
 	work.all =
 		plan->counts[ENTRIES_CREATE] + plan->counts[ENTRIES_UPDATE] + (prune ? plan->counts[ENTRIES_LEFT] : 0);
 	tell_conflicts(&work);

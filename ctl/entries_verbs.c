@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ctl/entries.h"
+#include "ctl/progress.h"
 #include "ctl/verbs.h"
 #include "ctl/workspace.h"
 #include "spire/server_api.h"
@@ -60,6 +61,7 @@ static int open_server(const struct cli_args *args, struct job *job, struct err 
 	if (read_timeout(args, &job->deadline, err) < 0)
 		return -1;
 	job->workspace.deployment.api = cli_value(args, "--api", job->workspace.deployment.api);
+	progress_say("asking the SPIRE server");
 	if (entries_server_open(&job->workspace.deployment, &job->deadline, &job->server, err) < 0)
 		return -1;
 	return spire_server_list(job->server, &job->found, err);
@@ -94,6 +96,7 @@ static int list(const struct cli_args *args, struct err *err)
 	sheet_end(&sheet);
 	sheet_number(&sheet, "shown", "shown", shown);
 	sheet_number(&sheet, "all", "on the server", job.found.count);
+	progress_clear();
 	return sheet_print(&sheet, err);
 }
 
@@ -122,6 +125,7 @@ static int plan(const struct cli_args *args, struct err *err)
 		return -1;
 	sheet_start(&sheet, cli_given(args, "--json"));
 	entries_plan_show(&job.plan, &sheet);
+	progress_clear();
 	if (sheet_print(&sheet, err) < 0)
 		return -1;
 	return job.plan.count > 0 ? CLI_DIFFERS : 0;
@@ -141,6 +145,7 @@ static int apply(const struct cli_args *args, struct err *err)
 	sheet_number(&sheet, "deleted", "deleted", prune ? counts[ENTRIES_LEFT] : 0);
 	sheet_number(&sheet, "left", "left over", prune ? 0 : counts[ENTRIES_LEFT]);
 	sheet_number(&sheet, "same", "as wanted before", job.plan.same);
+	progress_clear();
 	return sheet_print(&sheet, err);
 }
 

@@ -13,6 +13,7 @@
 #include "cdh-client/kbs.h"
 #include "ctl/input.h"
 #include "ctl/kbs_target.h"
+#include "ctl/progress.h"
 #include "ctl/rego.h"
 #include "ctl/verbs.h"
 
@@ -67,6 +68,7 @@ static int list(const struct cli_args *args, struct err *err)
 	}
 	sheet_end(&sheet);
 	sheet_text(&sheet, NULL, "resources", "%s", "no KBS lists them");
+	progress_clear();
 	return sheet_print(&sheet, err);
 }
 
@@ -139,6 +141,7 @@ static int print_value(struct kbs_target *target, const char *name, struct err *
 			       name);
 	if (json_print(value, &text, err) < 0)
 		return -1;
+	progress_clear();
 	(void)printf("%s %s\n", name, buf_text(&text));
 	return 0;
 }

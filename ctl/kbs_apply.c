@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "ctl/kbs_plan_parts.h"
+#include "ctl/progress.h"
 
 struct applier {
 	const struct kbs_plan *plan;
@@ -113,6 +114,7 @@ int kbs_plan_apply(const struct kbs_plan *plan, bool prune, struct out *out, str
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct kbs_plan_item *item = &plan->items[i];
 		int rc = 0;
+		progress_say("KBS: %zu of %zu", i + 1, plan->count);
 		if (item->what == KBS_PLAN_LEFT)
 			rc = prune ? prune_item(&applier, item, err) : 0;
 		else

@@ -14,6 +14,7 @@
 #include "base/http.h"
 #include "base/log.h"
 #include "ctl/input.h"
+#include "ctl/progress.h"
 
 #define TIMEOUT_SECONDS 60
 #define TIMEOUT_MOST 86400
@@ -132,6 +133,7 @@ static int open_admin(struct kbs_target *target, const char *role, struct err *e
 						      .key = target->key,
 						      .role = role,
 						      .deadline = target->deadline };
+	progress_say("asking the KBS");
 	return kbs_admin_open(&target->options, &target->admin, err);
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/wipe.h"
+#include "ctl/progress.h"
 #include "ctl/verbs.h"
 
 static int run_verb(int argc, char **argv, struct err *err)
@@ -24,7 +25,10 @@ static int run_verb(int argc, char **argv, struct err *err)
 	}
 	if (cli_parse(verb, argc - 1 - words, argv + 1 + words, &args, err) < 0)
 		return -1;
-	return verb->run(&args, err);
+	progress_start();
+	int status = verb->run(&args, err);
+	progress_stop();
+	return status;
 }
 
 static int fail(const struct err *err)

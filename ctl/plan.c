@@ -13,6 +13,7 @@
 #include "ctl/input.h"
 #include "ctl/kbs_plan.h"
 #include "ctl/kbs_target.h"
+#include "ctl/progress.h"
 #include "ctl/verbs.h"
 #include "ctl/workspace.h"
 #include "spire/server_api.h"
@@ -102,6 +103,7 @@ static int plan_kbs(struct session *session, struct err *err)
 static int plan_entries(struct session *session, struct err *err)
 {
 	const struct deployment *deployment = &session->workspace.deployment;
+	progress_say("asking the SPIRE server");
 	if (entries_generate(deployment, buf_text(&session->workspace.out), &session->wanted, err) < 0 ||
 	    entries_server_open(deployment, &session->target.deadline, &session->server, err) < 0 ||
 	    spire_server_list(session->server, &session->found, err) < 0)
@@ -124,6 +126,7 @@ static int show_plan(struct session *session, struct err *err)
 		kbs_plan_show(&session->plan, session->target.options.url, &session->sheet);
 	if (session->with_spire)
 		entries_plan_show(&session->entries, &session->sheet);
+	progress_clear();
 	return sheet_print(&session->sheet, err);
 }
 
@@ -150,6 +153,7 @@ static int check(struct session *session, struct err *err)
 					  .deadline = session->target.deadline };
 	if (!wish.tee || !session->with_kbs)
 		return 0;
+	progress_say("attesting");
 	if (check_token_attest(&wish, &appraisal, err) < 0)
 		return err_wrap(err, "applied; but an attestation after it");
 	log_info("an attestation after it was rated 'affirming'");
