@@ -73,9 +73,9 @@ static int try_once(struct http_client *client, const struct http_request *reque
 	return http_perform(client, request, deadline, response, err) < 0 || judge(response, err) < 0 ? -1 : 0;
 }
 
-/* The answer as JSON. Repeats what may pass: evidence that was gathered before need not be gathered again. */
+/* The content of the answer. Repeats what may pass: evidence that was gathered before need not be gathered again. */
 static int ask(struct http_client *client, const struct http_request *request, const struct deadline *deadline,
-	       struct json **ret_json, struct err *err)
+	       struct buf *ret_body, struct err *err)
 {
 	struct http_response response OWNED_RESPONSE = HTTP_RESPONSE_INIT(IMDS_BODY_MAX);
 	struct backoff backoff = BACKOFF_INIT;
@@ -88,9 +88,7 @@ static int ask(struct http_client *client, const struct http_request *request, c
 		}
 		log_debug("metadata service, '%s': %s; trying again", request->path, why.message);
 	}
-	if (json_parse(buf_bytes(&response.body), IMDS_BODY_MAX, ret_json, err) < 0)
-		return err_wrap(err, "metadata service, %s '%s': the answer is no JSON", request->method,
-				request->path);
+	buf_move(ret_body, &response.body);
 	return 0;
 }
 
@@ -129,11 +127,24 @@ static int der_of(X509 *cert, struct buf *ret_der, struct err *err)
 
 static int vcek_of_pem(const char *pem, struct buf *ret_der, struct err *err)
 {
+	/* Or OpenSSL would ask the terminal for one, where the PEM says that it is encrypted. */
+	char no_password[] = "";
 	BIO *bio CLEANUP(free_bio) = BIO_new_mem_buf(pem, (int)strlen(pem));
-	X509 *cert CLEANUP(free_x509) = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	X509 *cert CLEANUP(free_x509) = bio ? PEM_read_bio_X509(bio, NULL, NULL, no_password) : NULL;
 	if (!cert)
 		return err_set(err, ERR_PROTOCOL, "it is no certificate in PEM");
 	return check_subject(cert, err) < 0 ? -1 : der_of(cert, ret_der, err);
+}
+
+int imds_vcek_of(struct bytes answer, struct buf *ret_der, struct err *err)
+{
+	struct json *json OWNED_JSON = NULL;
+	const char *pem;
+	if (json_parse(answer, IMDS_BODY_MAX, &json, err) < 0)
+		return err_wrap(err, "metadata service: the answer is no JSON");
+	if (json_get_string(json, "vcekCert", &pem, err) < 0 || vcek_of_pem(pem, ret_der, err) < 0)
+		return err_wrap(err, "metadata service: the VCEK in 'vcekCert'");
+	return 0;
 }
 
 int imds_vcek(struct http_client *client, const struct deadline *deadline, struct buf *ret_der, struct err *err)
@@ -142,13 +153,8 @@ int imds_vcek(struct http_client *client, const struct deadline *deadline, struc
 	const struct http_request request = {
 		.method = "GET", .path = VCEK_PATH, .headers = headers, .header_count = 1
 	};
-	struct json *json OWNED_JSON = NULL;
-	const char *pem;
-	if (ask(client, &request, deadline, &json, err) < 0)
-		return -1;
-	if (json_get_string(json, "vcekCert", &pem, err) < 0 || vcek_of_pem(pem, ret_der, err) < 0)
-		return err_wrap(err, "metadata service: the VCEK in 'vcekCert'");
-	return 0;
+	struct buf answer OWNED_BUF = BUF_INIT(IMDS_BODY_MAX);
+	return ask(client, &request, deadline, &answer, err) < 0 ? -1 : imds_vcek_of(buf_bytes(&answer), ret_der, err);
 }
 
 int imds_base64(const char *text, struct buf *out, struct err *err)
@@ -187,21 +193,28 @@ static int quote_of_text(const char *text, struct buf *ret_quote, struct err *er
 	return 0;
 }
 
+int imds_td_quote_of(struct bytes answer, struct buf *ret_quote, struct err *err)
+{
+	struct json *json OWNED_JSON = NULL;
+	const char *text;
+	if (json_parse(answer, IMDS_BODY_MAX, &json, err) < 0)
+		return err_wrap(err, "metadata service: the answer is no JSON");
+	if (json_get_string(json, "quote", &text, err) < 0 || quote_of_text(text, ret_quote, err) < 0)
+		return err_wrap(err, "metadata service: the TD quote in 'quote'");
+	return 0;
+}
+
 int imds_td_quote(struct http_client *client, struct bytes tdreport, const struct deadline *deadline,
 		  struct buf *ret_quote, struct err *err)
 {
 	const struct http_header headers[] = { { "Metadata", "true" }, { "Content-Type", "application/json" } };
 	struct buf body OWNED_BUF = BUF_INIT(2 * IMDS_VCEK_MAX);
-	struct json *json OWNED_JSON = NULL;
-	const char *text;
+	struct buf answer OWNED_BUF = BUF_INIT(IMDS_BODY_MAX);
 	if (quote_request(tdreport, &body, err) < 0)
 		return -1;
 	const struct http_request request = {
 		.method = "POST", .path = QUOTE_PATH, .headers = headers, .header_count = 2, .body = buf_bytes(&body)
 	};
-	if (ask(client, &request, deadline, &json, err) < 0)
-		return -1;
-	if (json_get_string(json, "quote", &text, err) < 0 || quote_of_text(text, ret_quote, err) < 0)
-		return err_wrap(err, "metadata service: the TD quote in 'quote'");
-	return 0;
+	return ask(client, &request, deadline, &answer, err) < 0 ? -1
+								 : imds_td_quote_of(buf_bytes(&answer), ret_quote, err);
 }

@@ -30,7 +30,11 @@ int imds_vcek(struct http_client *client, const struct deadline *deadline, struc
 int imds_td_quote(struct http_client *client, struct bytes tdreport, const struct deadline *deadline,
 		  struct buf *ret_quote, struct err *err) WARN_UNUSED;
 
-/* base64 in any of its spellings: either alphabet, padded or not. Appends. For the answers above, and for tests. */
+/* What answers say, for the functions above and for tests. Both replace the content. */
+int imds_vcek_of(struct bytes answer, struct buf *ret_der, struct err *err) WARN_UNUSED;
+int imds_td_quote_of(struct bytes answer, struct buf *ret_quote, struct err *err) WARN_UNUSED;
+
+/* base64 in any of its spellings: either alphabet, padded or not. Appends. */
 int imds_base64(const char *text, struct buf *out, struct err *err) WARN_UNUSED;
 
 #endif

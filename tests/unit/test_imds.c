@@ -178,6 +178,11 @@ static void answers_that_are_none(void **state)
 	assert_vcek_refused(ERR_PROTOCOL, 1, "vcekCert");
 	will_answer("200 OK", "application/json", "{\"vcekCert\":\"MIIF\"}");
 	assert_vcek_refused(ERR_PROTOCOL, 1, "no certificate in PEM");
+	will_answer("200 OK", "application/json",
+		    "{\"vcekCert\":\"-----BEGIN CERTIFICATE-----\\nProc-Type: 4,ENCRYPTED\\nDEK-Info: "
+		    "AES-128-CBC,00112233445566778899AABBCCDDEEFF\\n\\nAAAAAAAAAAAAAAAAAAAAAA==\\n-----END "
+		    "CERTIFICATE-----\\n\"}");
+	assert_vcek_refused(ERR_PROTOCOL, 1, "no certificate in PEM");
 	will_answer("404 Not Found", "application/json", "{}");
 	assert_vcek_refused(ERR_PROTOCOL, 1, "status 404");
 	will_answer("302 Found", "application/json", "{}");
