@@ -45,7 +45,8 @@ __attribute__((format(printf, 4, 0))) static void fill(struct err *err, enum err
 	memcpy(err->message, text, sizeof(text));
 }
 
-int err_set(struct err *err, enum err_code code, const char *format, ...)
+/* The parentheses keep the macros of these names away. */
+int(err_set)(struct err *err, enum err_code code, const char *format, ...)
 {
 	if (!err)
 		return -1;
@@ -56,7 +57,7 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
 	return -1;
 }
 
-int err_set_errno(struct err *err, enum err_code code, int sys_errno, const char *format, ...)
+int(err_set_errno)(struct err *err, enum err_code code, int sys_errno, const char *format, ...)
 {
 	if (!err)
 		return -1;
@@ -70,7 +71,7 @@ int err_set_errno(struct err *err, enum err_code code, int sys_errno, const char
 	return -1;
 }
 
-int err_wrap(struct err *err, const char *format, ...)
+int(err_wrap)(struct err *err, const char *format, ...)
 {
 	if (!err)
 		return -1;

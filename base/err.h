@@ -88,6 +88,11 @@ int err_set_errno(struct err *err, enum err_code code, int sys_errno, const char
 /* Puts "<context>: " in front of the message. */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* So that compilers know the value, too: else they warn of out-parameters that are not set on a failure. */
+#define err_set(...) (err_set(__VA_ARGS__), -1)
+#define err_set_errno(...) (err_set_errno(__VA_ARGS__), -1)
+#define err_wrap(...) (err_wrap(__VA_ARGS__), -1)
+
 /* Never NULL; an unknown code (from a foreign process, say) yields "system". */
 const struct err_info *err_info(enum err_code code);
 
