@@ -26,6 +26,7 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_initdata_digest,
 	&verb_initdata_annotate,
 	&verb_initdata_convert,
+	&verb_measure,
 	&verb_evidence_show,
 	&verb_kbs_get,
 	&verb_kbs_put,

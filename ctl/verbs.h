@@ -24,6 +24,7 @@ extern const struct cli_verb verb_entries_apply;
 extern const struct cli_verb verb_entries_list;
 extern const struct cli_verb verb_entries_plan;
 extern const struct cli_verb verb_entries_print;
+extern const struct cli_verb verb_measure;
 extern const struct cli_verb verb_evidence_show;
 extern const struct cli_verb verb_kbs_attestation_policy;
 extern const struct cli_verb verb_kbs_delete;
