@@ -39,6 +39,7 @@ func TestOwnEvidenceThatIsNotSent(t *testing.T) {
 		{"old report", set(tee.KindSNP), "replay", []string{"the report data is eaeaea", "was asked for"}},
 		{"old quote", set(tee.KindTDX15), "replay", []string{"the report data is eaeaea", "was asked for"}},
 		{"VMPL 2", set(tee.KindSNP, "vmpl=0x2"), "", []string{"VMPL 2"}},
+		{"VMPL 2 by ioctl", set(tee.KindSNPIoctl, "vmpl=0x2"), "", []string{"VMPL 2"}},
 		{"asked for by the host", set(tee.KindSNP, "vmpl=0xffffffff"), "", []string{"by the host"}},
 		{"kernel at VMPL 2", tee.Options{Kind: tee.KindSNP, Floor: 2}, "", []string{"VMPL 2"}},
 		{"migration agent", set(tee.KindSNP, "report_id_ma=0102"), "", []string{"migration agent"}},
