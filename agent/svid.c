@@ -168,8 +168,9 @@ static void loop_done(struct svid_loop *loop)
 
 /* A thread has the files and the place, and waits for a disk: it is not waited for. What it leaves is no file under its
  * final name, and the next run takes it away. */
-static _Noreturn void leave_at_once(int rc, const struct svid_loop *loop, const struct err *err)
+static _Noreturn void leave_at_once(int rc, struct svid_loop *loop, const struct err *err)
 {
+	svid_tell_close(&loop->tell);
 	if (rc < 0)
 		log_error("%s", err->message);
 	_exit(rc < 0 ? err_exit_status(err) : loop->status);

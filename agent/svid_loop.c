@@ -106,11 +106,22 @@ static void deliver(struct svid_loop *loop)
 	take_result(loop);
 }
 
+/* FNV-1a: the same words again are the same number. */
+static uint64_t words_of(const char *text)
+{
+	uint64_t hash = 14695981039346656037u;
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+	return hash;
+}
+
 static void take_trouble(struct svid_loop *loop, const struct svid_news *news)
 {
 	struct svid_presence *presence = svid_state_presence(&loop->state, news->source, news->token);
 	const char *what = svid_source_name(news->source);
-	bool again = strcmp(loop->last_trouble.message, news->err.message) == 0;
+	uint64_t words = words_of(news->err.message);
+	bool again = presence->said == words;
+	presence->said = words;
 	loop->last_trouble = news->err;
 	if (news->what_next == WORKLOAD_NO_IDENTITY && !presence->lost &&
 	    svid_state_has(&loop->state, news->source, news->token)) {

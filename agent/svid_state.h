@@ -18,6 +18,7 @@ struct svid_presence {
 	bool lost;	       /* the agent says that there is no identity */
 	struct deadline until; /* … and this is how long that may still be a passing state */
 	bool kept;	       /* … and that its files stay was said */
+	uint64_t said;	       /* which trouble was said of it last: a digest of the words */
 };
 
 struct svid_item {

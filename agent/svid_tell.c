@@ -54,6 +54,9 @@ int svid_tell_open(const struct svid_settings *settings, struct svid_tell *ret_t
 
 void svid_tell_close(struct svid_tell *tell)
 {
+	if (tell->command_pid > 0)
+		(void)kill(-tell->command_pid, SIGTERM); /* nobody would see to its end any more */
+	tell->command_pid = 0;
 	free(tell->command);
 	free(tell->command_text);
 	tell->command = NULL;

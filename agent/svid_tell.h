@@ -23,6 +23,7 @@ struct svid_tell {
 };
 
 int svid_tell_open(const struct svid_settings *settings, struct svid_tell *ret_tell, struct err *err) WARN_UNUSED;
+/* Ends a command that still runs, without waiting for it. */
 void svid_tell_close(struct svid_tell *tell);
 
 /* An update was delivered. */

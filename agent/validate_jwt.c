@@ -47,8 +47,7 @@ static int refused(const struct grpc_status *status, const char *audience, struc
 		return err_set(err, ERR_DENIED, "the token is not valid for '%.200s': %s", audience, status->message);
 	if (status->code == GRPC_PERMISSION_DENIED)
 		return err_set(err, ERR_MISSING,
-			       "the agent answers only who has a registration entry, or with "
-			       "allow_unauthenticated_verifiers: %s",
+			       "the agent refuses this caller, perhaps because it has no registration entry: %s",
 			       status->message);
 	return -1;
 }

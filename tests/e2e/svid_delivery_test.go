@@ -264,7 +264,9 @@ func TestSVIDFederation(t *testing.T) {
 	delivered(t, l.certs, "svid.pem", "svid_key.pem", "svid_bundle.pem")
 }
 
-func TestSVIDAgentComesAndGoes(t *testing.T) {
+// TestSVIDAgentAbsentAtStartKilledAndBack: an agent may come after sealpod, go and come
+// back; without one the files stay.
+func TestSVIDAgentAbsentAtStartKilledAndBack(t *testing.T) {
 	t.Parallel()
 	l := newSVIDLab(t)
 	p := l.deliver()
@@ -332,9 +334,9 @@ func (l *svidLab) remount(flags uintptr, options string) {
 	}
 }
 
-// TestSVIDDirectoryInTrouble: a delivery that cannot be made leaves what was
+// TestSVIDFullAndReadOnly: a delivery that cannot be made leaves what was
 // there, is reported, and is made when it can.
-func TestSVIDDirectoryInTrouble(t *testing.T) {
+func TestSVIDFullAndReadOnly(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, replace string
@@ -344,6 +346,8 @@ func TestSVIDDirectoryInTrouble(t *testing.T) {
 		{"full", "directory", 16, func(l *svidLab) { l.fill() }, func(l *svidLab) { os.Remove(filepath.Join(l.certs, ".filler")) }},
 		{"full-files", "files", 16, func(l *svidLab) { l.fill() }, func(l *svidLab) { os.Remove(filepath.Join(l.certs, ".filler")) }},
 		{"read-only", "directory", 16, func(l *svidLab) { l.remount(syscall.MS_RDONLY, "") }, func(l *svidLab) { l.remount(0, "") }},
+		{"read-only-files", "files", 16, func(l *svidLab) { l.remount(syscall.MS_RDONLY, "") }, func(l *svidLab) { l.remount(0, "") }},
+		{"taken-files", "files", 16, func(l *svidLab) { l.take("svid_key.pem") }, func(l *svidLab) { l.giveBack("svid_key.pem") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -362,15 +366,44 @@ func TestSVIDDirectoryInTrouble(t *testing.T) {
 			if serialOf(t, filepath.Join(l.certs, "svid.pem")) != before {
 				t.Error("the certificate changed")
 			}
-			delivered(t, l.certs, "svid.pem", "svid_key.pem", "svid_bundle.pem")
+			key := "svid_key.pem"
+			if strings.HasPrefix(c.name, "taken") {
+				key = "svid_key.pem/svid_key.pem"
+			}
+			delivered(t, l.certs, "svid.pem", key, "svid_bundle.pem")
 			c.mend(l)
 			lab.Eventually(t, 20*time.Second, "the new SVID", func() (bool, string) {
+				if _, err := os.Stat(filepath.Join(l.certs, "svid_key.pem")); err != nil {
+					return false, err.Error()
+				}
 				return delivered(t, l.certs, "svid.pem", "svid_key.pem", "svid_bundle.pem").ID.String() == svidID("/after"), p.Stderr.String()
 			})
 			if stray, _ := filepath.Glob(filepath.Join(l.certs, ".s*")); len(stray) > 0 {
 				t.Errorf("left over: %v", stray)
 			}
 		})
+	}
+}
+
+// take puts a directory in the place of a file, and the file into it.
+func (l *svidLab) take(name string) {
+	l.t.Helper()
+	path := filepath.Join(l.certs, name)
+	if err := os.Mkdir(path+".d", 0o755); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.Rename(path, filepath.Join(path+".d", name)); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.Rename(path+".d", path); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *svidLab) giveBack(name string) {
+	l.t.Helper()
+	if err := os.RemoveAll(filepath.Join(l.certs, name)); err != nil {
+		l.t.Fatal(err)
 	}
 }
 
@@ -408,9 +441,9 @@ func TestSVIDRefusesDisk(t *testing.T) {
 	delivered(t, dir, "svid.pem", "svid_key.pem", "svid_bundle.pem")
 }
 
-// TestSVIDUsers: who runs it decides which identity it gets, --uid whose the
+// TestSVIDUidChange: who runs it decides which identity it gets, --uid whose the
 // files are, and another user cannot take over a directory.
-func TestSVIDUsers(t *testing.T) {
+func TestSVIDUidChange(t *testing.T) {
 	t.Parallel()
 	l := newSVIDLab(t)
 	l.startAgent("a")
@@ -440,6 +473,19 @@ func TestSVIDUsers(t *testing.T) {
 		t.Errorf("uid %d got %s\n%s", strangerUID, svid.ID, changed)
 	}
 	checkMode(t, filepath.Join(l.certs, "svid_key.pem"), 0o600, strangerUID)
+	if !strings.Contains(changed.Stderr.String(), "what an earlier run left is not kept up") {
+		t.Errorf("nothing is said of the other user's files\n%s", changed)
+	}
+	// What the other user's run left cannot be removed by this one, nor its key be read.
+	left, err := filepath.Glob(filepath.Join(l.certs, "..svid-*", "svid_key.pem"))
+	if err != nil || len(left) != 2 {
+		t.Fatalf("keys: %v %v", left, err)
+	}
+	for _, key := range left {
+		if info := statOf(t, key); info.Mode&0o777 != 0o600 {
+			t.Errorf("'%s' has mode %04o", key, info.Mode&0o777)
+		}
+	}
 
 	root := l.deliver("--once", "--uid", fmt.Sprint(nobodyUID))
 	root.Wait(t, 20*time.Second)
@@ -447,6 +493,9 @@ func TestSVIDUsers(t *testing.T) {
 		t.Errorf("root got %s\n%s", svid.ID, root)
 	}
 	checkMode(t, filepath.Join(l.certs, "svid_key.pem"), 0o600, nobodyUID)
+	if n := generations(t, l.certs); n > 2 {
+		t.Errorf("root left %d generations", n)
+	}
 	cat := exec.Command("/bin/cat", filepath.Join(l.certs, "svid_key.pem"))
 	cat.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyUID, Gid: nobodyUID}}
 	if out, err := cat.CombinedOutput(); err != nil {

@@ -370,21 +370,30 @@ func TestSVIDRefusesBadSVIDs(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
+			// One message after the other: each is taken before the next comes.
+			next := make(chan struct{})
 			api := newFake(t, func(c *call) {
 				c.begin()
 				c.data(framed(c.api.message("/before", fakeSVID{})), 16384)
+				<-next
 				c.data(framed(c.api.message("/bad", s.bad)), 16384)
+				<-next
+				c.data(framed(c.api.message("/after", fakeSVID{})), 16384)
 			})
 			p := api.deliver()
+			waitEvent(t, p, "delivered", 1, 15*time.Second)
+			next <- struct{}{}
 			event := waitEvent(t, p, "refused", 1, 15*time.Second)
-			if !strings.Contains(event.Text, s.words) {
-				t.Errorf("the event says '%s', want '%s'", event.Text, s.words)
+			if !strings.Contains(event.Text, s.words) || event.Generation != 1 || event.Cause != "x509" {
+				t.Errorf("the event says %+v, want '%s'", event, s.words)
 			}
-			if countEvents(t, p, "delivered") == 1 && !api.delivered("/before") {
-				t.Error("a bad SVID was delivered")
+			if countEvents(t, p, "delivered") != 1 || !api.delivered("/before") {
+				t.Error("the good SVID did not stay")
 			}
-			if api.calls.Load() != 1 {
-				t.Errorf("the stream was opened %d times", api.calls.Load())
+			next <- struct{}{}
+			waitEvent(t, p, "delivered", 2, 15*time.Second)
+			if !api.delivered("/after") || api.calls.Load() != 1 {
+				t.Errorf("the stream was opened %d times\n%s", api.calls.Load(), p)
 			}
 		})
 	}
@@ -587,9 +596,6 @@ func TestSVIDSilence(t *testing.T) {
 	if took := p.Elapsed(); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if !lab.Long {
-		return
-	}
 	// After half a minute without a first message the call is made again.
 	daemon := api.deliver()
 	calls := api.calls.Load()
@@ -598,6 +604,31 @@ func TestSVIDSilence(t *testing.T) {
 	})
 	if !strings.Contains(daemon.Stderr.String(), "sent no answer") {
 		t.Errorf("standard error:\n%s", daemon.Stderr.String())
+	}
+}
+
+// TestSVIDSilenceOfAStream: a stream that has begun may be silent for as long as it
+// likes; half a minute of it is no end.
+func TestSVIDSilenceOfAStream(t *testing.T) {
+	t.Parallel()
+	const silence = 31 * time.Second
+	api := newFake(t, func(c *call) {
+		c.begin()
+		c.data(framed(c.api.message("/before", fakeSVID{})), 16384)
+		select {
+		case <-time.After(silence):
+		case <-t.Context().Done():
+		}
+		c.data(framed(c.api.message("/after", fakeSVID{})), 16384)
+	})
+	p := api.deliver()
+	waitEvent(t, p, "delivered", 1, 15*time.Second)
+	waitEvent(t, p, "delivered", 2, silence+15*time.Second)
+	if !api.delivered("/after") || api.calls.Load() != 1 {
+		t.Errorf("the stream was opened %d times\n%s", api.calls.Load(), p)
+	}
+	if text := p.Stderr.String(); strings.Contains(text, "warning") {
+		t.Errorf("standard error:\n%s", text)
 	}
 }
 

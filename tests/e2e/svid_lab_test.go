@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,6 +43,8 @@ type svidLab struct {
 	agentID string
 	agent   *lab.Process
 	conn    *grpc.ClientConn
+
+	verifiers bool // agents from now on answer callers without an entry, as far as bundles go
 }
 
 // quickTTL makes the agent renew at each synchronisation, four times a second:
@@ -94,7 +97,7 @@ func (l *svidLab) newAgent(name string) {
 		object{
 			"data_dir": base + ".data", "log_level": "DEBUG", "server_address": "127.0.0.1",
 			"server_port": fmt.Sprint(l.server.Port), "socket_path": l.socket, "trust_bundle_path": base + ".bundle",
-			"trust_domain": lab.TrustDomain, "experimental": object{"sync_interval": "250ms"},
+			"trust_domain": lab.TrustDomain, "allow_unauthenticated_verifiers": l.verifiers, "experimental": object{"sync_interval": "250ms"},
 		},
 		map[string][]object{
 			"KeyManager":       plugin("memory", object{}),
@@ -208,6 +211,7 @@ type svidEvent struct {
 		SPIFFEID string `json:"spiffe_id"`
 		Hint     string
 		Serial   string
+		Expired  bool
 		NotAfter time.Time `json:"not_after"`
 	}
 	Tokens []struct {
@@ -354,6 +358,17 @@ func serialOf(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return cert.SerialNumber.String()
+}
+
+// sorted puts names into the order in which visible shows them.
+func sorted(names string) string {
+	list := strings.Fields(names)
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+func certsOf(authority *lab.Authority) []*x509.Certificate {
+	return []*x509.Certificate{authority.Cert}
 }
 
 var helperBuild struct {

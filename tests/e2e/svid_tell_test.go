@@ -138,6 +138,7 @@ func TestSVIDWrapperStatus(t *testing.T) {
 		{"bad", "exit 3", nil, 3, 1},
 		{"killed", "kill -KILL $$", nil, 137, 1},
 		{"on-failure", `[ $(wc -l <"$0.out") -ge 3 ] && exit 0; exit 9`, []string{"--restart", "on-failure"}, 0, 3},
+		{"never", "exit 9", []string{"--restart", "never"}, 9, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			program := l.program("p-"+c.name, "echo run >>\"$0.out\"\n"+c.text)
@@ -176,6 +177,33 @@ func (l *svidLab) deliverUnexecutable(name string) *lab.Process {
 	return lab.Start(l.t, 0, l.dir, argv...)
 }
 
+// TestSVIDRestartsAlways: a program that is to run always is started again whatever its
+// status, and no more once a signal was to end it.
+func TestSVIDRestartsAlways(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/always", uid: 0})
+	program := l.program("program", `echo run >>"$0.out"
+[ $(wc -l <"$0.out") -ge 3 ] || exit $(( $(wc -l <"$0.out") - 1 ))
+trap 'echo term >>"$0.out"; exit 4' TERM
+while :; do sleep 0.05; done
+`)
+	p := l.deliver("--restart", "always", "--", program)
+	waitLines(t, program+".out", 3, 20*time.Second)
+	p.Signal(syscall.SIGTERM)
+	p.Wait(t, 5*time.Second)
+	lines := waitLines(t, program+".out", 4, time.Second)
+	if p.Status() != 4 || len(lines) != 4 || lines[3] != "term" {
+		t.Errorf("status %d, the program ran %q\n%s", p.Status(), lines, p)
+	}
+	for _, words := range []string{"ended with status 0 and is started again", "ended with status 1 and is started again"} {
+		if !strings.Contains(p.Stderr.String(), words) {
+			t.Errorf("standard error does not say '%s'\n%s", words, p.Stderr.String())
+		}
+	}
+}
+
 // TestSVIDAsProcessOne runs the wrapper as first process of a PID namespace: it
 // must reap what is orphaned, pass signals on and hand the status through.
 func TestSVIDAsProcessOne(t *testing.T) {
@@ -207,30 +235,113 @@ while :; do sleep 0.05; done
 	}
 }
 
+// TestSVIDCommandThatHangs: an update's command is given a minute, then it is killed with
+// its children, and the update that came meanwhile gets a command of its own.
+func TestSVIDCommandThatHangs(t *testing.T) {
+	if !lab.Long {
+		t.Skip("a minute long")
+	}
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/hangs", uid: 0, ttl: quickTTL})
+	command := l.program("command", `echo $$ >>"$0.out"; sleep 600 & echo $! >>"$0.out"; wait
+`)
+	p := l.deliver("--command", command)
+	first := waitLines(t, command+".out", 2, 20*time.Second)
+	lines := waitLines(t, command+".out", 4, 80*time.Second)
+	if took := time.Since(p.Started); took < 60*time.Second {
+		t.Errorf("the second command came after %v", took)
+	}
+	for _, number := range first[:2] {
+		pid, err := strconv.Atoi(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lab.StatusField(pid, "State") != "" && !strings.HasPrefix(lab.StatusField(pid, "State"), "Z") {
+			t.Errorf("process %d still runs", pid)
+		}
+	}
+	if len(lines) != 4 || !strings.Contains(p.Stderr.String(), "still runs after 60 s and is killed") {
+		t.Errorf("%q\n%s", lines, p)
+	}
+	p.Signal(syscall.SIGTERM)
+	p.Wait(t, 5*time.Second)
+}
+
 // TestSVIDObeysAtOnce: SIGTERM ends it in whatever state it is.
 func TestSVIDObeysAtOnce(t *testing.T) {
 	t.Parallel()
 	l := newSVIDLab(t)
+	said := func(words string) func(*lab.Process) bool {
+		return func(p *lab.Process) bool { return strings.Contains(p.Stderr.String(), words) }
+	}
+	for _, c := range []struct {
+		name  string
+		args  []string
+		want  int
+		ready func(*lab.Process) bool
+	}{
+		{"no-agent", nil, 0, said("no connection to")},
+		{"no-agent-once", []string{"--once"}, 143, said("no connection to")},
+		{"no-agent-wrapper", []string{"--", "/bin/true"}, 143, said("no connection to")},
+	} {
+		obeys(t, c.name, l.deliver(c.args...), c.want, c.ready)
+	}
+	l.startAgent("a")
 	for _, c := range []struct {
 		name string
 		args []string
 		want int
-		sign string
+	}{{"no-entry", nil, 0}, {"no-entry-once", []string{"--once"}, 143}, {"no-entry-wrapper", []string{"--", "/bin/true"}, 143}} {
+		obeys(t, c.name, l.deliver(c.args...), c.want, said("no identity issued"))
+	}
+	l.entry(svidEntry{path: "/obeys", uid: 0, ttl: quickTTL})
+	hanging := l.program("hanging", "exec sleep 60\n")
+	ending := l.program("ending", "exit 3\n")
+	nobody := filepath.Join(l.dir, "nobody")
+	lab.WriteFile(t, nobody, []byte("99999999"), 0o644)
+	delivers := said(`"event":"delivered"`)
+	for _, c := range []struct {
+		name  string
+		args  []string
+		want  int
+		ready func(*lab.Process) bool
 	}{
-		{"no-agent", nil, 0, "no connection to"},
-		{"no-agent-once", []string{"--once"}, 143, "no connection to"},
-		{"no-agent-wrapper", []string{"--", "/bin/true"}, 143, "no connection to"},
+		{"delivering", nil, 0, delivers},
+		{"waits-for-the-rest", []string{"--once", "--hint", "nobody's", "--no-x509", "--jwt", "token=x"}, 143, said("has the hint")},
+		{"command-runs", []string{"--command", hanging}, 0, func(p *lab.Process) bool { return delivers(p) && len(lab.Children(p.Pid)) > 0 }},
+		{"command-runs-once", []string{"--once", "--command", hanging}, 143, func(p *lab.Process) bool { return delivers(p) && len(lab.Children(p.Pid)) > 0 }},
+		{"signal-is-tried-again", []string{"--signal", "HUP", "--pid-file", nobody}, 0, delivers},
+		{"pause-before-a-restart", []string{"--restart", "always", "--", ending}, 143, said("is started again in")},
+		{"delivery-fails", []string{"--svid-file", "taken"}, 0, said(`"event":"failed"`)},
 	} {
-		p := l.deliver(c.args...)
-		lab.Eventually(t, 10*time.Second, c.sign, func() (bool, string) {
-			return strings.Contains(p.Stderr.String(), c.sign), p.Stderr.String()
-		})
-		begin := time.Now()
-		p.Signal(syscall.SIGTERM)
-		p.Wait(t, 5*time.Second)
-		if took := time.Since(begin); p.Status() != c.want || took > 500*time.Millisecond {
-			t.Errorf("%s: status %d after %v, want %d at once", c.name, p.Status(), took, c.want)
+		dir := filepath.Join(l.certs, c.name)
+		if err := os.MkdirAll(filepath.Join(dir, "taken"), 0o755); err != nil {
+			t.Fatal(err)
 		}
+		p := lab.Start(t, 0, l.dir, append(append(svidCommand(), "--socket", l.socket, "--directory", dir), c.args...)...)
+		obeys(t, c.name, p, c.want, c.ready)
+	}
+	silent := newFake(t, func(*call) {})
+	called := func(*lab.Process) bool { return silent.calls.Load() > 0 }
+	obeys(t, "no-answer", silent.deliver(), 0, called)
+	streaming := newFake(t, func(c *call) {
+		c.begin()
+		c.data(framed(c.api.message("/idle", fakeSVID{})), 16384)
+	})
+	obeys(t, "idle-stream", streaming.deliver(), 0, delivers)
+}
+
+// obeys ends it by SIGTERM when it is ready.
+func obeys(t *testing.T, name string, p *lab.Process, want int, ready func(*lab.Process) bool) {
+	t.Helper()
+	lab.Eventually(t, 20*time.Second, name+" is ready", func() (bool, string) { return ready(p), p.String() })
+	begin := time.Now()
+	p.Signal(syscall.SIGTERM)
+	p.Wait(t, 5*time.Second)
+	if took := time.Since(begin); p.Status() != want || (took > 500*time.Millisecond && !lab.Wrapped()) {
+		t.Errorf("%s: status %d after %v, want %d at once\n%s", name, p.Status(), took, want, p)
 	}
 }
 
@@ -368,36 +479,111 @@ func TestSVIDCheck(t *testing.T) {
 	t.Parallel()
 	l := newSVIDLab(t)
 	l.startAgent("a")
-	l.entry(svidEntry{path: "/check", uid: 0})
+	domain := strings.ToLower(filepath.Base(l.dir)) + ".example"
+	l.federate(domain)
+	l.entry(svidEntry{path: "/check", uid: 0, federate: domain})
+	awaitBundles(t, l, domain)
+	password := filepath.Join(l.dir, "password")
+	lab.WriteFile(t, password, []byte("good\n"), 0o600)
 	check := func(want int, words string, args ...string) {
 		t.Helper()
-		p := lab.Start(t, 0, l.dir, append(append(svidCommand(), "--check", "--directory", l.certs), args...)...)
-		p.Wait(t, 10*time.Second)
-		if p.Status() != want || !strings.Contains(p.Stderr.String(), words) {
+		if p := l.check(args...); p.Status() != want || !strings.Contains(p.Stderr.String(), words) {
 			t.Errorf("--check %v ends with %d, want %d and '%s'\n%s", args, p.Status(), want, words, p)
 		}
 	}
 	check(111, "svid.pem")
-	p := l.deliver("--once")
-	p.Wait(t, 20*time.Second)
+	p12 := []string{"--pkcs12-file", "svid.p12", "--pkcs12-password-file", password}
+	all := append([]string{"--combined-file", "all.pem", "--federated-file", "{trust_domain}.pem", "--jwt", "token=here there", "--jwt-bundle-file", "jwks"}, p12...)
+	if p := l.once(); p.Status() != 0 {
+		t.Fatalf("status %d\n%s", p.Status(), p)
+	}
 	check(0, "valid for")
 	check(104, "within the margin", "--margin", "2h")
-	check(111, "all.pem", "--combined-file", "all.pem")
-	check(111, "x.jwt", "--jwt", "x.jwt=a")
-	other := lab.NewAuthority(t, "another", nil)
-	spoil := func(name string, text []byte) {
-		t.Helper()
-		lab.WriteFile(t, filepath.Join(l.certs, "..data", name), text, 0o600)
+	check(111, "'all.pem' is not there", "--combined-file", "all.pem")
+	check(111, "'svid.p12' is not there", p12...)
+	check(111, "'x.jwt' is not there", "--jwt", "x.jwt=a")
+	check(111, "'jwks' is not there", "--jwt-bundle-file", "jwks")
+	check(111, "'other.pem' is not there", "--svid-file", "other.pem")
+	if p := l.once(all...); p.Status() != 0 {
+		t.Fatalf("status %d\n%s", p.Status(), p)
 	}
-	good, err := os.ReadFile(filepath.Join(l.certs, "svid_bundle.pem"))
-	if err != nil {
+	check(0, "valid for", all...)
+	check(103, "'token': the token is not for the audience 'elsewhere'", "--jwt", "token=here elsewhere")
+	other := lab.NewAuthority(t, "another", nil)
+	stranger := other.Issue(t, lab.LeafOptions{})
+	lab.WriteFile(t, filepath.Join(l.dir, "wrong"), []byte("wrong\n"), 0o600)
+	check(103, "'svid.p12': the password does not open it", "--pkcs12-file", "svid.p12", "--pkcs12-password-file", filepath.Join(l.dir, "wrong"))
+	for _, c := range []struct {
+		name    string
+		content []byte
+		status  int
+		words   string
+	}{
+		{"svid_bundle.pem", other.PEM, 103, "does not verify with the bundle"},
+		{"svid_bundle.pem", []byte("nothing"), 103, "no certificate in the bundle"},
+		{"svid_key.pem", stranger.KeyPEM, 103, "does not match"},
+		{"svid_key.pem", nil, 103, "no private key"},
+		{"all.pem", stranger.KeyPEM, 103, "'all.pem': no certificate"},
+		{"svid.p12", []byte("nothing"), 103, "'svid.p12': no PKCS#12 file"},
+		{"svid.p12", nil, 103, "'svid.p12': no PKCS#12 file"},
+		{"jwks", []byte("{}"), 103, "'jwks': no JWKS"},
+		{"jwks", []byte(`{"keys":[{}]}`), 103, "'jwks': no JWKS"},
+		{"token", []byte("a.b.c"), 103, "'token': the token's claims"},
+		{"token", []byte("e30.eyJleHAiOjF9.x"), 103, "'token': the token is not for"},
+		{"token", []byte("e30.eyJleHAiOjEsImF1ZCI6WyJoZXJlIiwidGhlcmUiXX0.x"), 104, "'token' expired"},
+		{domain + ".pem", []byte("nothing"), 103, domain + ".pem'"},
+		{"..list", []byte("nothing"), 103, "..list"},
+	} {
+		path := filepath.Join(l.certs, "..data", c.name)
+		good, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lab.WriteFile(t, path, c.content, 0o600)
+		check(c.status, c.words, all...)
+		lab.WriteFile(t, path, good, 0o600)
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		check(111, strings.Replace(c.name, "..list", "nothing is delivered", 1), all...)
+		if err := os.Rename(path+".away", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(0, "valid for", all...)
+}
+
+// TestSVIDCheckOfSeveral: the key of one of several SVIDs is missed, too.
+func TestSVIDCheckOfSeveral(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/one", uid: 0})
+	l.entry(svidEntry{path: "/two", uid: 0})
+	names := []string{"--svid-file", "{index}.pem", "--key-file", "{index}.{id}.key", "--combined-file", "{id}.all"}
+	p := l.deliver(names...)
+	lab.Eventually(t, 20*time.Second, "two SVIDs", func() (bool, string) {
+		events := svidEvents(t, p)
+		return len(events) > 0 && len(events[len(events)-1].SVIDs) == 2, p.String()
+	})
+	if check := l.check(names...); check.Status() != 0 || strings.Count(check.Stderr.String(), "is valid for") != 4 {
+		t.Fatalf("--check ends with %d\n%s", check.Status(), check)
+	}
+	keys, err := filepath.Glob(filepath.Join(l.certs, "1.*.key"))
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("'%s' holds the keys %v", visible(t, l.certs), keys)
+	}
+	// The index says which of them it is.
+	id := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(keys[0]), "1."), ".key")
+	if svid := delivered(t, l.certs, "1.pem", filepath.Base(keys[0]), "svid_bundle.pem"); svid.ID.String() != svidID("/"+id) {
+		t.Errorf("'1.pem' is of %s, its key of '%s'", svid.ID, id)
+	}
+	p.Signal(syscall.SIGTERM)
+	p.Wait(t, 5*time.Second)
+	if err := os.Remove(filepath.Join(l.certs, "..data", filepath.Base(keys[0]))); err != nil {
 		t.Fatal(err)
 	}
-	spoil("svid_bundle.pem", other.PEM)
-	check(103, "does not verify with the bundle")
-	spoil("svid_bundle.pem", good)
-	spoil("svid_key.pem", other.Issue(t, lab.LeafOptions{}).KeyPEM)
-	check(103, "does not match")
-	spoil("svid_key.pem", nil)
-	check(103, "no private key")
+	if check := l.check(names...); check.Status() != 111 || !strings.Contains(check.Stderr.String(), filepath.Base(keys[0])) {
+		t.Errorf("--check ends with %d\n%s", check.Status(), check)
+	}
 }

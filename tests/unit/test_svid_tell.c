@@ -64,14 +64,20 @@ static void nobody_else_is(void **state)
 	(void)state;
 	char own[32];
 	(void)snprintf(own, sizeof(own), "%d", (int)getpid());
-	const char *const rows[] = { "",	   "\n",	 "x",	"0",	" 1",
-				     "+1",	   "-1",	 "1 2", "1\n2", "99999999999999999999",
-				     "2147483648", "4194304999", own };
+	const char *const rows[] = {
+		"",	      "\n",	    "x", "0", "1", " 1", "+1", "-1", "1 2", "1\n2", "99999999999999999999",
+		"2147483648", "4194304999", own
+	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		write_pid(rows[i]);
-		if (svid_tell_by_pid_file(path, SIGTERM, NULL) == 0)
+		/* No signal but the permission to send one, so that nobody comes to harm if this test fails. */
+		if (svid_tell_by_pid_file(path, 0, NULL) == 0)
 			fail_msg("'%s' was signalled", rows[i]);
 	}
+	struct err err = { 0 };
+	write_pid("1\n");
+	assert_int_equal(svid_tell_by_pid_file(path, 0, &err), -1);
+	assert_non_null(strstr(err.message, "process 1 is never signalled"));
 	(void)unlink(path);
 	assert_int_equal(svid_tell_by_pid_file(path, SIGTERM, NULL), -1);
 }
