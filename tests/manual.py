@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manual pages against the program: sealpod(8)'s table of exit statuses is the
 one that `sealpod help exit-codes` prints; sealpod.toml(5), deployment.toml(5) and the
-tables of keys that the programs read by name the same keys.
+tables of keys that the programs read by name the same keys; sealpodctl(1) has each verb of
+`sealpodctl help`, and each option of `sealpodctl VERB --help`.
 
-usage: manual.py SEALPOD SOURCE-DIRECTORY
+usage: manual.py SEALPOD SEALPODCTL SOURCE-DIRECTORY
 """
 import re
 import subprocess
@@ -67,8 +68,26 @@ def keys_of_deployment_page(page):
     return keys
 
 
+def verbs_of_program(sealpodctl):
+    """Verbs, and "VERB --option"."""
+    text = subprocess.run([sealpodctl, "help"], check=True, capture_output=True, text=True).stdout
+    verbs = {m[1] for m in re.finditer(r"^  sealpodctl ([a-z-]+(?: [a-z-]+(?![a-z|-]))?)", text, re.M)}
+    options = set()
+    for verb in verbs:
+        text = subprocess.run([sealpodctl, *verb.split(), "--help"], check=True, capture_output=True, text=True).stdout
+        options |= set(re.findall(r"^  (--[a-z-]+)", text, re.M))
+    return verbs | options
+
+
+def verbs_of_page(page):
+    page = page.replace("\\-", "-")
+    synopsis, rest = page.split(".SH DESCRIPTION")
+    verbs = set(re.findall(r"^\.B sealpodctl ([a-z -]+)$", synopsis, re.M))
+    return verbs | set(re.findall(r"--[a-z-]+", rest.split(".SH EXAMPLES")[0]))
+
+
 def main():
-    sealpod, top = sys.argv[1], Path(sys.argv[2])
+    sealpod, sealpodctl, top = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     bad = 0
     for name, a, b in (
         ("exit statuses", rows_of_program(sealpod), rows_of_page((top / "agent/sealpod.8").read_text())),
@@ -76,6 +95,8 @@ def main():
          keys_of_page((top / "agent/sealpod.toml.5").read_text())),
         ("keys of a deployment", keys_of_deployment((top / "ctl/deployment.c").read_text()),
          keys_of_deployment_page((top / "ctl/deployment.toml.5").read_text())),
+        ("verbs and options of sealpodctl", verbs_of_program(sealpodctl),
+         verbs_of_page((top / "ctl/sealpodctl.1").read_text())),
     ):
         only_program, only_page = sorted(set(a) - set(b)), sorted(set(b) - set(a))
         if not a or only_program or only_page:
