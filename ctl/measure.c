@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "ctl/image.h"
 #include "ctl/out.h"
+#include "ctl/progress.h"
 #include "ctl/verbs.h"
 
 #define TIMEOUT_MS 60000
@@ -204,6 +205,7 @@ static int print_pcrs(const struct json *pcrs, struct err *err)
 			return -1;
 	if (json_print(root, &text, err) < 0)
 		return -1;
+	progress_clear();
 	(void)printf("%s\n", buf_text(&text));
 	return 0;
 }
@@ -235,6 +237,7 @@ static int run_measure(const struct cli_args *args, struct err *err)
 	struct image_manifest manifest OWNED_MANIFEST = { .pcrs = NULL };
 	if (http_setup(err) < 0 || read_options(args, &pull, err) < 0)
 		return -1;
+	progress_say("asking the registry");
 	pull.deadline = deadline_in(TIMEOUT_MS);
 	if (find_pcrs(&pull, &manifest, err) < 0)
 		return err_wrap(err, "'%s'", cli_operand(args, 0));
