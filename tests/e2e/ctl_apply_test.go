@@ -280,6 +280,20 @@ func TestCtlApplyPrunes(t *testing.T) {
 	wantItems(t, l.items(0, "--prune"), "same", left)
 }
 
+// A run that was stopped may have deleted already what the record still has.
+func TestCtlApplyPrunesWhatIsGone(t *testing.T) {
+	l := newApplyLab(t, "trustee-1.1", nil)
+	l.run(0, "apply")
+	l.edit("[[secret]]\npath = \"password/db\"\nrandom = 32\nclasses = [\"db\"]\n", "")
+	if err := l.broker.DeleteResource("default/password/db"); err != nil {
+		t.Fatal(err)
+	}
+	if p := l.run(0, "apply", "--prune"); !strings.Contains(p.Stderr.String(), "was not there any more") {
+		t.Errorf("%v", p)
+	}
+	l.run(0, "plan", "--prune")
+}
+
 // A KBS whose storage is in memory, started anew: the record alone would say that all is well.
 func TestCtlApplySeesThatTheKBSForgot(t *testing.T) {
 	l := newApplyLab(t, "trustee-1.1", nil)
@@ -317,7 +331,12 @@ func TestCtlApplyIsResumed(t *testing.T) {
 		p.Signal(syscall.SIGKILL)
 		p.Wait(t, 10*time.Second)
 		l.broker.ClearFaults()
+		l.broker.ResetCounters()
 		l.run(0, "apply")
+		// Two values are read; the call at which it was killed may have come through or not.
+		if n := l.broker.Counters().Requests["admin"]; wasRunning && n > 2+len(allItems)-max(calls-3, 0) {
+			t.Errorf("killed at call %d, and then %d more: what was done was done again", calls, n)
+		}
 		l.wantContents()
 		wantItems(t, l.items(0), "same", nil)
 		if !wasRunning {
