@@ -101,6 +101,14 @@ static void put_row(struct sheet *sheet, const char *label, const char *value)
 	     buf_printf(&sheet->text, &sheet->err, "%*s%-*s %s\n", indent, "", LABEL_WIDTH - indent, label, value));
 }
 
+/* A terminal obeys control bytes; the high bit may be UTF-8. */
+static void tame(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '.';
+}
+
 static bool wants(const struct sheet *sheet, const char *key, const char *label)
 {
 	return !sheet->failed && (sheet->for_machines ? key : label);
@@ -115,10 +123,12 @@ void sheet_text(struct sheet *sheet, const char *key, const char *label, const c
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (sheet->for_machines)
+	if (sheet->for_machines) {
 		keep(sheet, json_add_string(top(sheet), key, text, &sheet->err));
-	else
+	} else {
+		tame(text);
 		put_row(sheet, label, text);
+	}
 }
 
 void sheet_number(struct sheet *sheet, const char *key, const char *label, uint64_t value)

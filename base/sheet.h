@@ -5,7 +5,7 @@
  *
  * The calls return nothing: the first failure is kept, what follows does nothing, and
  * sheet_print() reports it. Text from outside is shown with '.' for each byte that is no
- * printable ASCII, so that it cannot drive a terminal.
+ * printable ASCII, and no control byte of any text stands in the table: it cannot drive a terminal.
  */
 #ifndef SEALPOD_BASE_SHEET_H
 #define SEALPOD_BASE_SHEET_H

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sealpod.test/e2e/lab"
 )
@@ -150,6 +151,22 @@ func TestInitdataBuildKeepsEntriesAsTheyAre(t *testing.T) {
 	lab.RunCtl(t, 100, dir, "initdata", "build", "binary")
 	lab.RunCtl(t, 100, dir, "initdata", "build", "a=file-end", "a=file-end")
 	lab.RunCtl(t, 100, dir, "initdata", "build", "=file-end")
+}
+
+// A terminal obeys what it is shown; init-data may be anybody's.
+func TestInitdataDoesNotDriveATerminal(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir, "hostile", []byte("version = \"0.1.0\"\nalgorithm = \"sha256\"\n[data]\n\"a\\u001b[31m\\nb\" = \"x\"\n\"aa.toml\" = \"\"\"[\\\"q\\u001b[31m\\\"]\n\"\"\"\n"))
+	for _, verb := range []string{"show", "lint"} {
+		p := lab.Ctl(t, dir, "initdata", verb, "hostile")
+		p.Wait(t, time.Minute)
+		if out := p.Stdout.String(); strings.Contains(out+p.Stderr.String(), "\x1b") || !strings.Contains(out, " ") {
+			t.Errorf("%s prints %q", verb, out)
+		}
+	}
+	if out := lab.RunCtl(t, 0, dir, "initdata", "show", "hostile").Stdout.String(); !strings.Contains(out, "a.[31m.b, 1 bytes") {
+		t.Errorf("show prints %q", out)
+	}
 }
 
 func TestInitdataDigestsFitTheirRegisters(t *testing.T) {
