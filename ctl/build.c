@@ -267,6 +267,21 @@ static const struct step {
 	{ "pod manifests", build_pods },
 };
 
+static int tell(const struct cli_args *args, const struct out *out, struct err *err)
+{
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	if (!cli_given(args, "--json")) {
+		(void)printf("%s: %u file%s written, %u unchanged\n", out->path, out->written,
+			     out->written == 1 ? "" : "s", out->unchanged);
+		return 0;
+	}
+	sheet_start(&sheet, true);
+	sheet_text(&sheet, "directory", NULL, "%s", out->path);
+	sheet_number(&sheet, "written", NULL, out->written);
+	sheet_number(&sheet, "unchanged", NULL, out->unchanged);
+	return sheet_print(&sheet, err);
+}
+
 static int run_build(const struct cli_args *args, struct err *err)
 {
 	struct workspace workspace OWNED_WORKSPACE = WORKSPACE_INIT;
@@ -283,9 +298,7 @@ static int run_build(const struct cli_args *args, struct err *err)
 	if (layout && layout_build(&workspace.deployment, layout, &out, err) < 0)
 		return -1;
 	progress_clear();
-	(void)printf("%s: %u file%s written, %u unchanged\n", out.path, out.written, out.written == 1 ? "" : "s",
-		     out.unchanged);
-	return 0;
+	return tell(args, &out, err);
 }
 
 static const struct cli_option options[] = {
@@ -293,6 +306,7 @@ static const struct cli_option options[] = {
 	{ .name = "--layout",
 	  .value = "NAME",
 	  .text = "also under the names of a pattern: 'layered-zero-trust' or 'coco-pattern'" },
+	{ .name = "--json", .text = "print one JSON object" },
 	{ .name = NULL },
 };
 

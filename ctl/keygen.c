@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/sheet.h"
 #include "ctl/out.h"
 #include "ctl/verbs.h"
 #include "spire/issue.h"
@@ -57,6 +58,26 @@ static int path_with(char path[PATH_SIZE], const char *stem, const char *ending,
 	return 0;
 }
 
+/* What was made. A certificate's fingerprint is what SPIRE's selectors know it by. */
+static int tell(const struct cli_args *args, const char *key_path, const char *public_key, const char *public_path,
+		const struct buf *chain, struct err *err)
+{
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	char fingerprint[41];
+	if (chain && spire_issue_fingerprint(buf_bytes(chain), fingerprint, err) < 0)
+		return -1;
+	if (!cli_given(args, "--json")) {
+		(void)printf("%s\n%s\n", key_path, public_path);
+		return 0;
+	}
+	sheet_start(&sheet, true);
+	sheet_text(&sheet, "key", NULL, "%s", key_path);
+	sheet_text(&sheet, public_key, NULL, "%s", public_path);
+	if (chain)
+		sheet_text(&sheet, "fingerprint", NULL, "%s", fingerprint);
+	return sheet_print(&sheet, err);
+}
+
 static int run_keygen(const struct cli_args *args, struct err *err)
 {
 	const char *path = cli_operand(args, 0);
@@ -76,8 +97,7 @@ static int run_keygen(const struct cli_args *args, struct err *err)
 	    (kid && spire_key_jwk(buf_bytes(&public), kid, &jwk, err) < 0) ||
 	    write_pair(path, &key, public_path, buf_bytes(kid ? &jwk : &public), err) < 0)
 		return -1;
-	(void)printf("%s\n%s\n", path, public_path);
-	return 0;
+	return tell(args, path, kid ? "jwk" : "public_key", public_path, NULL, err);
 }
 
 static int days_of(const struct cli_args *args, int64_t *ret_days, struct err *err)
@@ -121,8 +141,7 @@ static int issue(const struct cli_args *args, struct spire_issue *wish, struct e
 	    spire_issue(wish, &ca_key, buf_bytes(&ca_chain), &key, &chain, err) < 0 ||
 	    write_pair(key_path, &key, chain_path, buf_bytes(&chain), err) < 0)
 		return -1;
-	(void)printf("%s\n%s\n", key_path, chain_path);
-	return 0;
+	return tell(args, key_path, "certificate", chain_path, &chain, err);
 }
 
 static int run_root(const struct cli_args *args, struct err *err)
@@ -147,9 +166,15 @@ static int run_leaf(const struct cli_args *args, struct err *err)
 	return issue(args, &wish, err);
 }
 
+#define JSON_OPTION                                                                                                    \
+	{                                                                                                              \
+		.name = "--json", .text = "print one JSON object"                                                      \
+	}
+
 static const struct cli_option keygen_options[] = {
 	{ .name = "--type", .value = "TYPE", .text = "'p256' (default) or 'ed25519'" },
 	{ .name = "--jwk", .value = "KID", .text = "write the public half as a JWK of this kid, to FILE.jwk" },
+	JSON_OPTION,
 	{ .name = NULL },
 };
 
@@ -166,14 +191,15 @@ static const struct cli_option keygen_options[] = {
 		.name = "--ca", .value = "STEM", .text = "the CA that signs: STEM.key and STEM.pem"                    \
 	}
 
-static const struct cli_option root_options[] = { CN_OPTION, DAYS_OPTION, { .name = NULL } };
-static const struct cli_option issuer_options[] = { CN_OPTION, DAYS_OPTION, CA_OPTION, { .name = NULL } };
+static const struct cli_option root_options[] = { CN_OPTION, DAYS_OPTION, JSON_OPTION, { .name = NULL } };
+static const struct cli_option issuer_options[] = { CN_OPTION, DAYS_OPTION, CA_OPTION, JSON_OPTION, { .name = NULL } };
 static const struct cli_option leaf_options[] = {
 	CN_OPTION,
 	DAYS_OPTION,
 	CA_OPTION,
 	{ .name = "--trust-domain", .value = "TD", .text = "of the URI SANs" },
 	{ .name = "--class", .value = "NAME", .text = "the workload class that the leaf stands for" },
+	JSON_OPTION,
 	{ .name = NULL },
 };
 

@@ -116,6 +116,14 @@ func TestBuildIsTheSameTwice(t *testing.T) {
 	if !strings.Contains(again.Stdout.String(), "0 files written") {
 		t.Errorf("the second build wrote: %v", again)
 	}
+	var told struct {
+		Directory          string
+		Written, Unchanged int
+	}
+	machine := lab.RunCtl(t, 0, dir, "build", "--json").Stdout.String()
+	if err := json.Unmarshal([]byte(machine), &told); err != nil || told.Directory != "./out" || told.Written != 0 || told.Unchanged == 0 {
+		t.Errorf("build --json says %v (%v)", machine, err)
+	}
 	if second := contents(t, filepath.Join(dir, "out")); !maps.Equal(first, second) {
 		t.Error("the second build changed something")
 	}

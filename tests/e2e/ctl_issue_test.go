@@ -4,8 +4,10 @@ package e2e
 
 import (
 	"crypto/ecdsa"
+	"crypto/sha1"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"os"
@@ -43,6 +45,13 @@ func TestIssuedCertificatesVerify(t *testing.T) {
 	lab.RunCtl(t, 0, dir, "issue", "issuer", "issuer", "--ca", "root", "--cn", "hello.web")
 	lab.RunCtl(t, 0, dir, "issue", "leaf", "below-issuer", "--ca", "issuer", "--trust-domain", "example.test", "--class", "web", "--days", "5")
 	lab.RunCtl(t, 0, dir, "issue", "leaf", "below-root", "--ca", "root", "--trust-domain", "example.test", "--class", "web", "--days", "7000")
+	var told map[string]string
+	p := lab.RunCtl(t, 0, dir, "issue", "issuer", "told", "--ca", "root", "--json")
+	sum := sha1.Sum(certificatesIn(t, filepath.Join(dir, "told.pem"))[0].Raw)
+	if err := json.Unmarshal([]byte(p.Stdout.String()), &told); err != nil || told["key"] != "told.key" || told["certificate"] != "told.pem" ||
+		told["fingerprint"] != hex.EncodeToString(sum[:]) {
+		t.Errorf("issue --json says %v (%v)", p.Stdout.String(), err)
+	}
 	roots := x509.NewCertPool()
 	root := certificatesIn(t, filepath.Join(dir, "root.pem"))[0]
 	roots.AddCert(root)
