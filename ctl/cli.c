@@ -41,6 +41,8 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_entries_plan,
 	&verb_entries_apply,
 	&verb_spire_config,
+	&verb_rotate_issuer,
+	&verb_rotate_root,
 	&verb_completion,
 	&verb_version,
 	&verb_help,

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "ctl/material.h"
 #include "spire/issuer.h"
 #include "spire/id.h"
 
@@ -149,7 +150,7 @@ static int read_issuer(const struct deployment *deployment, const char *out, con
 	OWNED_BUF struct buf path = BUF_INIT(8192);
 	OWNED_BUF struct buf pem = BUF_INIT(PEM_MAX);
 	struct stat st;
-	if (buf_printf(&path, err, "%s/x509pop/%s%s.pem", out, class_name, previous ? ".previous" : "") < 0)
+	if (buf_printf(&path, err, "%s/%s/%s.pem", out, previous ? MATERIAL_PREVIOUS : MATERIAL_NOW, class_name) < 0)
 		return -1;
 	*ret_found = !previous || lstat(buf_text(&path), &st) == 0;
 	if (!*ret_found)

@@ -20,7 +20,7 @@
 #define ENTRIES_TEXT_MAX (16u << 20)
 
 /* Makes the entries out of the deployment and OUT/x509pop/<class>.pem, while a rotation is under way out of
- * <class>.previous.pem too. Sorted by id. */
+ * OUT/x509pop-previous/<class>.pem too. Sorted by id. */
 int entries_generate(const struct deployment *deployment, const char *out, struct spire_entries *ret_entries,
 		     struct err *err) WARN_UNUSED;
 

@@ -2,18 +2,15 @@
 /*
  * The verbs `sealpodctl entries …`: what a SPIRE server has, what a deployment wants, and making it so.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "ctl/entries.h"
+#include "ctl/kbs_target.h"
 #include "ctl/progress.h"
 #include "ctl/verbs.h"
 #include "ctl/workspace.h"
 #include "spire/server_api.h"
-
-#define TIMEOUT_SECONDS 60
-#define TIMEOUT_MOST 86400
 
 /* What a verb works on. */
 struct job {
@@ -39,18 +36,6 @@ static void job_done(struct job *job)
 }
 #define OWNED_JOB CLEANUP(job_done)
 
-static int read_timeout(const struct cli_args *args, struct deadline *ret_deadline, struct err *err)
-{
-	const char *text = cli_value(args, "--timeout", NULL);
-	char *end = NULL;
-	long seconds = text ? strtol(text, &end, 10) : TIMEOUT_SECONDS;
-	if (text && (*end || seconds < 1 || seconds > TIMEOUT_MOST))
-		return err_set(err, ERR_USAGE, "option '--timeout': '%s' is not a number from 1 to %d", text,
-			       TIMEOUT_MOST);
-	*ret_deadline = deadline_in(seconds * 1000);
-	return 0;
-}
-
 static int generate(struct job *job, struct err *err)
 {
 	return entries_generate(&job->workspace.deployment, buf_text(&job->workspace.out), &job->wanted, err);
@@ -58,7 +43,7 @@ static int generate(struct job *job, struct err *err)
 
 static int open_server(const struct cli_args *args, struct job *job, struct err *err)
 {
-	if (read_timeout(args, &job->deadline, err) < 0)
+	if (kbs_target_timeout(args, &job->deadline, err) < 0)
 		return -1;
 	job->workspace.deployment.api = cli_value(args, "--api", job->workspace.deployment.api);
 	progress_say("asking the SPIRE server");

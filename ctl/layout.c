@@ -321,7 +321,7 @@ static int write_root(const struct job *job, struct err *err)
 {
 	OWNED_BUF struct buf root = BUF_INIT(TEXT_MAX);
 	OWNED_BUF struct buf text = BUF_INIT(TEXT_MAX);
-	if (out_read(job->out, "x509pop/root.pem", &root, err) < 0 ||
+	if (out_read(job->out, "spire/ca-bundle.pem", &root, err) < 0 ||
 	    yaml_object(&text, YAML_CONFIG_MAP, NS_SPIRE, "spire-x509pop-ca", err) < 0 ||
 	    yaml_data(&text, YAML_CONFIG_MAP, "ca-bundle.pem", buf_bytes(&root), err) < 0)
 		return -1;

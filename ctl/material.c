@@ -65,9 +65,9 @@ static int make_sealed_key(const struct deployment *d, struct out *out, struct e
 	return write_pair(out, "sealed-secret.key", &key, "sealed-secret.jwk", buf_bytes(&jwk), err);
 }
 
-/* A certificate that is missing, below the one that `ca` names (NULL: a root). */
-static int make_certificate(struct out *out, const char *stem, const char *ca, const struct spire_issue *issue,
-			    struct err *err)
+/* A certificate that is missing, below the root in the directory `ca_dir` (NULL: a root). */
+static int make_certificate(struct out *out, const char *dir, const char *stem, const char *ca_dir,
+			    const struct spire_issue *issue, struct err *err)
 {
 	char key_name[MATERIAL_NAME], pem_name[MATERIAL_NAME], ca_key_name[MATERIAL_NAME], ca_pem_name[MATERIAL_NAME];
 	struct secret key OWNED_SECRET = SECRET_INIT;
@@ -75,13 +75,13 @@ static int make_certificate(struct out *out, const char *stem, const char *ca, c
 	OWNED_BUF struct buf chain = BUF_INIT(PEM_MAX);
 	OWNED_BUF struct buf ca_chain = BUF_INIT(PEM_MAX);
 	bool there;
-	(void)snprintf(key_name, sizeof(key_name), "x509pop/%s.key", stem);
-	(void)snprintf(pem_name, sizeof(pem_name), "x509pop/%s.pem", stem);
-	(void)snprintf(ca_key_name, sizeof(ca_key_name), "x509pop/%s.key", ca ? ca : "");
-	(void)snprintf(ca_pem_name, sizeof(ca_pem_name), "x509pop/%s.pem", ca ? ca : "");
+	(void)snprintf(key_name, sizeof(key_name), "%s/%s.key", dir, stem);
+	(void)snprintf(pem_name, sizeof(pem_name), "%s/%s.pem", dir, stem);
+	(void)snprintf(ca_key_name, sizeof(ca_key_name), "%s/root.key", ca_dir ? ca_dir : "");
+	(void)snprintf(ca_pem_name, sizeof(ca_pem_name), "%s/root.pem", ca_dir ? ca_dir : "");
 	if (look_for_pair(out, key_name, pem_name, &there, err) < 0 || there)
 		return there ? 0 : -1;
-	if (ca &&
+	if (ca_dir &&
 	    (out_read_private(out, ca_key_name, &ca_key, err) < 0 || out_read(out, ca_pem_name, &ca_chain, err) < 0))
 		return -1;
 	if (spire_issue(issue, &ca_key, buf_bytes(&ca_chain), &key, &chain, err) < 0)
@@ -89,25 +89,29 @@ static int make_certificate(struct out *out, const char *stem, const char *ca, c
 	return write_pair(out, key_name, &key, pem_name, buf_bytes(&chain), err);
 }
 
-/* CNs are unique over deployments, whose names have no dot: they are part of agent ids. */
-static int make_certificates(const struct deployment *d, struct out *out, time_t now, struct err *err)
+/* CNs are unique over deployments, whose names have no dot: they are part of agent ids. A certificate that takes
+ * another's place has its CN, so that agents keep their ids. */
+int material_make_certificate(const struct deployment *d, struct out *out, const struct deployment_class *class,
+			      const char *dir, const char *ca_dir, time_t now, struct err *err)
 {
 	char cn[MATERIAL_NAME];
-	(void)snprintf(cn, sizeof(cn), "%s.root", d->name);
 	struct spire_issue issue = { .kind = SPIRE_ISSUE_ROOT, .cn = cn, .now = now };
-	if (make_certificate(out, "root", NULL, &issue, err) < 0)
+	(void)snprintf(cn, sizeof(cn), "%s.%s", d->name, class ? class->name : "root");
+	if (!class)
+		return make_certificate(out, dir, "root", NULL, &issue, err);
+	issue.kind = class->mint ? SPIRE_ISSUE_ISSUER : SPIRE_ISSUE_LEAF;
+	issue.trust_domain = d->trust_domain;
+	issue.class_name = class->name;
+	return make_certificate(out, dir, class->name, ca_dir, &issue, err);
+}
+
+static int make_certificates(const struct deployment *d, struct out *out, time_t now, struct err *err)
+{
+	if (material_make_certificate(d, out, NULL, MATERIAL_NOW, NULL, now, err) < 0)
 		return -1;
-	for (size_t i = 0; i < d->class_count; i++) {
-		const struct deployment_class *class = &d->classes[i];
-		(void)snprintf(cn, sizeof(cn), "%s.%s", d->name, class->name);
-		issue = (struct spire_issue){ .kind = class->mint ? SPIRE_ISSUE_ISSUER : SPIRE_ISSUE_LEAF,
-					      .cn = cn,
-					      .trust_domain = d->trust_domain,
-					      .class_name = class->name,
-					      .now = now };
-		if (make_certificate(out, class->name, "root", &issue, err) < 0)
+	for (size_t i = 0; i < d->class_count; i++)
+		if (material_make_certificate(d, out, &d->classes[i], MATERIAL_NOW, MATERIAL_NOW, now, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 

@@ -18,6 +18,17 @@
 #include "ctl/guest.h"
 #include "ctl/out.h"
 
+/* Directories of certificates: those that count, and during a rotation those before and after them. */
+#define MATERIAL_NOW "x509pop"
+#define MATERIAL_PREVIOUS "x509pop-previous"
+#define MATERIAL_NEXT "x509pop-next"
+
+/* DIR/CLASS.key and DIR/CLASS.pem below CA_DIR/root, or DIR/root.key and DIR/root.pem for a class of NULL, if they are
+ * missing. */
+int material_make_certificate(const struct deployment *deployment, struct out *out,
+			      const struct deployment_class *class, const char *dir, const char *ca_dir, time_t now,
+			      struct err *err) WARN_UNUSED;
+
 /* Makes what is missing. Half a pair is ERR_CONFIG. `now` decides on certificates. */
 int material_make(const struct deployment *deployment, struct out *out, time_t now, struct err *err) WARN_UNUSED;
 

@@ -126,6 +126,30 @@ int out_replace_private(struct out *out, const char *name, struct bytes content,
 	return replace(out, name, content, 0600, err);
 }
 
+int out_move(struct out *out, const char *from, const char *to, struct err *err)
+{
+	struct place old CLEANUP(place_done) = { .fd = -1 };
+	struct place new CLEANUP(place_done) = { .fd = -1 };
+	if (place_of(out, from, false, &old, err) < 0 || place_of(out, to, true, &new, err) < 0)
+		return err_wrap(err, "'%s/%s'", out->path, from);
+	if (renameat(old.dir, old.name, new.dir, new.name) < 0)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot move '%s/%s' to '%s'", out->path, from, to);
+	out->written++;
+	return 0;
+}
+
+int out_remove(struct out *out, const char *name, struct err *err)
+{
+	struct place place CLEANUP(place_done) = { .fd = -1 };
+	if (!out_has(out, name))
+		return 0;
+	if (place_of(out, name, false, &place, err) < 0)
+		return err_wrap(err, "'%s/%s'", out->path, name);
+	if (unlinkat(place.dir, place.name, 0) < 0 && errno != ENOENT)
+		return err_set_errno(err, ERR_SYSTEM, errno, "cannot remove '%s/%s'", out->path, name);
+	return 0;
+}
+
 bool out_has(const struct out *out, const char *name)
 {
 	struct stat status;

@@ -42,6 +42,10 @@ int out_write_private(struct out *out, const char *name, struct bytes content, s
 /* A private file may have changed content that is not a key: replaced, 0600. */
 int out_replace_private(struct out *out, const char *name, struct bytes content, struct err *err) WARN_UNUSED;
 
+/* Moves a file over another, or away; that it is not there is no failure of the latter. */
+int out_move(struct out *out, const char *from, const char *to, struct err *err) WARN_UNUSED;
+int out_remove(struct out *out, const char *name, struct err *err) WARN_UNUSED;
+
 bool out_has(const struct out *out, const char *name);
 
 /* ERR_CONFIG where it is not there. */

@@ -163,10 +163,12 @@ static int check(struct session *session, struct err *err)
 static int apply_plan(struct session *session, struct err *err)
 {
 	bool prune = cli_given(session->args, "--prune");
-	if (session->with_kbs &&
-	    kbs_plan_apply(&session->plan, prune, &session->out, &session->record, session->target.admin, err) < 0)
+	/* Entries first: who is handed a new issuer by the KBS must find its alias at the server. */
+	if (session->with_spire && entries_apply(session->server, &session->entries, prune, err) < 0)
 		return -1;
-	return session->with_spire ? entries_apply(session->server, &session->entries, prune, err) : 0;
+	if (!session->with_kbs)
+		return 0;
+	return kbs_plan_apply(&session->plan, prune, &session->out, &session->record, session->target.admin, err);
 }
 
 static int run_apply(const struct cli_args *args, struct err *err)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ctl/cli.h"
 #include "ctl/input.h"
+#include "ctl/material.h"
 #include "ctl/server_conf.h"
 #include "ctl/verbs.h"
 #include "spire/issuer.h"
@@ -54,13 +55,21 @@ int spire_config_hcl(const char *ca_bundle_path, struct buf *text, struct err *e
 	return buf_append_text(text, "\n  }\n}\n", err);
 }
 
+static int add_certificate(const struct out *out, const char *name, struct buf *text, struct err *err)
+{
+	OWNED_BUF struct buf pem = BUF_INIT(PEM_MAX);
+	if (out_read(out, name, &pem, err) < 0)
+		return -1;
+	return buf_append(text, buf_bytes(&pem), err);
+}
+
 int spire_config_bundle(const struct out *out, struct buf *text, struct err *err)
 {
-	static const char *const others[] = { "x509pop/root.previous.pem", "x509pop/root.next.pem" };
-	if (out_read(out, "x509pop/root.pem", text, err) < 0)
+	static const char *const others[] = { MATERIAL_PREVIOUS "/root.pem", MATERIAL_NEXT "/root.pem" };
+	if (add_certificate(out, MATERIAL_NOW "/root.pem", text, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		if (out_has(out, others[i]) && out_read(out, others[i], text, err) < 0)
+		if (out_has(out, others[i]) && add_certificate(out, others[i], text, err) < 0)
 			return -1;
 	return 0;
 }

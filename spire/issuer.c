@@ -53,6 +53,7 @@ static int take_issuer(X509 *cert, struct spire_issuer *ret_issuer, struct err *
 		return -1;
 	*ret_issuer = (struct spire_issuer){ .selector = "" };
 	(void)snprintf(ret_issuer->selector, sizeof(ret_issuer->selector), "x509pop:ca:fingerprint:%s", buf_text(&hex));
+	memcpy(ret_issuer->mark, ret_issuer->selector, sizeof(ret_issuer->mark));
 	return 0;
 }
 
@@ -76,16 +77,25 @@ static int find_instance(const X509 *cert, const char *prefix, struct buf *ret_v
 	return rc;
 }
 
+/* As the server writes it: whole bytes in lower case. */
+static int serial(const X509 *cert, struct buf *ret_hex, struct err *err)
+{
+	const ASN1_INTEGER *number = X509_get0_serialNumber(cert);
+	return hex_encode(bytes_of(ASN1_STRING_get0_data(number), (size_t)ASN1_STRING_length(number)), ret_hex, err);
+}
+
 static int take_leaf(const X509 *cert, const char *trust_domain, struct spire_issuer *ret_issuer, struct err *err)
 {
 	OWNED_BUF struct buf hex = BUF_INIT(FINGERPRINT_LEN);
 	OWNED_BUF struct buf instance = BUF_INIT(SPIRE_ISSUER_TEXT_MAX);
 	OWNED_BUF struct buf id = BUF_INIT(SPIRE_ID_MAX);
+	OWNED_BUF struct buf number = BUF_INIT(SPIRE_ISSUER_TEXT_MAX / 2);
 	char prefix[SPIRE_TRUST_DOMAIN_MAX + 64];
 	char cn[128] = "";
 	struct bytes path;
 	(void)snprintf(prefix, sizeof(prefix), "x509pop://%s/instance/", trust_domain);
-	if (find_instance(cert, prefix, &instance, err) < 0 || fingerprint(cert, &hex, err) < 0)
+	if (find_instance(cert, prefix, &instance, err) < 0 || fingerprint(cert, &hex, err) < 0 ||
+	    serial(cert, &number, err) < 0)
 		return -1;
 	(void)X509_NAME_get_text_by_NID(X509_get_issuer_name(cert), NID_commonName, cn, sizeof(cn));
 	int rc = instance.len > 0
@@ -98,6 +108,7 @@ static int take_leaf(const X509 *cert, const char *trust_domain, struct spire_is
 			       buf_text(&instance));
 	*ret_issuer = (struct spire_issuer){ .selector = "" };
 	memcpy(ret_issuer->agent_path, path.data, path.len);
+	(void)snprintf(ret_issuer->mark, sizeof(ret_issuer->mark), "x509pop:serialnumber:%s", buf_text(&number));
 	return 0;
 }
 

@@ -24,6 +24,8 @@ struct spire_issuer {
 	/* Of a leaf without its issuer, as it hangs below the root: the path of the one agent that attests with it, by
 	 * the template above. The other one is "". */
 	char agent_path[SPIRE_ISSUER_TEXT_MAX];
+	/* A selector that agents have while they attest with what is in this PEM. */
+	char mark[SPIRE_ISSUER_TEXT_MAX];
 };
 
 /* Out of a class's PEM: an issuer; a leaf and its issuer behind it; or a leaf alone. A root is refused: what stands for

@@ -60,3 +60,11 @@ func (s *Server) CLI(t testing.TB, stdin string, argv ...string) string {
 
 // Dir is where the server's files are: ca.pem is the bundle of its x509pop plugin.
 func (s *Server) Dir() string { return s.dir }
+
+// Trust makes the server trust these CAs, which takes a restart.
+func (s *Server) Trust(t testing.TB, bundle []byte, agentTTL string) {
+	t.Helper()
+	s.Stop()
+	WriteFile(t, filepath.Join(s.dir, "ca.pem"), bundle, 0o644)
+	s.StartAgain(t, agentTTL)
+}
