@@ -17,7 +17,8 @@
 
 #define TEXT_MAX 512
 
-static void finding(struct lint *lint, bool is_error, const char *where, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void finding(struct lint *lint, bool is_error, const char *where,
+							  const char *format, va_list args)
 {
 	char text[TEXT_MAX];
 	(void)vsnprintf(text, sizeof(text), format, args);

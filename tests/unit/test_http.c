@@ -277,7 +277,8 @@ static void unreachable_servers_are_network_errors(void **state)
 {
 	(void)state;
 	int port;
-	OWNED_FD int fd = bound_socket(&port);
+	OWNED_FD int fd = bound_socket(&port); /* so that nobody listens there */
+	assert_true(fd >= 0);
 	char url[64];
 	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", port);
 	struct http_options options = options_for(url);

@@ -270,7 +270,6 @@ static void quotes(void **state)
 {
 	(void)state;
 	struct buf want OWNED_BUF = vector_read("azure/td-quote.bin");
-	struct buf report OWNED_BUF = BUF_INIT(4096);
 	struct err err = { 0 };
 	for (size_t len = want.len - 2; len <= want.len; len++) /* each padding */
 		for (int kind = 0; kind < 4; kind++) {
