@@ -62,8 +62,9 @@ static int get(const struct cli_args *args, struct err *err)
 	struct secret content OWNED_SECRET = SECRET_INIT;
 	struct kbs_uri uri;
 	if (!cli_given(args, "--token") == !cli_given(args, "--tee"))
-		return err_set(err, ERR_USAGE,
-			       "a KBS gives resources to TEEs alone: give '--token FILE', from one, or '--tee TEE' on one");
+		return err_set(
+			err, ERR_USAGE,
+			"a KBS gives resources to TEEs alone: give '--token FILE', from one, or '--tee TEE' on one");
 	if (kbs_uri_parse(bytes_of_text(cli_operand(args, 0)), &uri, err) < 0 ||
 	    kbs_target_read(args, &target, err) < 0 || fetch(args, &target, &uri, &content, err) < 0)
 		return -1;

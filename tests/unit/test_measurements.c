@@ -8,6 +8,7 @@
 
 #include "ctl/measurements.h"
 
+#define UPPER "0102030405060708091011121314151617181920212223242526272829303A3B"
 #define ONE "0102030405060708091011121314151617181920212223242526272829303a3b"
 
 static void both_forms_are_the_same(void **state)
@@ -16,8 +17,7 @@ static void both_forms_are_the_same(void **state)
 	static const char *const forms[] = {
 		"{\"measurements\":{\"sha256\":{\"pcr03\":\"" ONE "\"}}}",
 		"{\"measurements\":{\"sha256\":{\"pcr03\":\"0x" ONE "\",\"pcr31\":\"x\"},\"sha1\":1},\"more\":[]}",
-		"{\"measurements\":{\"sha256\":{\"pcr03\":["
-		"\"0X0102030405060708091011121314151617181920212223242526272829303A3B\"]}}}",
+		"{\"measurements\":{\"sha256\":{\"pcr03\":[\"0X" UPPER "\"]}}}",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		struct json *pcrs OWNED_JSON = NULL;
