@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "ctl/resources.h"
 #include "spire/issue.h"
 
 #define PEM_MAX 65536
 #define MATERIAL_NAME 512
+#define ENDS_SOON_DAYS 30
 
 /* Is the pair there? Half of it is an error. */
 static int look_for_pair(const struct out *out, const char *key, const char *public, bool *ret_there, struct err *err)
@@ -65,6 +67,22 @@ static int make_sealed_key(const struct deployment *d, struct out *out, struct e
 	return write_pair(out, "sealed-secret.key", &key, "sealed-secret.jwk", buf_bytes(&jwk), err);
 }
 
+/* One that is there already. The root's key may be somewhere safer while nothing is to be signed. */
+static int look_at_certificate(const struct out *out, const char *pem_name, const struct spire_issue *issue,
+			       struct err *err)
+{
+	OWNED_BUF struct buf chain = BUF_INIT(PEM_MAX);
+	time_t until;
+	if (out_read(out, pem_name, &chain, err) < 0)
+		return -1;
+	if (spire_issue_check(issue, buf_bytes(&chain), &until, err) < 0)
+		return err_wrap(err, "'%s/%s' (to have another made, move it and its key away)", out->path, pem_name);
+	if (until - issue->now < ENDS_SOON_DAYS * 86400)
+		log_warning("'%s/%s' ends in %lld days: see 'sealpodctl rotate'", out->path, pem_name,
+			    (long long)(until - issue->now) / 86400);
+	return 0;
+}
+
 /* A certificate that is missing, below the root in the directory `ca_dir` (NULL: a root). */
 static int make_certificate(struct out *out, const char *dir, const char *stem, const char *ca_dir,
 			    const struct spire_issue *issue, struct err *err)
@@ -79,8 +97,12 @@ static int make_certificate(struct out *out, const char *dir, const char *stem, 
 	(void)snprintf(pem_name, sizeof(pem_name), "%s/%s.pem", dir, stem);
 	(void)snprintf(ca_key_name, sizeof(ca_key_name), "%s/root.key", ca_dir ? ca_dir : "");
 	(void)snprintf(ca_pem_name, sizeof(ca_pem_name), "%s/root.pem", ca_dir ? ca_dir : "");
-	if (look_for_pair(out, key_name, pem_name, &there, err) < 0 || there)
-		return there ? 0 : -1;
+	if (!ca_dir && out_has(out, pem_name) && !out_has(out, key_name))
+		there = true;
+	else if (look_for_pair(out, key_name, pem_name, &there, err) < 0)
+		return -1;
+	if (there)
+		return look_at_certificate(out, pem_name, issue, err);
 	if (ca_dir &&
 	    (out_read_private(out, ca_key_name, &ca_key, err) < 0 || out_read(out, ca_pem_name, &ca_chain, err) < 0))
 		return -1;

@@ -252,6 +252,60 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
+// What was made by an earlier state of the file, or is over, is not taken for what is wanted now.
+func TestBuildLooksAtWhatIsThere(t *testing.T) {
+	change := func(dir, from, to string) {
+		file := filepath.Join(dir, "deployment.toml")
+		text, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(text), from) {
+			t.Fatalf("%v: no %s", err, from)
+		}
+		writeFile(t, dir, "deployment.toml", []byte(strings.Replace(string(text), from, to, 1)))
+	}
+	reissue := func(dir, days string) {
+		for _, name := range []string{"out/x509pop/web.key", "out/x509pop/web.pem"} {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lab.RunCtl(t, 0, dir, "issue", "issuer", "out/x509pop/web", "--ca", "out/x509pop/root", "--cn", "hello.web", "--days", days)
+	}
+	for name, c := range map[string]struct {
+		change func(dir string)
+		status int
+		says   string
+	}{
+		"mint_to_fetch":  {func(dir string) { change(dir, "name = \"web\"\n", "name = \"web\"\ncredential = \"fetch\"\n") }, 100, "is a CA, not a leaf"},
+		"fetch_to_mint":  {func(dir string) { change(dir, "\"fetch\"", "\"mint\"") }, 100, "is a leaf, not a CA"},
+		"another_name":   {func(dir string) { change(dir, "\"hello\"", "\"bye\"") }, 100, "is of 'CN=hello.root', not of 'CN=bye.root'"},
+		"another_domain": {func(dir string) { change(dir, "\"example.test\"", "\"other.test\"") }, 100, "trust domain 'other.test'"},
+		"ends_soon":      {func(dir string) { reissue(dir, "5") }, 0, "web.pem' ends in 5 days"},
+		"ends_later":     {func(dir string) { reissue(dir, "40") }, 0, ""},
+		"root_key_in_a_safe": {func(dir string) {
+			if err := os.Remove(filepath.Join(dir, "out/x509pop/root.key")); err != nil {
+				t.Fatal(err)
+			}
+		}, 0, ""},
+		"root_key_needed": {func(dir string) {
+			for _, name := range []string{"root.key", "web.key", "web.pem"} {
+				if err := os.Remove(filepath.Join(dir, "out/x509pop", name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, 100, "root.key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newDeployment(t)
+			lab.RunCtl(t, 0, dir, "build")
+			c.change(dir)
+			p := lab.RunCtl(t, c.status, dir, "build")
+			if !strings.Contains(p.Stderr.String(), c.says) || c.says == "" && strings.Contains(p.Stderr.String(), "ends in") {
+				t.Errorf("'%s' is not in: %v", c.says, p.Stderr.String())
+			}
+		})
+	}
+}
+
 func TestNewWritesWhatCanBeBuilt(t *testing.T) {
 	dir := t.TempDir()
 	lab.RunCtl(t, 0, dir, "new", "hello")

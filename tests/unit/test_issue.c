@@ -75,6 +75,16 @@ static void a_leaf_is_a_credential(void **state)
 	must(spire_credential_check(&leaf.key, buf_bytes(&leaf.chain), time(NULL), &credential, &err), &err);
 }
 
+static int check(enum spire_issue_kind kind, const char *cn, const char *class_name, const struct made *made,
+		 time_t now, struct err *err)
+{
+	time_t until = 0;
+	const struct spire_issue issue = {
+		.kind = kind, .cn = cn, .trust_domain = "example.test", .class_name = class_name, .now = now
+	};
+	return spire_issue_check(&issue, buf_bytes(&made->chain), &until, err);
+}
+
 static void assert_refused(int rc, const struct err *err, enum err_code code, const char *part)
 {
 	assert_int_equal(rc, -1);
@@ -139,11 +149,37 @@ static void fingerprints_are_of_the_first_certificate(void **state)
 	assert_refused(spire_issue_fingerprint(bytes_of_text("x"), hex, &err), &err, ERR_CREDENTIAL, "no certificate");
 }
 
+/* What was made for one wish and is found by another. */
+static void what_was_made_is_what_is_wished(void **state)
+{
+	(void)state;
+	struct made root MADE;
+	struct made issuer MADE;
+	struct made leaf MADE;
+	struct made none MADE;
+	struct err err = { 0 };
+	time_t now = time(NULL);
+	must(make(SPIRE_ISSUE_ROOT, "r", NULL, &root, &err), &err);
+	must(make(SPIRE_ISSUE_ISSUER, "h.web", &root, &issuer, &err), &err);
+	must(make(SPIRE_ISSUE_LEAF, "h.web", &issuer, &leaf, &err), &err);
+	must(check(SPIRE_ISSUE_ROOT, "r", NULL, &root, now, &err), &err);
+	must(check(SPIRE_ISSUE_ISSUER, "h.web", NULL, &issuer, now, &err), &err);
+	must(check(SPIRE_ISSUE_LEAF, "h.web", "web", &leaf, now, &err), &err);
+	assert_refused(check(SPIRE_ISSUE_LEAF, "h.web", "web", &issuer, now, &err), &err, ERR_CONFIG, "is a CA");
+	assert_refused(check(SPIRE_ISSUE_ISSUER, "h.web", NULL, &leaf, now, &err), &err, ERR_CONFIG, "is a leaf");
+	assert_refused(check(SPIRE_ISSUE_ISSUER, "h.we", NULL, &issuer, now, &err), &err, ERR_CONFIG, "'CN=h.web'");
+	assert_refused(check(SPIRE_ISSUE_LEAF, "h.web", "we", &leaf, now, &err), &err, ERR_CONFIG, "not for class");
+	assert_refused(check(SPIRE_ISSUE_LEAF, "h.web", "web", &leaf, now + 90 * 86400, &err), &err, ERR_CREDENTIAL,
+		       "ended at");
+	assert_refused(check(SPIRE_ISSUE_ROOT, "r", NULL, &none, now, &err), &err, ERR_CREDENTIAL, "no certificate");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_issuer_can_mint),
 		cmocka_unit_test(a_leaf_is_a_credential),
+		cmocka_unit_test(what_was_made_is_what_is_wished),
 		cmocka_unit_test(signs_for_nobody_who_cannot),
 		cmocka_unit_test(keys_come_with_their_public_half),
 		cmocka_unit_test(fingerprints_are_of_the_first_certificate),
