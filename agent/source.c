@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "agent/source_choose.h"
@@ -164,28 +165,26 @@ static int read_key(struct source *source, struct sealed_key **ret_key, struct e
 	return sealed_key_read(secret_bytes(&text), ret_key, err);
 }
 
-static int open_envelope(struct source *source, const struct sealed *sealed, struct bytes text,
-			 struct secret *ret_secret, struct err *err)
+/* What the KBS has is fetched here; all else is the data hub's, whose ttrpc alone takes sealed text. */
+static int open_sealed(struct source *source, const struct sealed *sealed, struct bytes text, struct secret *ret_secret,
+		       struct err *err)
 {
-	if (!source->cdh)
-		return err_set(err, ERR_CONFIG,
-			       "sealed by the key management service '%s' (envelope): only the confidential data hub "
-			       "by ttrpc can open it, and source '%s' is not that",
-			       sealed->provider, source_kind_name(source->kind));
-	return cdh_unseal(source->cdh, text, &source->deadline, ret_secret, err);
+	struct kbs_uri uri;
+	bool in_kbs = sealed->kind == SEALED_VAULT && strcasecmp(sealed->provider, "kbs") == 0;
+	if (source->cdh && !in_kbs)
+		return cdh_unseal(source->cdh, text, &source->deadline, ret_secret, err);
+	if (sealed_resource(sealed, &uri, err) < 0)
+		return in_kbs ? -1 : err_wrap(err, "source '%s'", source_kind_name(source->kind));
+	return source_ways[source->kind].get(source, &uri, ret_secret, err);
 }
 
 int source_unseal(struct source *source, struct bytes sealed, struct secret *ret_secret, struct err *err)
 {
 	struct sealed_key *key OWNED_SEALED_KEY = NULL;
 	struct sealed what;
-	struct kbs_uri uri;
 	struct secret plain OWNED_SECRET = SECRET_INIT;
-	if (read_key(source, &key, err) < 0 || sealed_open(sealed, key, &what, err) < 0)
-		return err_wrap(err, "sealed secret");
-	if (what.kind == SEALED_ENVELOPE ? open_envelope(source, &what, sealed, &plain, err) < 0
-					 : sealed_resource(&what, &uri, err) < 0 ||
-						   source_ways[source->kind].get(source, &uri, &plain, err) < 0)
+	if (read_key(source, &key, err) < 0 || sealed_open(sealed, key, &what, err) < 0 ||
+	    open_sealed(source, &what, sealed, &plain, err) < 0)
 		return err_wrap(err, "sealed secret");
 	if (sealed_check_plain(secret_bytes(&plain), "the sealed secret's content", err) < 0)
 		return -1;

@@ -214,16 +214,18 @@ int sealed_open(struct bytes text, const struct sealed_key *key, struct sealed *
 int sealed_resource(const struct sealed *sealed, struct kbs_uri *ret_uri, struct err *err)
 {
 	if (sealed->kind == SEALED_ENVELOPE)
-		return err_set(err, ERR_CONFIG,
-			       "the sealed secret is an envelope, encrypted by key '%s' of the service '%s': only the "
-			       "data hub speaks to such services; let 'source' be the data hub's socket, or seal it as "
-			       "a vault secret",
-			       sealed->key_id, sealed->provider);
+		return err_set(
+			err, ERR_CONFIG,
+			"the sealed secret is an envelope, encrypted by key '%s' of the service '%s': only the "
+			"confidential data hub by ttrpc can open it; let 'source' be 'cdh', or seal it as a vault "
+			"secret",
+			sealed->key_id, sealed->provider);
 	if (strcasecmp(sealed->provider, "kbs") != 0)
-		return err_set(err, ERR_CONFIG,
-			       "the sealed secret lies at the provider '%s': only the data hub speaks to it; let "
-			       "'source' be the data hub's socket, or keep the secret in the KBS",
-			       sealed->provider);
+		return err_set(
+			err, ERR_CONFIG,
+			"the sealed secret lies at the provider '%s': only the confidential data hub by ttrpc speaks "
+			"to it; let 'source' be 'cdh', or keep the secret in the KBS",
+			sealed->provider);
 	if (kbs_uri_parse(bytes_of_text(sealed->name), ret_uri, err) < 0)
 		return err_wrap(err, "sealed secret: payload: 'name'");
 	return 0;

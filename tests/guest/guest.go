@@ -25,9 +25,10 @@ type Options struct {
 	Features   string // resource (the real default), attestation, all; "none": no api-server-rest
 	TEE        string // default "sample"
 	Evidence   func(reportData []byte) (json.RawMessage, error)
-	InitData   string      // TOML text that the agent sends along; empty: none
-	SkipVerify bool        // the hub takes sealed secrets unverified
-	SocketMode os.FileMode // default 0666, so that any user of a test may connect
+	InitData   string            // TOML text that the agent sends along; empty: none
+	SkipVerify bool              // the hub takes sealed secrets unverified
+	Providers  map[string][]byte // other than the KBS that the hub is built with, and what each gives
+	SocketMode os.FileMode       // default 0666, so that any user of a test may connect
 }
 
 // Components are running.
@@ -99,7 +100,7 @@ func (c *Components) start(o Options, b *broker) error {
 	if err != nil {
 		return err
 	}
-	c.hub = &hub{broker: b, tokens: tokensFrom(toAgent), skipVerify: o.SkipVerify}
+	c.hub = &hub{broker: b, tokens: tokensFrom(toAgent), skipVerify: o.SkipVerify, providers: o.Providers}
 	if err := c.listen(c.HubSocket, o.SocketMode, c.hub.services()); err != nil {
 		return err
 	}

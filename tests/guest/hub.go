@@ -28,6 +28,7 @@ type hub struct {
 	broker          *broker
 	tokens          func(ctx context.Context) (*Token, error)
 	skipVerify      bool
+	providers       map[string][]byte
 	resources, seal atomic.Int64
 }
 

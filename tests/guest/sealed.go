@@ -41,6 +41,9 @@ func (h *hub) unseal(ctx context.Context, text string) ([]byte, error) {
 	if p.Version != "0.1.0" || p.ProviderSettings == nil || p.Annotations == nil {
 		return nil, errors.New("the payload lacks a member")
 	}
+	if secret, found := h.providers[p.Provider]; found {
+		return secret, nil
+	}
 	if p.Type != "vault" || !strings.EqualFold(p.Provider, "kbs") {
 		return nil, errors.New("this hub was built without that provider")
 	}

@@ -145,6 +145,41 @@ static void each_altered_letter_is_refused(void **state)
 	"\"encrypted_data\":\"eA==\",\"wrap_type\":\"A256GCM\",\"iv\":\"eA==\",\"provider\":\"aliyun\","               \
 	"\"provider_settings\":{},\"annotations\":{}}"
 
+/* The payloads of the reference's own tests. Only what lies in the KBS can be fetched without the hub. */
+static void payloads_of_the_reference_are_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *file;
+		enum sealed_kind kind;
+		const char *provider, *name, *key_id, *uri;
+	} rows[] = {
+		{ "sealed/payload-vault-1.json", SEALED_VAULT, "aliyun", "xxx", "", NULL },
+		{ "sealed/payload-vault-2.json", SEALED_VAULT, "kbs", "kbs:///one/2/trois", "", "kbs:///one/2/trois" },
+		{ "sealed/payload-envelope-1.json", SEALED_ENVELOPE, "aliyun", "", "xxx", NULL },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf payload OWNED_BUF;
+		struct buf text OWNED_BUF;
+		struct sealed sealed;
+		struct kbs_uri uri;
+		struct err err = { 0 };
+		read_vector(rows[i].file, &payload);
+		seal(own, HEADER, buf_text(&payload), &text);
+		if (sealed_open(buf_bytes(&text), own_public, &sealed, &err) < 0)
+			fail_msg("%s: %s", rows[i].file, err.message);
+		assert_int_equal(sealed.kind, rows[i].kind);
+		assert_string_equal(sealed.provider, rows[i].provider);
+		assert_string_equal(sealed.name, rows[i].name);
+		assert_string_equal(sealed.key_id, rows[i].key_id);
+		assert_int_equal(sealed_resource(&sealed, &uri, &err), rows[i].uri ? 0 : -1);
+		if (rows[i].uri)
+			assert_string_equal(uri.text, rows[i].uri);
+		else
+			assert_int_equal(err.code, ERR_CONFIG);
+	}
+}
+
 static void what_is_signed_but_wrong_is_named(void **state)
 {
 	(void)state;
@@ -225,8 +260,8 @@ static void each_kind_says_what_it_needs(void **state)
 	assert_string_equal(sealed.key_id, "k-1");
 	assert_int_equal(sealed_resource(&sealed, &uri, &err), -1);
 	assert_int_equal(err.code, ERR_CONFIG);
-	assert_non_null(strstr(err.message,
-			       "is an envelope, encrypted by key 'k-1' of the service 'aliyun': only the data hub"));
+	assert_non_null(strstr(err.message, "is an envelope, encrypted by key 'k-1' of the service 'aliyun': only the "
+					    "confidential data hub"));
 	seal(own, HEADER, VAULT_OF("aws", "x"), &vault);
 	assert_int_equal(sealed_open(buf_bytes(&vault), own_public, &sealed, NULL), 0);
 	assert_int_equal(sealed_resource(&sealed, &uri, &err), -1);
@@ -339,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(secrets_of_the_reference_tools_open),
 		cmocka_unit_test(each_altered_letter_is_refused),
+		cmocka_unit_test(payloads_of_the_reference_are_read),
 		cmocka_unit_test(what_is_signed_but_wrong_is_named),
 		cmocka_unit_test(fakes_are_refused),
 		cmocka_unit_test(each_kind_says_what_it_needs),
