@@ -217,6 +217,7 @@ int show_tpm_evidence(struct bytes content, struct sheet *sheet, struct err *err
 	if (json_parse(content, JSON_MAX, &doc, err) < 0 || tpm_evidence_open(doc, &quoted, &ak, err) < 0 ||
 	    show_tpm_quote(buf_bytes(&quoted.message), sheet, err) < 0)
 		return -1;
+	sheet_text(sheet, "proves", "proves", "nothing of who can read this machine's memory: a TPM alone is no TEE");
 	sheet_hex(sheet, "ak_public", "attestation key", buf_bytes(&ak));
 	show_pcrs(&quoted.pcrs, sheet);
 	show_tpm_links(&quoted, buf_bytes(&ak), sheet);

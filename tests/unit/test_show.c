@@ -50,7 +50,7 @@ static const struct {
 	{ "azure/hcl-tdx-2600.bin", "hcl-report", "  hardware report has it yes\n", "hcl_report", "type", "TDX" },
 	{ "azure/tpm-quote.msg", "tpm-quote", "  exactly PCR 0 to 23    no\n", "tpm_quote", "extra_data",
 	  "6368616c6c656e6765" },
-	{ "azure/tpm-evidence.json", "tpm-evidence", "attestation key          3082", "tpm_quote", "pcr_digest",
+	{ "azure/tpm-evidence.json", "tpm-evidence", "a TPM alone is no TEE\n", "tpm_quote", "pcr_digest",
 	  "019de64c9318655e422c3d03831169896e31f02a1d74e4d8fef575bf4e0d75fa" },
 	{ "azure/snp-evidence-v0.json", "az-snp-evidence", "version of the evidence  0\n", "pcrs", "pcr00",
 	  "e15c44796beabf46abcec7c57e590942041e47497e4ec27571c8b7664f48dced" },
