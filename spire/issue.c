@@ -26,6 +26,16 @@ static void free_bio(BIO **bio)
 	BIO_free(*bio);
 }
 
+/* No prompt: what is encrypted is not taken. */
+static int no_password(char *text, int size, int for_writing, void *arg)
+{
+	(void)text;
+	(void)size;
+	(void)for_writing;
+	(void)arg;
+	return -1;
+}
+
 static int64_t days_of(const struct spire_issue *issue)
 {
 	static const int64_t days[] = { SPIRE_ISSUE_ROOT_DAYS, SPIRE_ISSUE_ISSUER_DAYS, SPIRE_ISSUE_LEAF_DAYS };
@@ -277,16 +287,6 @@ int spire_key_generate(enum spire_key_kind kind, struct secret *ret_key, struct 
 	return write_key(key, ret_key, err);
 }
 
-/* No prompt: an encrypted key is not taken. */
-static int no_password(char *text, int size, int for_writing, void *arg)
-{
-	(void)text;
-	(void)size;
-	(void)for_writing;
-	(void)arg;
-	return -1;
-}
-
 int spire_key_public(const struct secret *key, struct buf *ret_public, struct err *err)
 {
 	CLEANUP(free_bio) BIO *bio = BIO_new_mem_buf(key->data, (int)key->len);
@@ -315,7 +315,7 @@ static int write_coordinate(EVP_PKEY *key, const char *name, const char *member,
 int spire_key_jwk(struct bytes public_pem, const char *kid, struct buf *ret_jwk, struct err *err)
 {
 	CLEANUP(free_bio) BIO *bio = BIO_new_mem_buf(public_pem.data, (int)public_pem.len);
-	OWNED_PKEY EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+	OWNED_PKEY EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL) : NULL;
 	ERR_clear_error();
 	if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_EC || EVP_PKEY_get_bits(key) != 256)
 		return err_set(err, ERR_CREDENTIAL, "the key is not a P-256 key");
