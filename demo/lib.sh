@@ -70,8 +70,6 @@ clean_up() {
 make_work() {
 	if [ "$(id -u)" -eq 0 ]; then
 		work=$(mktemp -d /tmp/sealpod-demo.XXXXXX)
-		# Where / is no mount point, in a chroot, this cannot be; then clean_up alone takes the tmpfs away.
-		mount --make-rprivate / 2>/dev/null || true
 		mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs "$work" || fail "cannot mount a tmpfs on '$work'"
 	else
 		[ "$(stat -f -c %T /dev/shm)" = tmpfs ] || fail "/dev/shm is no tmpfs: run the demo as root"

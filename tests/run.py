@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 
+import own_root
+
 TOP = pathlib.Path(__file__).resolve().parent.parent
 TESTS = TOP / 'tests'
 DEFAULT = ['lint', 'unit', 'sanitize', 'toml', 'kbs', 'guest', 'differential', 'tee', 'azure', 'e2e']
@@ -343,22 +345,10 @@ def main(names):
     return 1 if failed else 0
 
 
-def root_is_a_mount():
-    """In a chroot / may be no mount point, and then no test can make its mounts private."""
-    lines = pathlib.Path('/proc/self/mountinfo').read_text(errors='replace').splitlines()
-    return any(line.split()[4] == '/' for line in lines)
-
-
-def run_below_a_mount():
-    """Runs this script again where / is a mount point: the same files, bound to /mnt for as long as it runs."""
-    script = 'mount --rbind / /mnt && mount --make-rprivate /mnt || exit 1; chroot /mnt "$@"; status=$?; umount -l /mnt; exit $status'
-    command = ['unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c', script, 'sh', sys.executable, TESTS / 'run.py', *sys.argv[1:]]
-    return subprocess.run(command, check=False, cwd='/').returncode
-
-
 if __name__ == '__main__':
-    if os.geteuid() == 0 and not root_is_a_mount():
-        sys.exit(run_below_a_mount())
+    if os.geteuid() == 0 and not own_root.root_is_a_mount():
+        # A chroot: tests that enter a namespace of theirs would leave it.
+        own_root.execute([sys.executable, __file__, *sys.argv[1:]])
     # Whoever ends this ends what it has started: call() sees to that.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:

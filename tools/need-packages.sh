@@ -17,7 +17,7 @@ packages() {
 	build) echo gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libcurl4-openssl-dev libcjson-dev libsodium-dev
 		echo libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libtss2-dev ;;
 	static) echo gcc libc6-dev binutils meson ninja-build pkgconf python3 musl-tools linux-libc-dev protobuf-c-compiler ;;
-	test) packages build && echo ca-certificates iproute2 libcmocka-dev make swtpm ;;
+	test) packages build && echo ca-certificates curl iproute2 libcmocka-dev make openssl swtpm ;;
 	sanitize) packages test ;;
 	valgrind) packages test && echo valgrind ;;
 	fuzz) packages build && echo clang "$(fuzzer_runtime)" ;;

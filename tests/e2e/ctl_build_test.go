@@ -171,11 +171,11 @@ func TestBuiltCertificatesVerify(t *testing.T) {
 	for _, class := range []string{"web", "db"} {
 		openssl(t, "verify", "-x509_strict", "-CAfile", filepath.Join(pki, "root.pem"), filepath.Join(pki, class+".pem"))
 	}
-	issuer := openssl(t, "x509", "-noout", "-text", "-in", filepath.Join(pki, "web.pem"))
-	leaf := openssl(t, "x509", "-noout", "-text", "-in", filepath.Join(pki, "db.pem"))
+	issuer := openssl(t, "x509", "-noout", "-text", "-nameopt", "RFC2253", "-in", filepath.Join(pki, "web.pem"))
+	leaf := openssl(t, "x509", "-noout", "-text", "-nameopt", "RFC2253", "-in", filepath.Join(pki, "db.pem"))
 	for text, parts := range map[string][]string{
-		issuer: {"CA:TRUE, pathlen:0", "CN = hello.web", "Certificate Sign"},
-		leaf:   {"CA:FALSE", "CN = hello.db", "Digital Signature", "URI:x509pop://example.test/class/db"},
+		issuer: {"CA:TRUE, pathlen:0", "CN=hello.web", "Certificate Sign"},
+		leaf:   {"CA:FALSE", "CN=hello.db", "Digital Signature", "URI:x509pop://example.test/class/db"},
 	} {
 		for _, part := range parts {
 			if !strings.Contains(text, part) {

@@ -113,7 +113,7 @@ static void nv_that_is_known(void **state)
 	size_t size = 0;
 	for (uint32_t i = 0; i < 6; i++) { /* more than are kept */
 		OK(tpm_nv_define(guest, INDEX + i, i + 1, &why));
-		OK(tpm_nv_write(guest, INDEX + i, bytes_of_text("abcdef" + 5 - i), &why));
+		OK(tpm_nv_write(guest, INDEX + i, bytes_of_text(&"abcdef"[5 - i]), &why));
 	}
 	OK(tpm_nv_read(tpm, INDEX + 5, &content, &why));
 	soft.commands = 0;
@@ -121,7 +121,7 @@ static void nv_that_is_known(void **state)
 	assert_int_equal(soft.commands, 1);
 	for (uint32_t i = 0; i < 6; i++) {
 		OK(tpm_nv_read(tpm, INDEX + i, &content, &why));
-		assert_string_equal(buf_text(&content), "abcdef" + 5 - i);
+		assert_string_equal(buf_text(&content), &"abcdef"[5 - i]);
 	}
 	/* Another program makes it anew, and shorter: that is seen, and then it is looked up again. */
 	OK(tpm_nv_undefine(guest, INDEX + 5, &why));
