@@ -56,6 +56,7 @@ static int find_class(const struct deployment *deployment, const char *name, con
 static int tell(const struct cli_args *args, const char *done, const char *const *next, struct err *err)
 {
 	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	progress_clear();
 	sheet_start(&sheet, cli_given(args, "--json"));
 	sheet_text(&sheet, "done", "done", "%s", done);
 	sheet_begin_list(&sheet, "next", NULL);
