@@ -64,6 +64,17 @@ func (l *entriesLab) deploy(workloads ...string) {
 	lab.WriteFile(l.t, filepath.Join(l.dir, "deployment.toml"), []byte(text), 0o644)
 }
 
+// edit replaces a piece of deployment.toml.
+func (l *entriesLab) edit(old, new string) {
+	l.t.Helper()
+	path := filepath.Join(l.dir, "deployment.toml")
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), old) {
+		l.t.Fatalf("%v: no %q in\n%s", err, old, text)
+	}
+	lab.WriteFile(l.t, path, []byte(strings.Replace(string(text), old, new, 1)), 0o644)
+}
+
 func (l *entriesLab) run(status int, words ...string) *lab.Process {
 	l.t.Helper()
 	return lab.RunCtl(l.t, status, l.dir, append([]string{"entries"}, words...)...)
