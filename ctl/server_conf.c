@@ -131,7 +131,7 @@ static int unwrap(struct bytes text, struct span *value, const char *member, con
 		return 0;
 	while (kind(text, *value) == '[' && next_child(text, *value, &at, &child)) {
 		if (kind(text, child.value) != '{')
-			break;
+			return err_set(err, ERR_CONFIG, "'%s' is no list of objects", what);
 		if (chosen.end == 0 || find(text, child.value, member, &found))
 			chosen = child.value;
 	}
