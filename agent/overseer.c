@@ -135,7 +135,7 @@ static void remove_later(const char *instance)
 	if (pid == 0) {
 		if (fork() == 0) {
 			(void)syscall(SYS_close_range, 0u, ~0u, 0u);
-			tsm_remove(instance);
+			(void)tsm_remove(instance);
 		}
 		_exit(0);
 	}
@@ -149,7 +149,7 @@ bool overseer_end_worker(struct worker *worker, const struct order *order, bool 
 	if (!gone)
 		remove_later(order->instance);
 	else if (!done)
-		tsm_remove(order->instance);
+		gone = tsm_remove(order->instance);
 	return gone;
 }
 

@@ -56,8 +56,8 @@ int overseer_receive(struct overseer *overseer, enum handoff_kind kind, const st
 /* A signal that came meanwhile? */
 bool overseer_interrupted(struct overseer *overseer);
 
-/* Ends a worker and removes what it made in places that outlive it. `done`: it has sent its last record. False if it
- * hangs in the kernel and is left behind; then what it made goes when it does. */
+/* Ends a worker and removes what it made in places that outlive it. `done`: it has sent its last record. False if something
+ * is left behind: what it made, or itself because it hangs in the kernel; then what it made goes when it does. */
 bool overseer_end_worker(struct worker *worker, const struct order *order, bool done);
 
 /* Ends the worker and clears up after it. If a signal was the cause, ends this process by it. */

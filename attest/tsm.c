@@ -299,10 +299,11 @@ int tsm_report(const char *instance, const char *provider, const struct report_d
 	return 0;
 }
 
-void tsm_remove(const char *instance)
+bool tsm_remove(const char *instance)
 {
 	int parent OWNED_FD = open(TSM_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int why = parent >= 0 ? remove_from(parent, instance) : 0;
 	if (why)
 		log_warning("'" TSM_DIR "/%s' is left behind: %s", instance, strerror(why));
+	return why == 0;
 }

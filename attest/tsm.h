@@ -33,8 +33,8 @@ int tsm_probe(const char *instance, char ret_provider[static TSM_PROVIDER_MAX], 
 int tsm_report(const char *instance, const char *provider, const struct report_data *data, struct buf *ret_outblob,
 	       struct buf *ret_auxblob, struct err *err) WARN_UNUSED;
 
-/* Removes an instance that its maker left behind because it was killed, and says so if that fails; absent is fine. May
- * take seconds: what is in use now is tried again. */
-void tsm_remove(const char *instance);
+/* Removes an instance that its maker left behind because it was killed; false, and it says so, if that fails. Absent is
+ * fine. May take seconds: what is in use now is tried again. */
+bool tsm_remove(const char *instance);
 
 #endif

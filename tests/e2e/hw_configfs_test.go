@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"sealpod.test/e2e/lab"
@@ -141,6 +142,25 @@ func TestInstanceOfAKilledWorker(t *testing.T) {
 			}
 			if seen := m.counters(t); seen.Instances != c.left {
 				t.Errorf("%d instances are left, want %d", seen.Instances, c.left)
+			}
+		})
+	}
+}
+
+// A signal's last line does not promise what is not so.
+func TestInstanceThatStaysIsNotDenied(t *testing.T) {
+	t.Parallel()
+	for fault, nothing := range map[string]bool{"rmdir=EBUSY": false, "rmdir=EBUSY*3": true} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			m := boot(t, tee.Options{Kind: tee.KindSNP}, "delay=5m")
+			p := m.start(t, "attest")
+			waitForRequest(t, m)
+			arm(t, m, fault)
+			p.Signal(syscall.SIGTERM)
+			p.Wait(t, waitLimit)
+			if said := strings.Contains(p.Stderr.String(), "nothing is left behind"); said != nothing {
+				t.Errorf("'nothing is left behind' is said: %v, want %v\n%s", said, nothing, p)
 			}
 		})
 	}
