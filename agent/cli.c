@@ -37,8 +37,8 @@ const struct cli_verb cli_verbs[] = {
 	  "ask the agent whether the JWT-SVID on standard input is valid; print whose it is",
 	  CLI_DEADLINE | CLI_VERBOSE | CLI_SOCKET, "AUDIENCE", false, NULL, false, verb_validate_jwt },
 	{ "version", "", "print the version", 0, NULL, false, NULL, false, verb_version },
-	{ "help", "[exit-codes]", "print help, or the table of exit statuses", 0, "TOPIC", true, NULL, false,
-	  verb_help },
+	{ "help", "[exit-codes | VERB]", "print help, of a verb too, or the table of exit statuses", 0, "TOPIC", true,
+	  NULL, false, verb_help },
 };
 
 const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
@@ -290,7 +290,8 @@ static int take_option(const struct cli_verb *verb, int argc, char **argv, int *
 	if (setting)
 		return take_setting(setting, argc, argv, at, options, err);
 	if (!option)
-		return err_set(err, ERR_USAGE, "'%s' knows no option '%s'; see 'sealpod help'", verb->name, argv[*at]);
+		return err_set(err, ERR_USAGE, "'%s' knows no option '%s'; see 'sealpod %s --help'", verb->name,
+			       argv[*at], verb->name);
 	if (!option->value && value)
 		return err_set(err, ERR_USAGE, "option '%s' takes no value", option->name);
 	if (option->value && !value && ++*at < argc)
@@ -308,7 +309,8 @@ static int take_option(const struct cli_verb *verb, int argc, char **argv, int *
 static int take_operand(const struct cli_verb *verb, const char *arg, struct cli_options *options, struct err *err)
 {
 	if (!verb->operand || options->operand)
-		return err_set(err, ERR_USAGE, "'%s' takes no argument '%s'; see 'sealpod help'", verb->name, arg);
+		return err_set(err, ERR_USAGE, "'%s' takes no argument '%s'; see 'sealpod %s --help'", verb->name, arg,
+			       verb->name);
 	options->operand = arg;
 	return 0;
 }
@@ -323,6 +325,10 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 			options.command = argv + i + 1; /* argv ends with NULL */
 			break;
 		}
+		if (is_option && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+			*ret_options = (struct cli_options){ .help = true };
+			return 0;
+		}
 		if (is_option && strcmp(argv[i], "--") == 0)
 			only_operands = true;
 		else if (is_option ? take_option(verb, argc, argv, &i, &options, err) < 0
@@ -330,7 +336,8 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 			return -1;
 	}
 	if (verb->operand && !verb->operand_optional && !options.operand)
-		return err_set(err, ERR_USAGE, "'%s' wants a %s; see 'sealpod help'", verb->name, verb->operand);
+		return err_set(err, ERR_USAGE, "'%s' wants a %s; see 'sealpod %s --help'", verb->name, verb->operand,
+			       verb->name);
 	if (options.command && !options.command[0])
 		return err_set(err, ERR_USAGE, "'%s' wants a program behind '--'", verb->name);
 	if (options.config && options.unmeasured_config)
@@ -341,9 +348,38 @@ int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_opt
 	return 0;
 }
 
-void cli_print_options(void)
+static void print_option(const char *name, const char *value, const char *text)
+{
+	(void)printf("  %-19s %-9s %s\n", name, value ? value : "", text);
+}
+
+/* Keys as options: "  --key-mode TEXT". */
+static void print_settings(const char *table)
+{
+	(void)printf("\nThe keys of [%s] in sealpod.toml(5), where they are explained:\n", table);
+	for (size_t i = 0; i < config_field_count; i++) {
+		const struct config_field *field = &config_fields[i];
+		char name[64];
+		size_t len = 0;
+		if (strcmp(field->table, table) != 0)
+			continue;
+		for (const char *c = field->key; *c && len + 1 < sizeof(name); c++)
+			name[len++] = *c == '_' ? '-' : *c;
+		name[len] = 0;
+		(void)printf("  --%s%s\n", name,
+			     field->type == TOML_BOOL	   ? ""
+			     : field->type == TOML_INTEGER ? " NUMBER"
+			     : field->type == TOML_ARRAY   ? " TEXT (as often as needed)"
+							   : " TEXT");
+	}
+}
+
+void cli_print_options(const struct cli_verb *verb)
 {
 	for (size_t i = 0; i < ARRAY_LEN(options_table); i++)
-		(void)printf("  %-19s %-9s %s\n", options_table[i].name,
-			     options_table[i].value ? options_table[i].value : "", options_table[i].text);
+		if (!verb || (options_table[i].sets & verb->options))
+			print_option(options_table[i].name, options_table[i].value, options_table[i].text);
+	print_option("--help", NULL, "print the help of a verb");
+	if (verb && verb->settings)
+		print_settings(verb->settings);
 }

@@ -44,6 +44,7 @@ struct cli_options {
 	const char *report;	     /* path, NULL if not given */
 	const char *termination_log; /* path, NULL: the usual one */
 	bool verbose;
+	bool help;	     /* print the verb's help, and nothing else */
 	bool supervise;	     /* of run */
 	bool exec;	     /* of run */
 	int64_t margin_ms;   /* of health; 0 if not given */
@@ -85,8 +86,11 @@ const struct cli_verb *cli_find_verb(const char *name);
 int cli_parse(const struct cli_verb *verb, int argc, char **argv, struct cli_options *ret_options,
 	      struct err *err) WARN_UNUSED;
 
-/* Prints the options as help does. */
-void cli_print_options(void);
+/* Prints the options of a verb as help does; NULL: of all verbs. */
+void cli_print_options(const struct cli_verb *verb);
+
+/* Prints a verb's help: `sealpod VERB --help`. */
+void help_print_verb(const struct cli_verb *verb);
 
 /* The verbs. run() returns only on failure. */
 int verb_run(const struct cli_options *options, struct err *err) WARN_UNUSED;

@@ -26,9 +26,17 @@ static int print_help(void)
 		(void)printf("  sealpod %s %s\n      %s\n", cli_verbs[i].name, cli_verbs[i].synopsis,
 			     cli_verbs[i].text);
 	(void)printf("\noptions:\n");
-	cli_print_options();
+	cli_print_options(NULL);
 	(void)printf("\nSee sealpod(8) and sealpod.toml(5).\n");
 	return 0;
+}
+
+void help_print_verb(const struct cli_verb *verb)
+{
+	(void)printf("usage: sealpod %s%s%s\n\n%s\n\noptions:\n", verb->name, *verb->synopsis ? " " : "",
+		     verb->synopsis, verb->text);
+	cli_print_options(verb);
+	(void)printf("\nSee sealpod(8).\n");
 }
 
 int verb_help(const struct cli_options *options, struct err *err)
@@ -37,9 +45,12 @@ int verb_help(const struct cli_options *options, struct err *err)
 		return print_help();
 	if (strcmp(options->operand, "exit-codes") == 0)
 		return print_exit_codes();
-	if (cli_find_verb(options->operand))
-		return print_help();
-	return err_set(err, ERR_USAGE, "no help on '%s'; there is 'sealpod help exit-codes'", options->operand);
+	const struct cli_verb *verb = cli_find_verb(options->operand);
+	if (!verb)
+		return err_set(err, ERR_USAGE, "no help on '%s'; there is 'sealpod help exit-codes', and on each verb",
+			       options->operand);
+	help_print_verb(verb);
+	return 0;
 }
 
 int verb_version(const struct cli_options *options, struct err *err)

@@ -36,6 +36,10 @@ static int run_verb(int argc, char **argv, struct command *command, struct err *
 	command->verb = verb;
 	if (cli_parse(verb, argc - 1, argv + 1, &command->options, err) < 0)
 		return -1;
+	if (command->options.help) {
+		help_print_verb(verb);
+		return 0;
+	}
 	log_setup("sealpod", command->options.verbose ? LOG_DEBUG : LOG_INFO);
 	return verb->run(&command->options, err);
 }

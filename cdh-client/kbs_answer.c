@@ -60,6 +60,10 @@ static enum kbs_verdict judge_problem(const struct kbs_asked *asked, const struc
 	if (strcmp(type, "PluginNotFound") == 0 || strcmp(type, "InvalidRequestPath") == 0)
 		return say(err, KBS_VERDICT_FINAL, ERR_CONFIG, problem,
 			   "the KBS has nothing at this path: is 'kbs.url' right, and does it serve the plugin?");
+	if (strcmp(type, "JweError") == 0)
+		return say(err, KBS_VERDICT_FINAL, ERR_DENIED, problem,
+			   "the KBS cannot encrypt to this TEE's key, of a kind that it does not know: use a sealpod "
+			   "(or the attestation agent whose token it is) and a KBS that go together");
 	return say(err, KBS_VERDICT_FINAL, ERR_DENIED, problem, "the KBS refused");
 }
 
@@ -69,6 +73,13 @@ enum kbs_verdict kbs_judge(const struct http_response *response, const struct kb
 	struct err why = { 0 };
 	if (response->status == 200)
 		return KBS_VERDICT_OK;
+	if (response->status == 413) { /* from the web server within the KBS, which says it in its own way */
+		(void)err_set(err, ERR_CONFIG,
+			      "KBS at '%s' takes no request as large as '%s': raise 'payload_request_size' of its "
+			      "[http_server], or the limit of a proxy in between",
+			      asked->url, asked->what);
+		return KBS_VERDICT_FINAL;
+	}
 	if (response->status < 400 || rcar_parse_problem(buf_bytes(&response->body), &problem, &why) < 0) {
 		(void)err_set(err, ERR_PROTOCOL,
 			      "KBS at '%s' answered %d to '%s' and did not say why as a KBS does: is something else at "

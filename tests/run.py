@@ -195,7 +195,9 @@ def meson(name, suites, wrapper=None):
     def run(tally, limit):
         log = directory / 'meson-logs' / (base + ('-' + os.path.basename(wrapper[0]) if wrapper else '') + '.json')
         log.unlink(missing_ok=True)
-        status, text = call(command, limit, env=run_environment)
+        # Tests that fail or are ended leave things behind.
+        with tempfile.TemporaryDirectory(prefix='sealpod-test-') as name:
+            status, text = call(command, limit, env={**run_environment, 'TMPDIR': name})
         if log.exists():
             count_meson(tally, log)
         if status != 0 and not tally.failed:

@@ -117,6 +117,7 @@ func (l *helloLab) boot() {
 	if err := json.Unmarshal([]byte(l.read("out/initdata/web.digests.json")), &digests); err != nil {
 		l.t.Fatal(err)
 	}
+	l.t.Cleanup(func() { os.Remove("/tmp/spire-agent") }) // the VM shares /tmp: what is mounted there is gone by then
 	l.machine = boot(l.t, tee.Options{Kind: tee.KindSNP, Roots: l.roots, HostData: digests["host_data"],
 		Set: map[string]string{"measurement": goodLaunch}})
 	l.machine.freshRun(l.t)

@@ -60,6 +60,14 @@ func TestBrokerSaysNo(t *testing.T) {
 			want: lab.Refusal{Status: 100, Message: []string{"PluginNotFound", "kbs.url"}},
 		},
 		{
+			name: "no encryption to this key", faults: []kbs.Fault{{Kind: "problem", Step: "resource", Type: "JweError", Detail: "unsupported"}},
+			want: lab.Refusal{Status: 102, Message: []string{"JweError", "cannot encrypt", "go together"}, Attests: 1, MinGets: 1},
+		},
+		{
+			name: "too large for the KBS", faults: []kbs.Fault{{Kind: "status", Step: "attest", Status: 413}},
+			want: lab.Refusal{Status: 100, Message: []string{"payload_request_size", "attest"}, Attests: 1},
+		},
+		{
 			name: "a reason that nobody knows", faults: []kbs.Fault{{Kind: "problem", Step: "resource", Type: "SomethingNew", Detail: "says no"}},
 			want: lab.Refusal{Status: 102, Message: []string{"SomethingNew", "says no"}, Attests: 1, MinGets: 1},
 		},

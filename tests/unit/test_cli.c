@@ -114,6 +114,30 @@ static void wrong_lines_are_explained(void **state)
 	}
 }
 
+/* Whatever else stands there, unless it is a value, an operand or another program's. */
+static void help_is_given_for_each_verb(void **state)
+{
+	(void)state;
+	struct cli_options options;
+	for (size_t i = 0; i < cli_verb_count; i++)
+		for (int form = 0; form < 2; form++) {
+			options = (struct cli_options){ .help = false };
+			assert_int_equal(parse(cli_verbs[i].name, ARGS(form == 0 ? "--help" : "-h"), &options, NULL),
+					 0);
+			assert_true(options.help);
+		}
+	assert_int_equal(parse("get", ARGS("a", "--report", "f", "--help", "--wrong"), &options, NULL), 0);
+	assert_true(options.help);
+	assert_null(options.report);
+	assert_int_equal(parse("run", ARGS("--report", "--help"), &options, NULL), 0);
+	assert_false(options.help);
+	assert_int_equal(parse("get", ARGS("--", "--help"), &options, NULL), 0);
+	assert_false(options.help);
+	assert_int_equal(parse("svid", ARGS("--", "program", "--help"), &options, NULL), 0);
+	assert_false(options.help);
+	assert_int_equal(parse("run", ARGS("--wrong", "--help"), &options, NULL), -1);
+}
+
 static void verbs_are_found_by_name(void **state)
 {
 	(void)state;
@@ -131,6 +155,7 @@ int main(void)
 		cmocka_unit_test(reports_and_the_doctor_have_their_options),
 		cmocka_unit_test(operands_are_taken),
 		cmocka_unit_test(wrong_lines_are_explained),
+		cmocka_unit_test(help_is_given_for_each_verb),
 		cmocka_unit_test(verbs_are_found_by_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
