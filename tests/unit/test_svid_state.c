@@ -126,7 +126,6 @@ static void take_well(struct svid_news *news)
 static void send_token(size_t token, long life)
 {
 	char text[256];
-	struct buf claims OWNED_BUF = BUF_INIT(256);
 	struct svid_news *news = news_of(SVID_TOKEN);
 	news->token = token;
 	news->jwts.list = calloc(1, sizeof(*news->jwts.list));
