@@ -60,4 +60,8 @@ const struct toml_value *toml_first(const struct toml_value *value);
 const struct toml_value *toml_next(const struct toml_value *value);
 struct bytes toml_key(const struct toml_value *value); /* empty for elements of arrays */
 
+/* The writing half: a basic string on one line, with its quotation marks and escapes, appended to `out`. The text must be
+ * UTF-8, as all of a document must. */
+int toml_write_string(struct bytes text, struct buf *out, struct err *err) WARN_UNUSED;
+
 #endif

@@ -128,9 +128,9 @@ int admin_key_sign(const struct admin_key *key, struct bytes text, uint8_t raw[A
 	return 0;
 }
 
-static int append_part(const struct json *part, struct buf *out, struct err *err)
+int admin_token_part(const struct json *part, struct buf *out, struct err *err)
 {
-	struct buf text OWNED_BUF = BUF_INIT(ADMIN_TOKEN_MAX);
+	struct buf text OWNED_BUF = BUF_INIT(ADMIN_PART_MAX);
 	if (json_print(part, &text, err) < 0)
 		return -1;
 	return base64_encode(BASE64URL, buf_bytes(&text), out, err);
@@ -142,7 +142,7 @@ static int append_header(const struct admin_key *key, struct buf *out, struct er
 	if (json_new_object(&header, err) < 0 || json_add_string(header, "alg", admin_key_alg(key), err) < 0 ||
 	    json_add_string(header, "typ", "JWT", err) < 0)
 		return -1;
-	return append_part(header, out, err);
+	return admin_token_part(header, out, err);
 }
 
 static int append_claims(const char *role, time_t now, struct buf *out, struct err *err)
@@ -152,7 +152,7 @@ static int append_claims(const char *role, time_t now, struct buf *out, struct e
 	if (json_new_object(&claims, err) < 0 || json_add_string(claims, "role", role, err) < 0 ||
 	    json_add_u64(claims, "iat", at, err) < 0 || json_add_u64(claims, "exp", at + ADMIN_TOKEN_SECONDS, err) < 0)
 		return -1;
-	return append_part(claims, out, err);
+	return admin_token_part(claims, out, err);
 }
 
 int admin_token_make(const struct admin_key *key, const char *role, time_t now, struct buf *out, struct err *err)

@@ -11,7 +11,7 @@
 
 #include <time.h>
 
-#include "base/buf.h"
+#include "base/json.h"
 
 #define ADMIN_TOKEN_MAX 2048
 #define ADMIN_TOKEN_SECONDS 300 /* how long one is valid */
@@ -31,6 +31,10 @@ const char *admin_key_alg(const struct admin_key *key);
 #define ADMIN_SIGNATURE_LEN 64
 int admin_key_sign(const struct admin_key *key, struct bytes text, uint8_t raw[ADMIN_SIGNATURE_LEN],
 		   struct err *err) WARN_UNUSED;
+
+/* A header or payload as JOSE writes it: the JSON in base64url, appended. */
+#define ADMIN_PART_MAX 4096
+int admin_token_part(const struct json *part, struct buf *out, struct err *err) WARN_UNUSED;
 
 /* Appends the token to `out`: whoever has it is the administrator until it expires. */
 int admin_token_make(const struct admin_key *key, const char *role, time_t now, struct buf *out,

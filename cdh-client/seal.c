@@ -8,17 +8,8 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "base/json.h"
 
 #define TEXT_MAX 4096
-
-static int append_part(const struct json *part, struct buf *out, struct err *err)
-{
-	struct buf text OWNED_BUF = BUF_INIT(TEXT_MAX);
-	if (json_print(part, &text, err) < 0)
-		return -1;
-	return base64_encode(BASE64URL, buf_bytes(&text), out, err);
-}
 
 static int append_header(const char *kid, struct buf *out, struct err *err)
 {
@@ -26,7 +17,7 @@ static int append_header(const char *kid, struct buf *out, struct err *err)
 	if (json_new_object(&header, err) < 0 || json_add_string(header, "alg", "ES256", err) < 0 ||
 	    json_add_string(header, "kid", kid, err) < 0)
 		return -1;
-	return append_part(header, out, err);
+	return admin_token_part(header, out, err);
 }
 
 static int append_payload(const char *resource, struct buf *out, struct err *err)
@@ -39,7 +30,7 @@ static int append_payload(const char *resource, struct buf *out, struct err *err
 	    json_add_object(payload, "provider_settings", &empty, err) < 0 ||
 	    json_add_object(payload, "annotations", &empty, err) < 0)
 		return -1;
-	return append_part(payload, out, err);
+	return admin_token_part(payload, out, err);
 }
 
 int seal_vault(const struct admin_key *key, const char *kid, const char *resource, struct buf *out, struct err *err)

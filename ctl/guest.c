@@ -78,25 +78,9 @@ int guest_policy(struct buf *out, struct err *err)
 	return buf_append_text(out, conditions, err);
 }
 
-/* One line, with escapes. */
-static int append_string(struct buf *out, const char *text, struct err *err)
-{
-	if (buf_append_text(out, "\"", err) < 0)
-		return -1;
-	for (; *text; text++) {
-		uint8_t c = (uint8_t)*text;
-		int rc = c == '"' || c == '\\'	 ? buf_printf(out, err, "\\%c", c)
-			 : c < 0x20 || c == 0x7f ? buf_printf(out, err, "\\u%04X", c)
-						 : buf_append_byte(out, c, err);
-		if (rc < 0)
-			return -1;
-	}
-	return buf_append_text(out, "\"", err);
-}
-
 static int append_key(struct buf *out, const char *key, const char *text, struct err *err)
 {
-	if (buf_printf(out, err, "%s = ", key) < 0 || append_string(out, text, err) < 0)
+	if (buf_printf(out, err, "%s = ", key) < 0 || toml_write_string(bytes_of_text(text), out, err) < 0)
 		return -1;
 	return buf_append_text(out, "\n", err);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/toml.h"
 #include "initdata/gzip.h"
 
 #define SECTOR 512
@@ -33,27 +34,12 @@ static int append_literal(struct bytes text, struct buf *out, struct err *err)
 	return buf_append_text(out, "'''", err);
 }
 
-static int append_escaped(struct bytes text, struct buf *out, struct err *err)
-{
-	int rc = buf_append_text(out, "\"", err);
-	for (size_t i = 0; i < text.len && rc == 0; i++) {
-		uint8_t c = text.data[i];
-		if (c == '"' || c == '\\')
-			rc = buf_printf(out, err, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			rc = buf_printf(out, err, "\\u%04X", c);
-		else
-			rc = buf_append_byte(out, c, err);
-	}
-	return rc < 0 ? rc : buf_append_text(out, "\"", err);
-}
-
 static int append_part(const struct initdata_part *part, struct buf *out, struct err *err)
 {
-	if (buf_append_text(out, "\n", err) < 0 || append_escaped(bytes_of_text(part->name), out, err) < 0 ||
+	if (buf_append_text(out, "\n", err) < 0 || toml_write_string(bytes_of_text(part->name), out, err) < 0 ||
 	    buf_append_text(out, " = ", err) < 0)
 		return -1;
-	return is_literal(part->text) ? append_literal(part->text, out, err) : append_escaped(part->text, out, err);
+	return is_literal(part->text) ? append_literal(part->text, out, err) : toml_write_string(part->text, out, err);
 }
 
 static int check_again(const struct initdata_part *parts, size_t count, struct bytes toml, struct err *err)
