@@ -228,12 +228,31 @@ func TestExitCodesAreTheTables(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"help"}, {"--help"}, {"-h"}, {"help", "run"}, {"help", "get"}} {
-		p := lab.StartSealpod(t, "/", args...)
+	for _, c := range []struct {
+		args         []string
+		with, absent string
+	}{
+		{[]string{"help"}, "sealpod run|sealpod get|--unmeasured-config|--deadline", ""},
+		{[]string{"--help"}, "sealpod run|sealpod get|--unmeasured-config|--deadline", ""},
+		{[]string{"-h"}, "sealpod run|sealpod get|--unmeasured-config|--deadline", ""},
+		{[]string{"help", "run"}, "sealpod run|--unmeasured-config|--supervise", "sealpod get|--margin"},
+		{[]string{"run", "--help"}, "sealpod run|--unmeasured-config|--supervise", "sealpod get|--margin"},
+		{[]string{"get", "-h"}, "sealpod get|--unmeasured-config", "sealpod run|--supervise"},
+		{[]string{"svid", "--once", "--help"}, "sealpod svid|--once|--key-mode", "--supervise"},
+	} {
+		p := lab.StartSealpod(t, "/", c.args...)
 		p.Wait(t, waitLimit)
-		for _, word := range []string{"sealpod run", "sealpod get", "--unmeasured-config", "--deadline"} {
-			if p.Status() != 0 || !strings.Contains(p.Stdout.String(), word) {
-				t.Errorf("%v: status %d, does not mention '%s':\n%s", args, p.Status(), word, p.Stdout.String())
+		if p.Status() != 0 {
+			t.Errorf("%v: status %d\n%s", c.args, p.Status(), p)
+		}
+		for _, word := range strings.Split(c.with, "|") {
+			if !strings.Contains(p.Stdout.String(), word) {
+				t.Errorf("%v: does not mention '%s':\n%s", c.args, word, p.Stdout.String())
+			}
+		}
+		for _, word := range strings.Split(c.absent, "|") {
+			if word != "" && strings.Contains(p.Stdout.String(), word) {
+				t.Errorf("%v: mentions '%s':\n%s", c.args, word, p.Stdout.String())
 			}
 		}
 	}
