@@ -45,8 +45,10 @@ func Run(name string, argv []string, started func(pid int), ended func()) (int, 
 	}()
 	err := cmd.Wait()
 	signal.Stop(signals)
+	// What hangs in the machine may end as soon as the machine lets go of it.
+	left := running(before, nil)
 	ended()
-	if left := endOrphans(before); len(left) > 0 {
+	if left = endOrphans(before, left); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "%s: the command left behind: %s\n", name, strings.Join(left, ", "))
 	}
 	return statusOf(cmd, err)
@@ -64,29 +66,40 @@ func statusOf(cmd *exec.Cmd, err error) (int, error) {
 	return ws.ExitStatus(), nil
 }
 
-// endOrphans kills what the command left running and says what it was.
-func endOrphans(helpers []int) (left []string) {
+// endOrphans kills what the command left running and adds it to those that were seen.
+func endOrphans(helpers []int, left []string) []string {
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {
-		children := slices.DeleteFunc(ownChildren(), func(pid int) bool { return slices.Contains(helpers, pid) })
+		left = running(helpers, left)
+		children := orphans(helpers)
 		if len(children) == 0 {
 			break
 		}
 		for _, pid := range children {
-			var status syscall.WaitStatus
-			if ended, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && ended == pid {
-				continue // by itself
-			}
-			if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
-				if what := fmt.Sprintf("%d (%s)", pid, strings.TrimSpace(string(name))); !slices.Contains(left, what) {
-					left = append(left, what)
-				}
-			}
 			syscall.Kill(pid, syscall.SIGKILL)
-			syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
 	return left
+}
+
+// running adds the orphans that have not ended by themselves; those that have are reaped.
+func running(helpers []int, seen []string) []string {
+	for _, pid := range orphans(helpers) {
+		if ended, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); err == nil && ended == pid {
+			continue
+		}
+		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
+			if what := fmt.Sprintf("%d (%s)", pid, strings.TrimSpace(string(name))); !slices.Contains(seen, what) {
+				seen = append(seen, what)
+			}
+		}
+	}
+	return seen
+}
+
+func orphans(helpers []int) []int {
+	return slices.DeleteFunc(ownChildren(), func(pid int) bool { return slices.Contains(helpers, pid) })
 }
 
 // ownChildren are those of every thread.
