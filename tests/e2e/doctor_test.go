@@ -5,7 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -141,17 +140,6 @@ func TestDoctorAttests(t *testing.T) {
 	checkNoTrace(t, f, "the diagnosis", p.Stdout.String()+p.Stderr.String())
 }
 
-// closedPort is one on which nobody listens.
-func closedPort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
 // Each failed precondition is the one that is named, with a remedy, and the exit
 // status is that of the first.
 func TestDoctorNamesWhatIsMissing(t *testing.T) {
@@ -168,7 +156,9 @@ func TestDoctorNamesWhatIsMissing(t *testing.T) {
 		{"runtime-dir", 100, func(t *testing.T, f *lab.Fixture) { f.Config.RuntimeDir = lab.DiskDir(t) }, nil, "memory file system"},
 		{"tee", 101, func(*testing.T, *lab.Fixture) {}, []string{"--tee", "snp"}, "this is no TEE 'snp'"},
 		{"kbs-name", 111, func(_ *testing.T, f *lab.Fixture) { f.Config.URL = "https://kbs.invalid:8080" }, nil, "cannot be resolved"},
-		{"kbs-tcp", 111, func(t *testing.T, f *lab.Fixture) { f.Config.URL = fmt.Sprintf("https://127.0.0.1:%d", closedPort(t)) }, nil, "no connection"},
+		{"kbs-tcp", 111, func(t *testing.T, f *lab.Fixture) {
+			f.Config.URL = fmt.Sprintf("https://127.0.0.1:%d", lab.ReservePort(t))
+		}, nil, "no connection"},
 		{"kbs-tls", 100, func(_ *testing.T, f *lab.Fixture) { f.Config.CA = string(f.Spire.Bundle) }, nil, "refused"},
 		{"kbs-auth", 102, func(t *testing.T, f *lab.Fixture) {
 			lab.AddFault(t, f.KBS, kbs.Fault{Kind: "version", Step: "auth", Version: "0.5.0"})
@@ -179,7 +169,7 @@ func TestDoctorNamesWhatIsMissing(t *testing.T) {
 		{"attestation", 102, func(t *testing.T, f *lab.Fixture) {
 			lab.AddFault(t, f.KBS, kbs.Fault{Kind: "problem", Step: "resource", Type: "PolicyDeny", Detail: "no"})
 		}, []string{"--attest"}, "PolicyDeny"},
-		{"spire-tcp", 111, func(t *testing.T, f *lab.Fixture) { f.Config.ServerPort = closedPort(t) }, nil, "no connection"},
+		{"spire-tcp", 111, func(t *testing.T, f *lab.Fixture) { f.Config.ServerPort = lab.ReservePort(t) }, nil, "no connection"},
 	} {
 		t.Run(c.check, func(t *testing.T) {
 			t.Parallel()

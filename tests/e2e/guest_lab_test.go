@@ -33,7 +33,7 @@ func newGuest(t *testing.T, f *lab.Fixture, o guest.Options) *guestLab {
 	g.options.KBSURL, g.options.CAPEM, g.options.Dir = f.KBS.URL(), f.KBS.CAPEM(), g.dir
 	g.source = map[string]string{
 		"aa_socket": filepath.Join(g.dir, "attestation-agent.sock"), "cdh_socket": filepath.Join(g.dir, "cdh.sock"),
-		"rest_url": fmt.Sprintf("http://127.0.0.1:%d", lab.FreePort(t)),
+		"rest_url": fmt.Sprintf("http://127.0.0.1:%d", lab.ReservePort(t)),
 	}
 	return g
 }

@@ -19,7 +19,7 @@ import (
 func TestRealAgentTakesEverySetting(t *testing.T) {
 	t.Parallel()
 	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true})
-	port := lab.FreePort(t)
+	port := lab.ReservePort(t)
 	admin := filepath.Join(f.Dir, "private", "admin.sock")
 	f.Config.AgentVersion, f.Config.AdminSocketPath = "1.15.2", admin
 	f.Config.Settings = fmt.Sprintf(`

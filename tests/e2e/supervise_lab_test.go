@@ -131,9 +131,8 @@ type door struct {
 
 func newDoor(t *testing.T, f *lab.Fixture) *door {
 	t.Helper()
-	d := &door{target: strings.TrimPrefix(f.Config.URL, "https://"), address: "127.0.0.1:0"}
+	d := &door{target: strings.TrimPrefix(f.Config.URL, "https://"), address: fmt.Sprintf("127.0.0.1:%d", lab.ReservePort(t))}
 	d.unlock(t)
-	d.address = d.listener.Addr().String()
 	f.Config.URL = "https://" + d.address
 	t.Cleanup(d.lock)
 	return d

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -36,7 +37,10 @@ const (
 // to the sample TEE.
 func StartKBS(t testing.TB, resources map[string][]byte, change func(*kbs.Options)) *kbs.Server {
 	t.Helper()
-	options := kbs.Options{TLS: true, Resources: resources, ResourcePolicy: AllowSample}
+	options := kbs.Options{
+		Listen: fmt.Sprintf("127.0.0.1:%d", ReservePort(t)), // its own while it is closed, too
+		TLS:    true, Resources: resources, ResourcePolicy: AllowSample,
+	}
 	if change != nil {
 		change(&options)
 	}

@@ -163,7 +163,7 @@ func (s *Server) StartAgain(t testing.TB, agentTTL string) {
 func (s *Server) run(t testing.TB, agentTTL string) string {
 	t.Helper()
 	if s.Port == 0 {
-		s.Port = FreePort(t)
+		s.Port = ReservePort(t)
 	}
 	config := filepath.Join(s.dir, "server.json")
 	WriteFile(t, config, s.config(t, agentTTL), 0o644)
@@ -310,17 +310,6 @@ func (s *Server) Agents(t testing.TB) map[string][]string {
 
 // Log is what the server wrote so far.
 func (s *Server) Log() string { return s.process.Stderr.String() + s.process.Stdout.String() }
-
-// FreePort finds a TCP port that nobody listens on now.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
 
 // WriteFile writes a file with exactly this mode.
 func WriteFile(t testing.TB, path string, content []byte, mode os.FileMode) {
