@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "base/random.h"
 
+#define OURS_ALONE 0700
+
 void svid_generation_name(char ret_name[SVID_NAME_SIZE])
 {
 	char random[17];
@@ -58,7 +60,7 @@ int svid_place_sync(const struct svid_place *place, int fd, struct err *err)
 static int give(const struct svid_place *place, int fd, mode_t mode, struct err *err)
 {
 	const struct file_owner *owner = &place->owner;
-	if ((owner->uid != geteuid() || owner->gid != getegid()) && fchown(fd, owner->uid, owner->gid) < 0)
+	if (place->foreign && fchown(fd, owner->uid, owner->gid) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot give it to uid %u, gid %u", owner->uid,
 				     owner->gid);
 	if (fchmod(fd, mode) < 0) /* the umask does not apply here */
@@ -88,7 +90,8 @@ int svid_generation_add_list(const struct svid_place *place, int dirfd, const ch
 	return svid_generation_add(place, dirfd, name, 0644, &content, err);
 }
 
-static int fill(const struct svid_place *place, const char *name, const struct svid_files *files, struct err *err)
+static int fill(const struct svid_place *place, const char *name, const struct svid_files *files, mode_t mode,
+		struct err *err)
 {
 	int fd OWNED_FD = -1;
 	if (svid_generation_open(place, name, &fd, err) < 0)
@@ -101,25 +104,18 @@ static int fill(const struct svid_place *place, const char *name, const struct s
 	}
 	if (svid_generation_add_list(place, fd, SVID_LIST, files, err) < 0)
 		return -1;
-	return svid_place_sync(place, fd, err);
+	/* Last, so that nobody looks into a half-made one. */
+	return mode == OURS_ALONE ? svid_place_sync(place, fd, err) : give(place, fd, mode, err);
 }
 
-int svid_generation_make(const struct svid_place *place, const struct svid_files *files, char ret_name[SVID_NAME_SIZE],
-			 struct err *err)
+int svid_generation_make(const struct svid_place *place, const struct svid_files *files, mode_t mode,
+			 char ret_name[SVID_NAME_SIZE], struct err *err)
 {
 	svid_generation_name(ret_name);
-	if (mkdirat(place->fd, ret_name, 0700) < 0)
+	if (mkdirat(place->fd, ret_name, OURS_ALONE) < 0)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot make a new directory");
-	if (fill(place, ret_name, files, err) == 0)
+	if (fill(place, ret_name, files, mode, err) == 0)
 		return 0;
 	svid_generation_remove(place, ret_name);
 	return -1;
-}
-
-int svid_generation_show(const struct svid_place *place, const char *name, struct err *err)
-{
-	int fd OWNED_FD = -1;
-	if (svid_generation_open(place, name, &fd, err) < 0)
-		return -1;
-	return give(place, fd, 0755, err);
 }

@@ -93,10 +93,9 @@ int svid_links_publish(struct svid_place *place, const struct svid_files *files,
 	char old[SVID_NAME_SIZE];
 	bool others = false;
 	svid_generation_current(place, old);
-	if (svid_generation_make(place, files, name, err) < 0)
+	if (svid_generation_make(place, files, 0755, name, err) < 0)
 		return -1;
-	if (svid_generation_show(place, name, err) < 0 || put_links(place, files, &others, err) < 0 ||
-	    put_link(place, name, SVID_DATA, err) < 0) {
+	if (put_links(place, files, &others, err) < 0 || put_link(place, name, SVID_DATA, err) < 0) {
 		svid_generation_remove(place, name);
 		return -1;
 	}

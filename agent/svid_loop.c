@@ -25,7 +25,8 @@
 
 /* The sources answer within some milliseconds of each other at the start: one generation for all. */
 #define GATHER_MS 250
-#define SHRINK_MS 60000
+/* So long after the last update nothing is going on. */
+#define QUIET_MS 500
 
 static void want_delivery(struct svid_loop *loop, enum svid_source cause)
 {
@@ -44,16 +45,6 @@ static void tell_all(struct svid_loop *loop)
 	svid_tell_update(&loop->tell);
 }
 
-/* What comes now is waiting, mostly for half an hour; what only a delivery needs does not stay in memory for that.
- * Where deliveries come by the second it would be more work than it is worth. */
-static void shrink(struct svid_loop *loop)
-{
-	if (loop->once || deadline_left(&loop->shrink_at) > 0)
-		return;
-	pages_give_back();
-	loop->shrink_at = deadline_in(SHRINK_MS);
-}
-
 static void delivered(struct svid_loop *loop)
 {
 	loop->backoff.tries = 0;
@@ -63,7 +54,6 @@ static void delivered(struct svid_loop *loop)
 		    loop->generation, NULL);
 	loop->withdrawal = false;
 	tell_all(loop);
-	shrink(loop);
 }
 
 static void failed(struct svid_loop *loop, const struct err *why)
@@ -141,6 +131,8 @@ static void take_trouble(struct svid_loop *loop, const struct svid_news *news)
 static void take_update(struct svid_loop *loop, struct svid_news *news)
 {
 	struct err why = { 0 };
+	loop->busy = true;
+	loop->quiet_at = deadline_in(QUIET_MS);
 	if (svid_state_take(&loop->state, news, time(NULL), &why) == 0) {
 		want_delivery(loop, news->source);
 		return;
@@ -280,6 +272,20 @@ static void look_whether_complete(struct svid_loop *loop)
 	child_want(&loop->child);
 }
 
+/* The next update is half an hour away as a rule; what only updates need does not stay in memory for that long. */
+static void shrink_when_quiet(struct svid_loop *loop, int64_t *next)
+{
+	if (!loop->busy || loop->once)
+		return;
+	int64_t left = deadline_left(&loop->quiet_at);
+	if (left > 0) {
+		earlier(next, left);
+		return;
+	}
+	loop->busy = false;
+	pages_give_back();
+}
+
 /* Everything that has become due. *ret_ms: how long nothing else will. */
 static int step(struct svid_loop *loop, int64_t *ret_ms, struct err *err)
 {
@@ -296,6 +302,7 @@ static int step(struct svid_loop *loop, int64_t *ret_ms, struct err *err)
 		return -1;
 	earlier(&next, ms);
 	earlier(&next, svid_tell_step(&loop->tell));
+	shrink_when_quiet(loop, &next);
 	if (loop->once && loop->was_complete && svid_tell_idle(&loop->tell))
 		loop->done = true;
 	if (loop->once)

@@ -32,10 +32,11 @@ struct svid_loop {
 	enum svid_source cause; /* … because of this */
 	bool withdrawal;	/* … and something was lost */
 	struct deadline publish_at;
-	struct backoff backoff; /* of failed deliveries */
-	struct deadline shrink_at;
-	struct digest delivered; /* of the files that lie there */
-	struct digest pending;	 /* of those that are being written */
+	struct backoff backoff;	  /* of failed deliveries */
+	bool busy;		  /* an update came … */
+	struct deadline quiet_at; /* … and this is when that counts as over */
+	struct digest delivered;  /* of the files that lie there */
+	struct digest pending;	  /* of those that are being written */
 	struct err last_trouble;
 	bool done;
 	int status; /* … to end with */

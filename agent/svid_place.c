@@ -134,6 +134,7 @@ int svid_place_open(const struct svid_settings *settings, struct svid_place *ret
 		.replace = settings->replace,
 		.owner = svid_settings_owner(settings),
 	};
+	place.foreign = place.owner.uid != geteuid() || place.owner.gid != getegid();
 	if (open_directory(settings->directory, &place.fd, err) < 0)
 		return err_wrap(err, "svid.directory");
 	place.in_memory = file_is_memory(place.fd);

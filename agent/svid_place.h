@@ -25,6 +25,7 @@ struct svid_place {
 	enum svid_replace replace;
 	bool in_memory;
 	struct file_owner owner;
+	bool foreign; /* … which is not what we are anyway */
 	struct svid_files
 		linked;	   /* of SVID_REPLACE_DIRECTORY: the names of the last generation, once others are gone */
 	char previous[32]; /* a generation to be removed, "" for none */

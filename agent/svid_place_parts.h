@@ -19,12 +19,10 @@
 /* A new name that begins with SVID_PREFIX. */
 void svid_generation_name(char ret_name[SVID_NAME_SIZE]);
 
-/* A new directory with these files and the list of them, which nobody but us sees into until it is opened. */
-int svid_generation_make(const struct svid_place *place, const struct svid_files *files, char ret_name[SVID_NAME_SIZE],
-			 struct err *err) WARN_UNUSED;
-
-/* Lets everybody look into it. */
-int svid_generation_show(const struct svid_place *place, const char *name, struct err *err) WARN_UNUSED;
+/* A new directory with these files and the list of them. Its mode is set when all are there: until then, and with 0700,
+ * it is ours alone. */
+int svid_generation_make(const struct svid_place *place, const struct svid_files *files, mode_t mode,
+			 char ret_name[SVID_NAME_SIZE], struct err *err) WARN_UNUSED;
 
 /* A file in one, with the owner and mode that it is to have. */
 int svid_generation_add(const struct svid_place *place, int dirfd, const char *name, mode_t mode,

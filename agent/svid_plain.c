@@ -134,7 +134,7 @@ static int replace(struct svid_place *place, const char *generation, const struc
 int svid_plain_publish(struct svid_place *place, const struct svid_files *files, struct err *err)
 {
 	char generation[SVID_NAME_SIZE];
-	if (svid_generation_make(place, files, generation, err) < 0)
+	if (svid_generation_make(place, files, 0700, generation, err) < 0)
 		return -1;
 	int rc = replace(place, generation, files, err);
 	svid_generation_remove(place, generation); /* and in it what was exchanged */
