@@ -68,7 +68,7 @@ func TestSVIDBundlesOnly(t *testing.T) {
 	foreign := l.federate(domain)
 	l.entry(svidEntry{path: "/verifier", uid: 0, federate: domain})
 	awaitBundles(t, l, domain)
-	refused := l.once("--bundles-only", "--deadline", "2s")
+	refused := l.once("--bundles-only", "--deadline", deadline(2))
 	lab.CheckFailure(t, refused, 111, "set svid.trust_domain")
 	l.certs = svidDir(t, lab.Mem)
 	told := l.once("--bundles-only", "--trust-domain", lab.TrustDomain, "--federated-file", "{trust_domain}.pem")
@@ -106,7 +106,7 @@ func TestSVIDBundlesOnlyWithoutEntry(t *testing.T) {
 	t.Parallel()
 	l := newSVIDLab(t)
 	l.startAgent("a")
-	p := l.once("--bundles-only", "--deadline", "2s")
+	p := l.once("--bundles-only", "--deadline", deadline(2))
 	lab.CheckFailure(t, p, 111, "no identity issued")
 }
 
@@ -122,8 +122,8 @@ func TestSVIDKeySetAlone(t *testing.T) {
 	l.entry(svidEntry{path: "/jwks", uid: 0, federate: domain})
 	awaitBundles(t, l, domain)
 	alone := []string{"--no-x509", "--jwt-bundle-file"}
-	lab.CheckFailure(t, l.once(append(alone, "jwks", "--deadline", "2s")...), 111, "set svid.trust_domain")
-	lab.CheckFailure(t, l.once(append(alone, "jwks", "--trust-domain", "elsewhere.example", "--deadline", "2s")...), 111, "no bundle of 'elsewhere.example'")
+	lab.CheckFailure(t, l.once(append(alone, "jwks", "--deadline", deadline(2))...), 111, "set svid.trust_domain")
+	lab.CheckFailure(t, l.once(append(alone, "jwks", "--trust-domain", "elsewhere.example", "--deadline", deadline(2))...), 111, "no bundle of 'elsewhere.example'")
 	if got := visible(t, l.certs); got != "" {
 		t.Errorf("the directory shows '%s'", got)
 	}
@@ -178,7 +178,7 @@ func TestSVIDBadKeySets(t *testing.T) {
 				call.begin()
 				call.data(framed(text), 16384)
 			})
-			p := api.deliver(append(c.args, "--once", "--deadline", "1s", "--no-x509", "--jwt-bundle-file", "jwks")...)
+			p := api.deliver(append(c.args, "--once", "--deadline", deadline(1), "--no-x509", "--jwt-bundle-file", "jwks")...)
 			p.Wait(t, 20*time.Second)
 			if p.Status() != c.status || !strings.Contains(p.Stderr.String(), c.words) {
 				t.Errorf("status %d, want %d and '%s'\n%s", p.Status(), c.status, c.words, p)
@@ -243,7 +243,7 @@ func TestValidateJWT(t *testing.T) {
 	api := newFake(t, func(c *call) { c.trailersOnly(7, "not you") })
 	lab.CheckFailure(t, l.validate(0, token, "--socket", api.socket, "here"), 111, "registration entry", "not you")
 	silent := newFake(t, func(*call) {})
-	lab.CheckFailure(t, l.validate(0, token, "--socket", silent.socket, "--deadline", "1s", "here"), 111)
+	lab.CheckFailure(t, l.validate(0, token, "--socket", silent.socket, "--deadline", deadline(1), "here"), 111)
 	for _, args := range [][]string{{}, {"a", "b"}, {"--socket", "rel", "a"}} {
 		lab.CheckFailure(t, l.validate(0, token, args...), 100)
 	}

@@ -233,11 +233,29 @@ func TestSVIDHints(t *testing.T) {
 			t.Errorf("the hint '%s' chose %s", hint, svid.ID)
 		}
 	}
-	p := lab.Start(t, 0, l.dir, append(svidCommand(), "--once", "--deadline", "1s", "--socket", l.socket, "--directory", l.certs+"/none", "--hint", "nobody")...)
+	p := lab.Start(t, 0, l.dir, append(svidCommand(), "--once", "--deadline", deadline(1), "--socket", l.socket, "--directory", l.certs+"/none", "--hint", "nobody")...)
 	p.Wait(t, 10*time.Second)
 	if p.Status() != 111 || !strings.Contains(p.Stderr.String(), "has the hint 'nobody'") {
 		t.Errorf("a hint that nobody has: status %d\n%s", p.Status(), p)
 	}
+}
+
+// TestSVIDOneOfSeveralDeleted: an update is the complete state; what is absent in it goes.
+func TestSVIDOneOfSeveralDeleted(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	gone := l.entry(svidEntry{path: "/gone", uid: 0, hint: "gone"})
+	l.entry(svidEntry{path: "/stays", uid: 0, hint: "stays"})
+	p := l.deliver("--svid-file", "{hint}.pem", "--key-file", "{hint}.key", "--on-deletion", "keep")
+	lab.Eventually(t, 20*time.Second, "two SVIDs", func() (bool, string) {
+		return visible(t, l.certs) == "gone.key gone.pem stays.key stays.pem svid_bundle.pem", p.String()
+	})
+	l.deleteEntry(gone)
+	lab.Eventually(t, 20*time.Second, "one SVID", func() (bool, string) {
+		return visible(t, l.certs) == "stays.key stays.pem svid_bundle.pem", p.String()
+	})
+	delivered(t, l.certs, "stays.pem", "stays.key", "svid_bundle.pem")
 }
 
 func TestSVIDFederation(t *testing.T) {
@@ -425,7 +443,7 @@ func (l *svidLab) fill() {
 func TestSVIDRefusesDisk(t *testing.T) {
 	t.Parallel()
 	dir := lab.DiskDir(t)
-	p := lab.Start(t, 0, dir, append(svidCommand(), "--once", "--deadline", "1s", "--socket", "/nowhere/x", "--directory", dir)...)
+	p := lab.Start(t, 0, dir, append(svidCommand(), "--once", "--deadline", deadline(1), "--socket", "/nowhere/x", "--directory", dir)...)
 	p.Wait(t, 10*time.Second)
 	if p.Status() != 100 || !strings.Contains(p.Stderr.String(), "allow_disk") {
 		t.Errorf("status %d\n%s", p.Status(), p)
@@ -458,7 +476,7 @@ func TestSVIDUidChange(t *testing.T) {
 	checkMode(t, filepath.Join(l.certs, "svid_key.pem"), 0o600, workloadUID)
 
 	// The directory is still the first one's.
-	argv := append(svidCommand(), "--once", "--deadline", "2s", "--socket", l.socket, "--directory", l.certs)
+	argv := append(svidCommand(), "--once", "--deadline", deadline(2), "--socket", l.socket, "--directory", l.certs)
 	other := lab.Start(t, strangerUID, "/", argv...)
 	other.Wait(t, 20*time.Second)
 	if other.Status() != 111 || !strings.Contains(other.Stderr.String(), "Permission denied") {

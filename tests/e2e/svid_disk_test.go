@@ -157,7 +157,7 @@ func TestSVIDSlowDiskEnds(t *testing.T) {
 		{"daemon", nil, syscall.SIGTERM, 0},
 		{"once", []string{"--once"}, syscall.SIGTERM, 143},
 		{"wrapper", []string{"--", "/bin/true"}, syscall.SIGINT, 130},
-		{"deadline", []string{"--once", "--deadline", "2s"}, 0, 111},
+		{"deadline", []string{"--once", "--deadline", deadline(2)}, 0, 111},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			disk := newSlowDisk(t)

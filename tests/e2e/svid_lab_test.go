@@ -197,6 +197,9 @@ func (l *svidLab) deliverAs(uid uint32, args ...string) *lab.Process {
 	return lab.Start(l.t, uid, l.dir, append(argv, args...)...)
 }
 
+// deadline is one of so many seconds, or of more where everything takes longer.
+func deadline(seconds int) string { return lab.Patience(time.Duration(seconds) * time.Second).String() }
+
 // svidCommand is the program under test and its verb.
 func svidCommand() []string {
 	return append(strings.Fields(os.Getenv("SEALPOD_PREFIX")), lab.Sealpod, "svid")

@@ -158,7 +158,7 @@ func TestSVIDReaderSeesOneGeneration(t *testing.T) {
 	})
 	for name, s := range found {
 		t.Logf("%-33s %s", name+":", s)
-		if len(s.serials) < 4 {
+		if len(s.serials) < 4 && !lab.Wrapped() {
 			t.Errorf("%s: only %d generations came by", name, len(s.serials))
 		}
 	}
