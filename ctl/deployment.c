@@ -91,21 +91,63 @@ static int set_name(struct reader *reader, const struct toml_value *value, void 
 	return spire_mint_name_check(*name, err);
 }
 
-/* The CN of a certificate is "NAME.CLASS": with a dot in NAME two deployments could come to the same
- * CN, and one of them to the other's agent ids. */
-int deployment_name_check(const char *name, struct err *err)
+/* RFC 1123: a label, or labels with dots between them. */
+static bool is_object_name(const char *name, size_t max)
 {
-	if (spire_mint_name_check(name, err) < 0)
-		return -1;
-	return strchr(name, '.') ? err_set(err, ERR_CONFIG, "'%s' holds a dot", name) : 0;
+	static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t len = strlen(name);
+	if (len == 0 || len > max)
+		return false;
+	for (;;) {
+		size_t label = strspn(name, allowed);
+		if (label == 0 || label > 63 || !strchr(ends, name[0]) || !strchr(ends, name[label - 1]))
+			return false;
+		if (!name[label])
+			return true;
+		if (name[label] != '.')
+			return false;
+		name += label + 1;
+	}
 }
 
-static int set_deployment_name(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
+int deployment_object_name_check(const char *name, struct err *err)
+{
+	if (is_object_name(name, 253))
+		return 0;
+	return err_set(
+		err, ERR_CONFIG,
+		"'%s' cannot name a Kubernetes object: use small letters, digits, '-' and '.', a letter or digit "
+		"at either end and beside each '.', at most 253",
+		name);
+}
+
+/* The CN of a certificate is "NAME.CLASS": with a dot in NAME two deployments could come to the same
+ * CN, and one of them to the other's agent ids. Both are part of names of Kubernetes objects. */
+int deployment_name_check(const char *name, struct err *err)
+{
+	if (is_object_name(name, 63) && !strchr(name, '.'))
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "'%s' cannot be part of certificates' and Kubernetes objects' names: use small letters, digits "
+		       "and '-', a letter or digit at either end, at most 63",
+		       name);
+}
+
+static int set_label(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
 {
 	const char **name = place;
 	if (set_text(reader, value, place, err) < 0)
 		return -1;
 	return deployment_name_check(*name, err);
+}
+
+static int set_object_name(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
+{
+	const char **name = place;
+	if (set_text(reader, value, place, err) < 0)
+		return -1;
+	return deployment_object_name_check(*name, err);
 }
 
 static int set_trust_domain(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
@@ -359,7 +401,7 @@ static int set_resource(struct reader *reader, const struct toml_value *value, v
 #define ROOT(member) offsetof(struct deployment, member)
 
 static const struct field root_fields[] = {
-	{ "name", TOML_STRING, true, set_deployment_name, ROOT(name) },
+	{ "name", TOML_STRING, true, set_label, ROOT(name) },
 	{ "trust_domain", TOML_STRING, true, set_trust_domain, ROOT(trust_domain) },
 	{ "tees", TOML_ARRAY, true, set_tees, ROOT(tees) },
 	{ "processors", TOML_ARRAY, false, set_processors, ROOT(processors) },
@@ -397,8 +439,8 @@ static const struct field image_fields[] = {
 };
 
 static const struct field pod_fields[] = {
-	{ "namespace", TOML_STRING, false, set_name, ROOT(pod_namespace) },
-	{ "runtime_class", TOML_STRING, false, set_name, ROOT(runtime_class) },
+	{ "namespace", TOML_STRING, false, set_label, ROOT(pod_namespace) },
+	{ "runtime_class", TOML_STRING, false, set_object_name, ROOT(runtime_class) },
 	{ "sealpod_image", TOML_STRING, false, set_text, ROOT(sealpod_image) },
 	{ "agent_image", TOML_STRING, false, set_text, ROOT(agent_image) },
 	{ NULL, TOML_STRING, false, NULL, 0 },
@@ -407,7 +449,7 @@ static const struct field pod_fields[] = {
 #define CLASS(member) offsetof(struct deployment_class, member)
 
 static const struct field class_fields[] = {
-	{ "name", TOML_STRING, true, set_name, CLASS(name) },
+	{ "name", TOML_STRING, true, set_label, CLASS(name) },
 	{ "credential", TOML_STRING, false, set_credential, CLASS(mint) },
 	{ "image", TOML_STRING, false, set_text, CLASS(image) },
 	{ "agent_policy_file", TOML_STRING, false, set_text, CLASS(agent_policy_file) },
@@ -704,6 +746,16 @@ static bool starts(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* Types of resources that build makes. */
+static bool is_kept(const char *path)
+{
+	static const char *const kept[] = { "x509pop-", RESOURCES_KEY, RESOURCES_CERTIFICATE, RESOURCES_CONFIG };
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		if (starts(path, kept[i]))
+			return true;
+	return false;
+}
+
 static void check_secret(struct reader *reader, const struct deployment_secret *secret, size_t i)
 {
 	const struct deployment *d = reader->deployment;
@@ -713,9 +765,10 @@ static void check_secret(struct reader *reader, const struct deployment_secret *
 	for (size_t k = 0; k < i && secret->path; k++)
 		if (d->secrets[k].path && strcmp(d->secrets[k].path, secret->path) == 0)
 			bad(reader, secret->line, "secret", "path", "is that of another secret");
-	if (secret->path && (starts(secret->path, "x509pop-") || starts(secret->path, RESOURCES_CONFIG)))
+	if (secret->path && is_kept(secret->path))
 		bad(reader, secret->line, "secret", "path",
-		    "begins with 'x509pop-' or '" RESOURCES_CONFIG "', which are kept for what build makes");
+		    "begins with 'x509pop-', '" RESOURCES_KEY "', '" RESOURCES_CERTIFICATE "' or '" RESOURCES_CONFIG
+		    "', which are kept for what build makes");
 	if (secret->path && strcmp(secret->path, RESOURCES_SIGNING_KEY) == 0)
 		bad(reader, secret->line, "secret", "path", "is that of the sealed secrets' signing key");
 	for (size_t k = 0; k < secret->classes.count; k++)

@@ -38,7 +38,7 @@ struct deployment_workload {
 };
 
 struct deployment_class {
-	const char *name;	       /* of SPIFFE path characters; unique */
+	const char *name;	       /* unique */
 	bool mint;		       /* else a leaf is fetched */
 	const char *image;	       /* of the workload's container in the manifest */
 	const char *agent_policy_file; /* Kata agent's policy, as genpolicy writes it; NULL: ours */
@@ -115,8 +115,11 @@ int deployment_read(const char *path, struct deployment *ret_deployment, struct 
 void deployment_done(struct deployment *deployment);
 #define OWNED_DEPLOYMENT CLEANUP(deployment_done)
 
-/* Of a deployment: SPIFFE path characters without a dot. ERR_CONFIG. */
+/* Of a deployment or class: an RFC 1123 label, so that it can be part of certificates' and Kubernetes objects'
+ * names. ERR_CONFIG. */
 int deployment_name_check(const char *name, struct err *err) WARN_UNUSED;
+/* Of a Kubernetes object: an RFC 1123 subdomain. ERR_CONFIG. */
+int deployment_object_name_check(const char *name, struct err *err) WARN_UNUSED;
 
 /* A path of the file as seen from here, into `out` (empty). */
 int deployment_path(const struct deployment *deployment, const char *path, struct buf *out,

@@ -14,8 +14,8 @@ void resource_of_class(const struct deployment *deployment, const struct deploym
 		const char *type, *tag;
 	} names[] = {
 		[RESOURCE_ISSUER] = { RESOURCES_ISSUER, "pem" },
-		[RESOURCE_KEY] = { RESOURCES_AGENT, "key" },
-		[RESOURCE_CERTIFICATE] = { RESOURCES_AGENT, "certificate" },
+		[RESOURCE_KEY] = { RESOURCES_KEY, "key" },
+		[RESOURCE_CERTIFICATE] = { RESOURCES_CERTIFICATE, "cert" },
 		[RESOURCE_CONFIG] = { RESOURCES_CONFIG, "toml" },
 	};
 	*ret_resource = (struct resource){ .kind = kind, .class = class };

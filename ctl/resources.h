@@ -11,7 +11,9 @@
 
 /* Types of the credentials' resources; behind them stands the class's name. */
 #define RESOURCES_ISSUER "x509pop-issuer-" /* minted: tag "pem", key and chain in one */
-#define RESOURCES_AGENT "x509pop-agent-"   /* fetched: tags "key" and "certificate" */
+/* Fetched: as the Layered Zero Trust pattern names them. */
+#define RESOURCES_KEY "spire-key-"	    /* tag "key" */
+#define RESOURCES_CERTIFICATE "spire-cert-" /* tag "cert" */
 /* sealpod.toml for the agent's container, which cannot see init-data; tag "toml". */
 #define RESOURCES_CONFIG "sealpod-config-"
 /* The public key of sealed secrets, a JWK, for all classes; its URI is the key's kid. */

@@ -337,7 +337,7 @@ func TestCtlEntriesFailures(t *testing.T) {
 	rewrite(lab.TrustDomain, "other.test")
 	says(t, l.run(100, "plan"), "serves the trust domain 'example.test', not 'other.test'")
 	rewrite(`name = "shop"`, `name = "shop.eu"`)
-	says(t, l.run(100, "plan"), "holds a dot")
+	says(t, l.run(100, "plan"), "'shop.eu' cannot be part of certificates'")
 	rewrite("api = ", "# ")
 	says(t, l.run(100, "plan"), "names no 'spire.api'")
 	rewrite("", "")

@@ -207,8 +207,8 @@ func ask(t *testing.T, j kbs.Judge, evidence, further claims, path string) kbs.V
 func TestCtlPolicyReleasesByClass(t *testing.T) {
 	want := map[string]map[string]bool{
 		"default/x509pop-issuer-web/pem":        {"web": true},
-		"default/x509pop-agent-db/key":          {"db": true},
-		"default/x509pop-agent-db/certificate":  {"db": true},
+		"default/spire-key-db/key":              {"db": true},
+		"default/spire-cert-db/cert":            {"db": true},
 		"default/status/all":                    {"web": true, "db": true},
 		"default/signing-key/sealed-secret":     {"web": true, "db": true},
 		"default/sealpod-config-web/toml":       {"web": true},

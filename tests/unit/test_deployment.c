@@ -78,7 +78,12 @@ static void refuses_each_mistake(void **state)
 {
 	(void)state;
 	assert_refused("", "key 'name': is missing");
-	assert_refused("name = \"a.b\"\n", "'a.b' holds a dot");
+	assert_refused("name = \"a.b\"\n", "'a.b' cannot be part of certificates'");
+	assert_refused("name = \"Shop\"\n", "'Shop' cannot be part of certificates'");
+	assert_refused("name = \"shop-\"\n", "'shop-' cannot be part of certificates'");
+	assert_refused("name = \"a_b\"\n", "'a_b' cannot be part of certificates'");
+	assert_refused("[pod]\nruntime_class = \"a..b\"\n", "'a..b' cannot name a Kubernetes object");
+	assert_refused("[pod]\nruntime_class = \"a.-b\"\n", "'a.-b' cannot name a Kubernetes object");
 	assert_refused("nonsense = 1\n" GOOD, "key 'nonsense': is unknown");
 	assert_refused(GOOD
 		       "[[class]]\nname = \"web\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\n",
@@ -91,6 +96,7 @@ static void refuses_each_mistake(void **state)
 	assert_refused(GOOD "[[secret]]\npath = \"a\"\nvalue = \"x\"\n", "is not of the form");
 	assert_refused(GOOD "[[secret]]\npath = \"x509pop-a/b\"\nvalue = \"x\"\n", "kept for what build makes");
 	assert_refused(GOOD "[[secret]]\npath = \"sealpod-config-a/b\"\nvalue = \"x\"\n", "kept for what build makes");
+	assert_refused(GOOD "[[secret]]\npath = \"spire-key-a/b\"\nvalue = \"x\"\n", "kept for what build makes");
 	assert_refused(GOOD "[[secret]]\npath = \"signing-key/sealed-secret\"\nvalue = \"x\"\n", "signing key");
 	assert_refused(GOOD "[[secret]]\npath = \"a/b\"\nvalue = \"x\"\nclasses = [\"no\"]\n", "'no' is no class");
 	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"spiffe://other.test/a\"\nselectors = [\"a:b\"]\n",

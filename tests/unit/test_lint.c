@@ -213,7 +213,7 @@ static void our_own_has_no_errors(void **state)
 			fail_msg("%s", buf_text(&out));
 		assert_non_null(strstr(buf_text(&toml), classes[i].mint
 								? "issuer = \"kbs:///default/x509pop-issuer-web/pem\""
-								: "key = \"kbs:///default/x509pop-agent-db/key\""));
+								: "key = \"kbs:///default/spire-key-db/key\""));
 		if (guest_initdata(&without, &classes[i], &plain, &toml, &err) < 0)
 			fail_msg("%s", err.message);
 	}
