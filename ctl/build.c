@@ -11,6 +11,8 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "ctl/build.h"
+#include "ctl/built.h"
 #include "ctl/entries.h"
 #include "ctl/guest.h"
 #include "ctl/input.h"
@@ -124,6 +126,8 @@ static int lint_ours(const struct build *build, const char *class_name, const st
 					    .processors = d->processors.items,
 					    .processor_count = d->processors.count,
 					    .spire_version = d->spire_version };
+	if (build->out->look_only)
+		return 0; /* it was said when it was made */
 	sheet_start(&sheet, false);
 	sheet_begin_list(&sheet, "findings", NULL);
 	lint_initdata(&lint, doc, &target);
@@ -282,20 +286,42 @@ static int tell(const struct cli_args *args, const struct out *out, struct err *
 	return sheet_print(&sheet, err);
 }
 
+static int run_steps(const struct build *build, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		progress_say("%s", steps[i].what);
+		if (steps[i].run(build, err) < 0)
+			return err_wrap(err, "%s", steps[i].what);
+	}
+	return 0;
+}
+
+int build_look(const struct deployment *deployment, struct out *out, struct err *err)
+{
+	out->look_only = true;
+	int rc = run_steps(&(struct build){ deployment, out }, err);
+	out->look_only = false;
+	return rc < 0 ? err_wrap(err, "run 'sealpodctl build' first") : 0;
+}
+
+/* Layouts that this run did not make are as they were. */
+static int sweep(struct out *out, const char *layout, struct err *err)
+{
+	const char *others[LAYOUTS_MAX + 1];
+	return built_sweep(out, layout_others(layout, others), err);
+}
+
 static int run_build(const struct cli_args *args, struct err *err)
 {
 	struct workspace workspace OWNED_WORKSPACE = WORKSPACE_INIT;
 	struct out out OWNED_OUT = OUT_INIT;
-	if (workspace_read(args, &workspace, err) < 0 || out_open(buf_text(&workspace.out), &out, err) < 0)
-		return -1;
-	const struct build build = { &workspace.deployment, &out };
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		progress_say("%s", steps[i].what);
-		if (steps[i].run(&build, err) < 0)
-			return err_wrap(err, "%s", steps[i].what);
-	}
 	const char *layout = cli_value(args, "--layout", NULL);
+	if (workspace_read(args, &workspace, err) < 0 || out_open(buf_text(&workspace.out), &out, err) < 0 ||
+	    run_steps(&(struct build){ &workspace.deployment, &out }, err) < 0)
+		return -1;
 	if (layout && layout_build(&workspace.deployment, layout, &out, err) < 0)
+		return -1;
+	if (sweep(&out, layout, err) < 0)
 		return -1;
 	progress_clear();
 	return tell(args, &out, err);

@@ -81,23 +81,11 @@ static int compare_with_record(struct planner *planner, struct kbs_plan_item *it
 	return 0;
 }
 
-/* The text must be the one that was built: what people have read is what is applied. */
-static int check_built(struct planner *planner, const char *file, const struct buf *text, struct err *err)
-{
-	struct buf built OWNED_BUF = BUF_INIT(POLICY_MAX);
-	if (out_read(planner->out, file, &built, err) < 0)
-		return err_wrap(err, "run 'sealpodctl build' first");
-	if (!bytes_equal(buf_bytes(&built), buf_bytes(text)))
-		return err_set(err, ERR_CONFIG, "'%s/%s' is not what '%s' leads to now: run 'sealpodctl build' again",
-			       planner->out->path, file, planner->deployment->path);
-	return 0;
-}
-
-static int plan_policy(struct planner *planner, enum kbs_plan_kind kind, const char *name, const char *file,
-		       const struct buf *text, struct err *err)
+static int plan_policy(struct planner *planner, enum kbs_plan_kind kind, const char *name, const struct buf *text,
+		       struct err *err)
 {
 	struct kbs_plan_item *item;
-	if (check_built(planner, file, text, err) < 0 || add_item(planner, kind, name, &item, err) < 0)
+	if (add_item(planner, kind, name, &item, err) < 0)
 		return -1;
 	return compare_with_record(planner, item, buf_bytes(text), err);
 }
@@ -108,11 +96,9 @@ static int plan_policies(struct planner *planner, struct err *err)
 	if (policy_resource(planner->deployment, planner->material, &plan->resource_policy, err) < 0 ||
 	    policy_attestation(planner->deployment, planner->material, &plan->attestation_policy, err) < 0)
 		return -1;
-	if (plan_policy(planner, KBS_PLAN_RESOURCE_POLICY, "resource-policy", "kbs/resource-policy.rego",
-			&plan->resource_policy, err) < 0)
+	if (plan_policy(planner, KBS_PLAN_RESOURCE_POLICY, "resource-policy", &plan->resource_policy, err) < 0)
 		return -1;
-	return plan_policy(planner, KBS_PLAN_ATTESTATION_POLICY, KBS_ADMIN_CPU_POLICY, "kbs/attestation-policy.rego",
-			   &plan->attestation_policy, err);
+	return plan_policy(planner, KBS_PLAN_ATTESTATION_POLICY, KBS_ADMIN_CPU_POLICY, &plan->attestation_policy, err);
 }
 
 static int print_value(const struct json *value, struct buf *text, struct err *err)
@@ -166,10 +152,7 @@ int kbs_plan_read_content(const struct out *out, const struct kbs_plan_item *ite
 			  struct err *err)
 {
 	if (out_read_private(out, item->file, ret_content, err) < 0)
-		return err_wrap(err, "resource '%s': run 'sealpodctl build' first", item->name);
-	if (ret_content->len == 0 || ret_content->len > KBS_RESOURCE_MAX)
-		return err_set(err, ERR_CONFIG, "resource '%s': '%s/%s' has %zu bytes; 1 to %u are taken", item->name,
-			       out->path, item->file, ret_content->len, KBS_RESOURCE_MAX);
+		return err_wrap(err, "resource '%s'", item->name);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 
 #define TEXT_MAX (4u << 20)
 #define NAME_SIZE 512
+#define SEALED_FILE "spire-agent-sealed-creds.yaml"
 
 #define NS_IMPERATIVE "imperative"
 #define NS_TRUSTEE "trustee-operator-system"
@@ -28,6 +29,7 @@
 
 struct layout {
 	const char *name;
+	const char *place;	   /* in the outputs */
 	bool has_admin;		   /* the KBS takes an administrator's key */
 	bool init_data_has_parts;  /* ConfigMap initdata also holds the document in plain text */
 	const char *secrets_dir;   /* where the operator's own files are looked for */
@@ -36,9 +38,10 @@ struct layout {
 };
 
 static const struct layout layouts[] = {
-	{ "layered-zero-trust", true, false, "~/.config/validated-patterns/trustee", "policy.rego",
-	  "values-secret-layered-zero-trust.yaml" },
-	{ "coco-pattern", false, true, "~/.coco-pattern", "resource-policy.rego", "values-secret-coco-pattern.yaml" },
+	{ "layered-zero-trust", "layout/layered-zero-trust/", true, false, "~/.config/validated-patterns/trustee",
+	  "policy.rego", "values-secret-layered-zero-trust.yaml" },
+	{ "coco-pattern", "layout/coco-pattern/", false, true, "~/.coco-pattern", "resource-policy.rego",
+	  "values-secret-coco-pattern.yaml" },
 };
 
 struct job {
@@ -51,7 +54,7 @@ struct job {
 static int put(const struct job *job, const char *name, bool is_private, const struct buf *text, struct err *err)
 {
 	char path[NAME_SIZE];
-	(void)snprintf(path, sizeof(path), "layout/%s/%s", job->layout->name, name);
+	(void)snprintf(path, sizeof(path), "%s%s", job->layout->place, name);
 	if (is_private)
 		return out_replace_private(job->out, path, buf_bytes(text), err);
 	return out_write(job->out, path, buf_bytes(text), err);
@@ -167,7 +170,7 @@ static int copy_private(const struct job *job, const char *from, const char *to,
 {
 	char path[NAME_SIZE];
 	struct secret content OWNED_SECRET = SECRET_INIT;
-	(void)snprintf(path, sizeof(path), "layout/%s/%s", job->layout->name, to);
+	(void)snprintf(path, sizeof(path), "%s%s", job->layout->place, to);
 	if (out_read_private(job->out, from, &content, err) < 0)
 		return -1;
 	return out_replace_private(job->out, path, secret_bytes(&content), err);
@@ -260,7 +263,8 @@ static int append_resource(const struct job *job, const struct resource *resourc
 	struct secret content OWNED_SECRET = SECRET_INIT;
 	split_path(resource, type, &tag);
 	(void)snprintf(file, sizeof(file), "kbs/resources/%s", resource->path);
-	if (strcmp(type, previous) != 0 && yaml_object(text, YAML_SECRET, NS_TRUSTEE, type, err) < 0)
+	if (strcmp(type, previous) != 0 &&
+	    (deployment_object_name_check(type, err) < 0 || yaml_object(text, YAML_SECRET, NS_TRUSTEE, type, err) < 0))
 		return -1;
 	(void)snprintf(previous, NAME_SIZE, "%s", type);
 	if (out_read_private(job->out, file, &content, err) < 0)
@@ -328,7 +332,6 @@ static int write_root(const struct job *job, struct err *err)
 	return put(job, "spire-x509pop-ca.yaml", false, &text, err);
 }
 
-/* A signature is another each time: one that is there is kept. */
 static int append_sealed(const struct job *job, const struct admin_key *key, enum resource_kind kind, const char *name,
 			 struct buf *text, struct err *err)
 {
@@ -343,22 +346,57 @@ static int append_sealed(const struct job *job, const struct admin_key *key, enu
 	return yaml_data(text, YAML_SECRET, name, buf_bytes(&sealed), err);
 }
 
+/* What is sealed, and with which key, as a comment. */
+static int append_sealed_what(const struct job *job, struct buf *text, struct err *err)
+{
+	OWNED_BUF struct buf jwk = BUF_INIT(TEXT_MAX);
+	struct resource certificate, key;
+	struct digest digest;
+	resource_of_class(job->deployment, job->class, RESOURCE_CERTIFICATE, &certificate);
+	resource_of_class(job->deployment, job->class, RESOURCE_KEY, &key);
+	if (out_read(job->out, "sealed-secret.jwk", &jwk, err) < 0 ||
+	    digest_of(DIGEST_SHA256, buf_bytes(&jwk), &digest, err) < 0 ||
+	    buf_printf(text, err, "# %s and %s, sealed with the key ", certificate.path, key.path) < 0 ||
+	    hex_encode(digest_bytes(&digest), text, err) < 0)
+		return -1;
+	return buf_append_text(text, "\n", err);
+}
+
+/* A signature is another each time: one that is there, of the same by the same key, is kept. */
+static int is_sealed_already(const struct job *job, const char *path, const struct buf *what, bool *ret_there,
+			     struct err *err)
+{
+	OWNED_BUF struct buf old = BUF_INIT(TEXT_MAX);
+	*ret_there = false;
+	if (!out_has(job->out, path))
+		return 0;
+	if (out_read(job->out, path, &old, err) < 0)
+		return -1;
+	*ret_there = old.len > what->len && memcmp(old.data, what->data, what->len) == 0;
+	return 0;
+}
+
 static int write_sealed(const struct job *job, struct err *err)
 {
 	char path[NAME_SIZE];
+	bool there;
 	struct secret pem OWNED_SECRET = SECRET_INIT;
 	struct admin_key *key OWNED_ADMIN_KEY = NULL;
 	OWNED_BUF struct buf text = BUF_INIT(TEXT_MAX);
-	(void)snprintf(path, sizeof(path), "layout/%s/spire-agent-sealed-creds.yaml", job->layout->name);
-	if (job->class->mint || out_has(job->out, path))
+	(void)snprintf(path, sizeof(path), "%s" SEALED_FILE, job->layout->place);
+	if (job->class->mint)
 		return 0;
+	if (append_sealed_what(job, &text, err) < 0 || is_sealed_already(job, path, &text, &there, err) < 0)
+		return -1;
+	if (there)
+		return out_keep(job->out, path, err);
 	if (out_read_private(job->out, "sealed-secret.key", &pem, err) < 0 ||
 	    admin_key_read(secret_bytes(&pem), &key, err) < 0 ||
 	    yaml_object(&text, YAML_SECRET, NS_SPIRE, "spire-agent-sealed-creds", err) < 0 ||
 	    append_sealed(job, key, RESOURCE_CERTIFICATE, "cert.pem", &text, err) < 0 ||
 	    append_sealed(job, key, RESOURCE_KEY, "key.pem", &text, err) < 0)
 		return -1;
-	return put(job, "spire-agent-sealed-creds.yaml", false, &text, err);
+	return put(job, SEALED_FILE, false, &text, err);
 }
 
 /* What a strategic merge patch adds to the server, as the pattern's job does. */
@@ -426,6 +464,17 @@ static int write_notes(const struct job *job, struct err *err)
 	if (buf_printf(&text, err, notes, job->layout->secrets_dir, job->layout->values_secret) < 0)
 		return -1;
 	return put(job, "NOTES.md", false, &text, err);
+}
+
+const char *const *layout_others(const char *layout, const char *ret_places[LAYOUTS_MAX + 1])
+{
+	size_t count = 0;
+	_Static_assert(ARRAY_LEN(layouts) <= LAYOUTS_MAX, "room for all");
+	for (size_t i = 0; i < ARRAY_LEN(layouts); i++)
+		if (!layout || strcmp(layouts[i].name, layout) != 0)
+			ret_places[count++] = layouts[i].place;
+	ret_places[count] = NULL;
+	return ret_places;
 }
 
 int layout_build(const struct deployment *deployment, const char *layout, struct out *out, struct err *err)

@@ -20,4 +20,9 @@
  * ERR_CONFIG where the deployment has what the pattern has no place for (more than one class). */
 int layout_build(const struct deployment *deployment, const char *layout, struct out *out, struct err *err) WARN_UNUSED;
 
+#define LAYOUTS_MAX 4
+
+/* Where the layouts but `layout` (NULL: all) are in OUT, ending with NULL; returns ret_places. */
+const char *const *layout_others(const char *layout, const char *ret_places[LAYOUTS_MAX + 1]);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "cdh-client/kbs.h"
 #include "ctl/resources.h"
 #include "spire/issue.h"
 
@@ -234,16 +235,24 @@ static int content_of(const struct deployment *d, const struct guest_material *m
 	return credential_content(out, resource, content, err);
 }
 
+static int write_resource(struct out *out, const struct resource *resource, const struct secret *content,
+			  struct err *err)
+{
+	char name[MATERIAL_NAME + KBS_URI_MAX];
+	(void)snprintf(name, sizeof(name), "kbs/resources/%s", resource->path);
+	if (content->len == 0 || content->len > KBS_RESOURCE_MAX)
+		return err_set(err, ERR_CONFIG, "has %zu bytes; a KBS takes 1 to %u", content->len, KBS_RESOURCE_MAX);
+	return out_replace_private(out, name, secret_bytes(content), err);
+}
+
 int material_write_resources(const struct deployment *deployment, const struct guest_material *material,
 			     struct out *out, struct err *err)
 {
 	struct resource resource;
 	for (size_t i = 0; resource_at(deployment, i, &resource); i++) {
-		char name[MATERIAL_NAME + KBS_URI_MAX];
 		struct secret content OWNED_SECRET = SECRET_INIT;
-		(void)snprintf(name, sizeof(name), "kbs/resources/%s", resource.path);
 		if (content_of(deployment, material, out, &resource, &content, err) < 0 ||
-		    out_replace_private(out, name, secret_bytes(&content), err) < 0)
+		    write_resource(out, &resource, &content, err) < 0)
 			return err_wrap(err, "KBS resource '%s'", resource.path);
 	}
 	return 0;

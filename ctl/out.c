@@ -59,8 +59,9 @@ static int place_of(const struct out *out, const char *name, bool make, struct p
 
 int out_open(const char *path, struct out *ret_out, struct err *err)
 {
-	struct out out OWNED_OUT = { .path = path, .fd = -1 };
+	struct out out OWNED_OUT = OUT_INIT;
 	struct stat status;
+	out.path = path;
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return err_set_errno(err, ERR_CONFIG, errno, "cannot make the directory '%s'", path);
 	out.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -81,11 +82,14 @@ void out_close(struct out *out)
 	if (out->fd >= 0)
 		(void)close(out->fd);
 	out->fd = -1;
+	buf_done(&out->made);
 }
 
 static int replace(struct out *out, const char *name, struct bytes content, mode_t mode, struct err *err)
 {
 	struct place place CLEANUP(place_done) = { .fd = -1 };
+	if (out->look_only)
+		return err_set(err, ERR_CONFIG, "'%s/%s' is not what would be made now", out->path, name);
 	if (place_of(out, name, true, &place, err) < 0 ||
 	    file_replace(place.dir, place.name, content, mode, (struct file_owner){ geteuid(), getegid() }, err) < 0)
 		return err_wrap(err, "'%s/%s'", out->path, name);
@@ -100,13 +104,25 @@ static bool is_the_same(const struct out *out, const char *name, struct bytes co
 	       (content.len == 0 || memcmp(old.data, content.data, content.len) == 0);
 }
 
-int out_write(struct out *out, const char *name, struct bytes content, struct err *err)
+int out_keep(struct out *out, const char *name, struct err *err)
 {
+	return buf_printf(&out->made, err, "%s\n", name);
+}
+
+static int write_again(struct out *out, const char *name, struct bytes content, mode_t mode, struct err *err)
+{
+	if (out_keep(out, name, err) < 0)
+		return -1;
 	if (is_the_same(out, name, content)) {
 		out->unchanged++;
 		return 0;
 	}
-	return replace(out, name, content, 0644, err);
+	return replace(out, name, content, mode, err);
+}
+
+int out_write(struct out *out, const char *name, struct bytes content, struct err *err)
+{
+	return write_again(out, name, content, 0644, err);
 }
 
 int out_write_private(struct out *out, const char *name, struct bytes content, struct err *err)
@@ -119,11 +135,7 @@ int out_write_private(struct out *out, const char *name, struct bytes content, s
 
 int out_replace_private(struct out *out, const char *name, struct bytes content, struct err *err)
 {
-	if (is_the_same(out, name, content)) {
-		out->unchanged++;
-		return 0;
-	}
-	return replace(out, name, content, 0600, err);
+	return write_again(out, name, content, 0600, err);
 }
 
 int out_move(struct out *out, const char *from, const char *to, struct err *err)

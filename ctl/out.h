@@ -15,17 +15,20 @@
 #include "base/secret.h"
 
 #define OUT_FILE_MAX (8u << 20)
+#define OUT_NAMES_MAX (8u << 20)
 
 struct out {
 	const char *path;
 	int fd;
 	unsigned written;   /* files that are new or changed */
 	unsigned unchanged; /* files that were there, the same */
+	bool look_only;	    /* writing changes nothing: ERR_CONFIG where it would */
+	struct buf made;    /* names of all that can be made again, each with "\n" behind it */
 };
 
 #define OUT_INIT                                                                                                       \
 	{                                                                                                              \
-		.fd = -1                                                                                               \
+		.fd = -1, .made = BUF_INIT(OUT_NAMES_MAX)                                                              \
 	}
 
 /* Makes the directory where it is missing. ERR_CONFIG where it is open to others, or locked by
@@ -41,6 +44,9 @@ int out_write_private(struct out *out, const char *name, struct bytes content, s
 
 /* A private file may have changed content that is not a key: replaced, 0600. */
 int out_replace_private(struct out *out, const char *name, struct bytes content, struct err *err) WARN_UNUSED;
+
+/* A file that is there, and would not be the same if it were made again, is one of `made` too. */
+int out_keep(struct out *out, const char *name, struct err *err) WARN_UNUSED;
 
 /* Moves a file over another, or away; that it is not there is no failure of the latter. */
 int out_move(struct out *out, const char *from, const char *to, struct err *err) WARN_UNUSED;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ctl/build.h"
 #include "ctl/check_token.h"
 #include "ctl/entries.h"
 #include "ctl/input.h"
@@ -74,7 +75,7 @@ static int open_kbs(const struct cli_args *args, struct session *session, struct
 {
 	if (policy_material_read(&session->workspace.deployment, buf_text(&session->workspace.out), &session->material,
 				 err) < 0)
-		return err_wrap(err, "run 'sealpodctl build' first");
+		return -1;
 	return kbs_target_open_deployment(args, &session->workspace.deployment, &session->out, &session->target, err);
 }
 
@@ -83,6 +84,7 @@ static int open_session(const struct cli_args *args, struct session *session, st
 	session->args = args;
 	if (workspace_read(args, &session->workspace, err) < 0 || choose(args, session, err) < 0 ||
 	    out_open(buf_text(&session->workspace.out), &session->out, err) < 0 ||
+	    build_look(&session->workspace.deployment, &session->out, err) < 0 ||
 	    kbs_target_timeout(args, &session->target.deadline, err) < 0)
 		return -1;
 	return session->with_kbs ? open_kbs(args, session, err) : 0;

@@ -166,7 +166,7 @@ func (l *applyLab) items(status int, words ...string) map[string]string {
 var allItems = []string{
 	"resource-policy resource-policy", "attestation-policy default_cpu",
 	"reference-value snp_launch_measurement", "reference-value init_data",
-	"resource default/x509pop-issuer-web/pem", "resource default/x509pop-agent-db/key", "resource default/x509pop-agent-db/certificate",
+	"resource default/x509pop-issuer-web/pem", "resource default/spire-key-db/key", "resource default/spire-cert-db/cert",
 	"resource default/sealpod-config-web/toml", "resource default/sealpod-config-db/toml",
 	"resource default/signing-key/sealed-secret", "resource default/status/all", "resource default/password/db",
 }
@@ -390,9 +390,15 @@ func TestCtlApplyFails(t *testing.T) {
 		"not built": {func(l *applyLab) { os.RemoveAll(l.path("out")) }, 100, "run 'sealpodctl build' first"},
 		"built before a change": {func(l *applyLab) {
 			l.write("deployment.toml", strings.Replace(l.read("deployment.toml"), "status/all", "status/each", 1))
-		}, 100, "run 'sealpodctl build' again"},
+		}, 100, "run 'sealpodctl build' first: KBS resources: KBS resource 'default/status/each'"},
+		"another trust bundle": {func(l *applyLab) {
+			l.write("bundle.pem", l.read("bundle.pem")+"\n")
+		}, 100, "run 'sealpodctl build' first: init-data: './out/initdata/web.toml' is not what would be made now"},
+		"another class": {func(l *applyLab) {
+			l.write("deployment.toml", strings.Replace(l.read("deployment.toml"), "name = \"web\"", "name = \"shop\"", 1))
+		}, 100, "run 'sealpodctl build' first: keys and certificates: './out/x509pop/shop.key' is not what would be made now"},
 		"resource not built": {func(l *applyLab) { os.Remove(l.path("out/kbs/resources/default/status/all")) }, 100, "resource 'default/status/all'"},
-		"resource empty":     {func(l *applyLab) { l.write("out/kbs/resources/default/status/all", "") }, 100, "0 bytes"},
+		"resource empty":     {func(l *applyLab) { l.write("out/kbs/resources/default/status/all", "") }, 100, "run 'sealpodctl build' first"},
 		"another key":        {func(l *applyLab) { l.broker.SetAdminKey(ed25519Key(l.t).Public()) }, 102, "public half of this key"},
 		"broken record":      {func(l *applyLab) { l.write("out/record.json", "{") }, 100, "without it all is applied again"},
 		"open directory":     {func(l *applyLab) { os.Chmod(l.path("out"), 0o755) }, 100, "open to others"},
@@ -528,7 +534,7 @@ func TestCtlKBSByDeployment(t *testing.T) {
 			t.Errorf("'%s' is not what was built", path)
 		}
 	}
-	for _, path := range []string{"default/password/db", "default/x509pop-agent-db/key", "default/more/1"} {
+	for _, path := range []string{"default/password/db", "default/spire-key-db/key", "default/more/1"} {
 		if got := get(102, path, "--tee", "snp"); got != "" {
 			t.Errorf("'%s' was released", path)
 		}

@@ -236,6 +236,9 @@ func TestBuildRefuses(t *testing.T) {
 		"bad_deployment": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "deployment.toml"), []byte("name = 1\n"), 0o600)
 		}, "deployment.toml:1: key 'name': is of type integer"},
+		"empty_secret": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "secret.txt"), nil, 0o600)
+		}, "KBS resource 'default/status/file': has 0 bytes"},
 		"bad_ca": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "kbs-ca.pem"), []byte("x\n"), 0o600) }, "holds no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -250,6 +253,52 @@ func TestBuildRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is not made any more goes, with a word; keys, certificates and what others put there stay.
+func TestBuildTakesAwayWhatItDoesNotMakeAnyMore(t *testing.T) {
+	dir := newDeployment(t)
+	out := filepath.Join(dir, "out")
+	edit := func(from, to string) {
+		text := readText(t, dir, "deployment.toml")
+		lab.WriteFile(t, filepath.Join(dir, "deployment.toml"), []byte(strings.ReplaceAll(text, from, to)), 0o600)
+	}
+	lab.RunCtl(t, 0, dir, "build")
+	lab.WriteFile(t, filepath.Join(out, "pods/mine.yaml"), nil, 0o644)
+	before := contents(t, out)
+	edit(`"db"`, `"store"`)
+	p := lab.RunCtl(t, 0, dir, "build")
+	after := contents(t, out)
+	for _, name := range []string{"initdata/db.toml", "initdata/db.annotation", "initdata/db.digests.json", "pods/db.yaml",
+		"kbs/resources/default/spire-key-db/key", "kbs/resources/default/spire-cert-db/cert", "kbs/resources/default/sealpod-config-db/toml"} {
+		if before[name] == "" || after[name] != "" {
+			t.Errorf("%s: '%.20s', then '%.20s'", name, before[name], after[name])
+		}
+		if !strings.Contains(p.Stderr.String(), "out/"+name+"' is not made any more") {
+			t.Errorf("%s is not named in %v", name, p)
+		}
+		delete(before, name)
+	}
+	for name := range before {
+		if after[name] == "" {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	built := filepath.Join(out, "built")
+	for _, line := range []string{"x509pop/web.key", "kbs/../secrets/status/random", "/etc/hosts", "pods/", ""} {
+		lab.WriteFile(t, built, []byte("pods/mine.yaml\n"+line+"\n"), 0o644)
+		p := lab.RunCtl(t, 100, dir, "build")
+		if !strings.Contains(p.Stderr.String(), "'"+line+"' is nothing that build makes") {
+			t.Errorf("'%s': %v", line, p)
+		}
+	}
+	if now := contents(t, out); now["pods/mine.yaml"] == "" || now["x509pop/web.key"] != after["x509pop/web.key"] {
+		t.Error("a bad list removed something")
+	}
+	if err := os.Remove(built); err != nil {
+		t.Fatal(err)
+	}
+	lab.RunCtl(t, 0, dir, "build")
 }
 
 // What was made by an earlier state of the file, or is over, is not taken for what is wanted now.

@@ -156,20 +156,42 @@ func TestLayoutSealedSecretsAreSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := secrets["zero-trust-workload-identity-manager/spire-agent-sealed-creds"].Data
-	for name, tag := range map[string]string{"cert.pem": "certificate", "key.pem": "key"} {
+	for name, path := range map[string]string{"cert.pem": "spire-cert-qtodo/cert", "key.pem": "spire-key-qtodo/key"} {
 		text, found := strings.CutPrefix(string(data[name]), "sealed.")
 		jws, err := jose.ParseSigned(text, []jose.SignatureAlgorithm{jose.ES256})
 		if !found || err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		payload, err := jws.Verify(key)
-		if err != nil || !strings.Contains(string(payload), `"name":"kbs:///default/x509pop-agent-qtodo/`+tag+`"`) {
+		if err != nil || !strings.Contains(string(payload), `"name":"kbs:///default/`+path+`"`) {
 			t.Errorf("%s: %v %s", name, err, payload)
 		}
 	}
 	lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
 	if readText(t, layout, "spire-agent-sealed-creds.yaml") != first {
 		t.Error("what was sealed is sealed anew")
+	}
+	lab.RunCtl(t, 0, dir, "build")
+	if readText(t, layout, "spire-agent-sealed-creds.yaml") != first {
+		t.Error("a build without the layout took it away")
+	}
+	edit := func(from, to string) {
+		text := readText(t, dir, "deployment.toml")
+		lab.WriteFile(t, filepath.Join(dir, "deployment.toml"), []byte(strings.Replace(text, from, to, 1)), 0o600)
+		lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
+	}
+	edit(`[kbs]`, "[kbs]\nrepository = \"other\"")
+	if text := readText(t, layout, "spire-agent-sealed-creds.yaml"); text == first {
+		t.Error("other resources, and what was sealed before is still there")
+	}
+	for _, name := range []string{"qtodo.key", "qtodo.pem"} {
+		if err := os.Remove(filepath.Join(dir, "out", "x509pop", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit(`"fetch"`, `"mint"`)
+	if _, err := os.Stat(filepath.Join(layout, "spire-agent-sealed-creds.yaml")); err == nil {
+		t.Error("nothing is fetched, and what was sealed before is still there")
 	}
 }
 
