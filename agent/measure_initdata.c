@@ -7,12 +7,6 @@
  * extend it, too. So a register that is not in its reset state is refused, whatever is in it: a second
  * measurement would bind nothing.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include "agent/cli.h"
 #include "agent/overseer.h"
 #include "agent/source.h"
@@ -23,7 +17,6 @@
 #include "initdata/find.h"
 
 #define DEADLINE_MS (60 * 1000)
-#define LOCK_PAUSE_MS 20
 
 static int find_document(const char *file, struct initdata **ret_doc, struct err *err)
 {
@@ -51,24 +44,6 @@ static int check_reset(const struct tpm_pcrs *pcrs, const struct digest *wanted,
 		       "started; nothing was done");
 }
 
-/* Two of us at once would both read zeros and both extend. Others that extend PCR 8 do not ask. */
-static int lock_device(const struct deadline *deadline, int *ret_fd, struct err *err)
-{
-	int fd OWNED_FD = open(TPM_DEVICE, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return err_set_errno(err,
-				     errno == ENOENT || errno == ENXIO || errno == ENODEV ? ERR_NO_TEE : ERR_SYSTEM,
-				     errno, "cannot open '" TPM_DEVICE "'");
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return err_set_errno(err, ERR_SYSTEM, errno, "cannot lock '" TPM_DEVICE "'");
-		if (!clock_pause(LOCK_PAUSE_MS, deadline))
-			return err_set(err, ERR_DEVICE, "another program holds '" TPM_DEVICE "' locked");
-	}
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
 static int measure(struct tpm *tpm, const struct digest *digest, struct err *err)
 {
 	struct digest wanted;
@@ -83,6 +58,7 @@ static int measure(struct tpm *tpm, const struct digest *digest, struct err *err
 	return 0;
 }
 
+/* Two of us at once would both read zeros and both extend, hence the lock. Others that extend PCR 8 do not ask. */
 static int work(int fd, void *arg, struct err *err)
 {
 	const struct order *order = arg;
@@ -92,7 +68,7 @@ static int work(int fd, void *arg, struct err *err)
 	struct tpm *tpm OWNED_TPM = NULL;
 	int lock OWNED_FD = -1;
 	if (source_setup(err) < 0 || handoff_send_plan(fd, &plan, err) < 0 || handoff_await_go(fd, err) < 0 ||
-	    find_document(order->options->operand, &doc, err) < 0 || lock_device(&plan.deadline, &lock, err) < 0 ||
+	    find_document(order->options->operand, &doc, err) < 0 || tpm_lock_device(&plan.deadline, &lock, err) < 0 ||
 	    tpm_open_device(&tpm, err) < 0 || measure(tpm, initdata_digest(doc), err) < 0)
 		return -1;
 	log_info("the init-data's digest was measured into PCR 8");

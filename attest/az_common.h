@@ -21,8 +21,9 @@
 #define AZ_NV_REPORT_DATA 0x01400002u
 #define AZ_AK 0x81000003u
 
-/* How long the paravisor may take for a new HCL report; three seconds are usual. */
-#define AZ_HCL_MS 20000
+#define AZ_REPORT_MS 20000 /* that the paravisor may take for a new HCL report; three seconds are usual */
+#define AZ_TURN_MS 3000	   /* that another program is given to read the one that it asked for */
+#define AZ_TURNS 8	   /* times that other programs may come first */
 
 /* The type of the HCL report in this machine's TPM; HCL_NONE where there is no TPM or no HCL report in it. A TPM
  * alone is no sign of Azure. *ret_trouble is filled if the TPM failed, so that the answer is no answer. */
@@ -46,10 +47,20 @@ void az_gathered_done(struct az_gathered *gathered);
 /* An index cannot be empty: where nothing was asked for, 64 zeros are, as a report of SNP or TDX has them then. */
 struct bytes az_report_data(struct bytes asked);
 
-/* Writes the report data (1 to 64 bytes), quotes over it, and waits until an HCL report carries it, at most
- * `patience_ms`. ERR_DEVICE if none does. */
-int az_gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms, const struct deadline *deadline,
-	      struct az_gathered *ret_gathered, struct err *err) WARN_UNUSED;
+struct az_patience {
+	int64_t report_ms;
+	int64_t turn_ms;
+};
+
+/* Writes the report data (1 to 64 bytes), quotes over it, and waits until an HCL report carries it. Where another
+ * program overwrites the report data it is let have its report, and ours are written again. ERR_DEVICE if no report
+ * carries them. */
+int az_gather(struct tpm *tpm, struct bytes report_data, const struct az_patience *patience,
+	      const struct deadline *deadline, struct az_gathered *ret_gathered, struct err *err) WARN_UNUSED;
+
+/* The same of this machine's vTPM; programs that do so at once queue up. */
+int az_gather_from_device(struct bytes report_data, const struct deadline *deadline, struct az_gathered *ret_gathered,
+			  struct err *err) WARN_UNUSED;
 
 /* The look at what was gathered, before it is sent: each link of the chain has a finding of its
  * own name, so that a broken vTPM is told apart from a verifier that says no. Appends to the look

@@ -57,9 +57,8 @@ static int collect(const struct attester_request *request, struct attester_evide
 {
 	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
 	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
-	struct tpm *tpm OWNED_TPM = NULL;
-	if (get_vcek(request, &evidence.certs, err) < 0 || tpm_open_device(&tpm, err) < 0 ||
-	    az_gather(tpm, az_report_data(request->report_data), AZ_HCL_MS, &request->deadline, &gathered, err) < 0 ||
+	if (get_vcek(request, &evidence.certs, err) < 0 ||
+	    az_gather_from_device(az_report_data(request->report_data), &request->deadline, &gathered, err) < 0 ||
 	    look(&gathered, request, buf_bytes(&evidence.certs), err) < 0 ||
 	    az_evidence_build(AZ_SNP, &gathered.quoted, buf_bytes(&gathered.hcl), buf_bytes(&evidence.certs),
 			      &evidence.json, err) < 0)

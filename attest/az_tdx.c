@@ -62,9 +62,7 @@ static int collect(const struct attester_request *request, struct attester_evide
 {
 	struct attester_evidence evidence OWNED_EVIDENCE = ATTESTER_EVIDENCE_INIT;
 	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
-	struct tpm *tpm OWNED_TPM = NULL;
-	if (tpm_open_device(&tpm, err) < 0 ||
-	    az_gather(tpm, az_report_data(request->report_data), AZ_HCL_MS, &request->deadline, &gathered, err) < 0 ||
+	if (az_gather_from_device(az_report_data(request->report_data), &request->deadline, &gathered, err) < 0 ||
 	    look(&gathered, request, err) < 0 ||
 	    get_quote(request, gathered.report.hardware, &evidence.certs, err) < 0 ||
 	    look_at_td_quote(&gathered, buf_bytes(&evidence.certs), err) < 0 ||

@@ -8,13 +8,17 @@
  */
 #include "attest/tpm.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include <tss2/tss2_rc.h>
 #include <tss2/tss2_tcti_device.h>
 
 #include "attest/tpm_parts.h"
 
+#define LOCK_PAUSE_MS 20
 #define CODE_OF_FORMAT_1 0x3F /* TPM_RC, bit 7 set: the error; the rest says which handle or parameter */
 
 bool tpm_is_absent(TSS2_RC rc)
@@ -103,6 +107,23 @@ int tpm_open_device(struct tpm **ret_tpm, struct err *err)
 		return -1;
 	}
 	(*ret_tpm)->device = TAKE_PTR(tcti);
+	return 0;
+}
+
+int tpm_lock_device(const struct deadline *deadline, int *ret_fd, struct err *err)
+{
+	int fd OWNED_FD = open(TPM_DEVICE, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_set_errno(err,
+				     errno == ENOENT || errno == ENXIO || errno == ENODEV ? ERR_NO_TEE : ERR_SYSTEM,
+				     errno, "cannot open '" TPM_DEVICE "'");
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_set_errno(err, ERR_SYSTEM, errno, "cannot lock '" TPM_DEVICE "'");
+		if (!clock_pause(LOCK_PAUSE_MS, deadline))
+			return err_set(err, ERR_DEVICE, "another program holds '" TPM_DEVICE "' locked");
+	}
+	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #define SEALPOD_ATTEST_TPM_H
 
 #include "attest/tpm_quote.h"
+#include "base/clock.h"
 
 #define TPM_DEVICE "/dev/tpmrm0"
 #define TPM_NV_MAX 16384u /* bytes of an index that are read; larger ones are refused */
@@ -26,6 +27,10 @@ bool tpm_present(void);
 
 /* The device. Sets TSS2_LOG in the environment, so that the library is silent. */
 int tpm_open_device(struct tpm **ret_tpm, struct err *err) WARN_UNUSED;
+
+/* An advisory lock on the device, of this machine's programs that ask for it too; closing the descriptor ends it.
+ * ERR_DEVICE if another holds it until the deadline. */
+int tpm_lock_device(const struct deadline *deadline, int *ret_fd, struct err *err) WARN_UNUSED;
 
 /* Any transport; it stays the caller's and must live longer than the TPM. */
 int tpm_open(struct TSS2_TCTI_OPAQUE_CONTEXT_BLOB *tcti, struct tpm **ret_tpm, struct err *err) WARN_UNUSED;

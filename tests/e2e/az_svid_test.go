@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,34 @@ func (m *azMachine) reachWorkload(t *testing.T, path, tee string, args ...string
 		t.Errorf("the agent ended with %d on SIGTERM\n%s", p.Status(), p)
 	}
 	return p
+}
+
+// Two at once on one machine want the same index of the vTPM: both get their evidence, the
+// one after the other, each of its own report data.
+func TestTwoAttestAtOnceOnAzure(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{azure.KindSNP, azure.KindTDX} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			m := bootAzure(t, azure.Options{Kind: kind}, false, "delay=1s")
+			data := func(i int) string { return strings.Repeat(fmt.Sprintf("%02x", 0xA0+i), 32) }
+			began := time.Now()
+			m.attest(t, "--report-data", data(1))
+			alone := time.Since(began)
+			began = time.Now()
+			both := []*lab.Process{m.start(t, "attest", "--report-data", data(2)), m.start(t, "attest", "--report-data", data(3))}
+			for i, p := range both {
+				p.Wait(t, waitLimit)
+				if p.Status() != 0 || !strings.Contains(p.Stdout.String(), data(2+i)) || strings.Contains(p.Stdout.String(), data(3-i)) || strings.Contains(p.Stdout.String(), "must be refused") {
+					t.Errorf("program %d: %s", i, p)
+				}
+			}
+			if took := time.Since(began); took > 2*alone+5*time.Second {
+				t.Errorf("both took %s, one alone %s", took, alone)
+			}
+			m.checkCost(t, azCost{3, 3})
+		})
+	}
 }
 
 // A machine that has a TPM and no more is not attested by it unless somebody says so:

@@ -250,3 +250,10 @@ void soft_tpm_put(struct soft_tpm *tpm, uint32_t index, struct bytes data, bool 
 	}
 	MUST(Esys_TR_Close(tpm->host, &handle));
 }
+
+void soft_tpm_remove(struct soft_tpm *tpm, uint32_t index)
+{
+	ESYS_TR handle;
+	MUST(Esys_TR_FromTPMPublic(tpm->host, index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &handle));
+	MUST(Esys_NV_UndefineSpace(tpm->host, ESYS_TR_RH_OWNER, handle, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE));
+}

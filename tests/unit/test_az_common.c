@@ -10,6 +10,7 @@
 
 #define SHORT_MS 300 /* where nothing comes */
 #define LONG_MS 30000
+#define TURN_MS 150
 #define HEAD 1236
 
 static struct soft_tpm soft;
@@ -22,7 +23,7 @@ static struct paravisor {
 	bool dead;
 	bool mute;	  /* claims without user-data */
 	bool unvouched;	  /* the hardware report carries another hash */
-	bool overwritten; /* another program puts its own report data */
+	bool overwritten; /* another program puts its own report data, and no report ever carries them */
 	bool torn;	  /* the first reading begins in the old report and ends in the new one */
 	bool due;
 	unsigned written;
@@ -133,8 +134,9 @@ static int gather(struct tpm *tpm, struct bytes report_data, int64_t patience_ms
 		  struct err *err)
 {
 	const struct deadline deadline = deadline_in(60000);
+	const struct az_patience patience = { .report_ms = patience_ms, .turn_ms = TURN_MS };
 	asked_for = report_data;
-	return az_gather(tpm, report_data, patience_ms, &deadline, gathered, err);
+	return az_gather(tpm, report_data, &patience, &deadline, gathered, err);
 }
 
 static void assert_gathers(struct tpm *tpm, struct bytes report_data)
@@ -245,9 +247,204 @@ static void somebody_else_asks(void **state)
 	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
 	struct err err = { 0 };
 	const struct deadline deadline = deadline_in(60000);
-	assert_int_equal(az_gather(tpm, bytes_of_text(A48), SHORT_MS, &deadline, &gathered, &err), -1);
+	const struct az_patience patience = { .report_ms = SHORT_MS, .turn_ms = TURN_MS };
+	assert_int_equal(az_gather(tpm, bytes_of_text(A48), &patience, &deadline, &gathered, &err), -1);
 	assert_int_equal(err.code, ERR_DEVICE);
-	assert_message_has(err, "another program");
+	assert_message_has(err, "another program of this VM has put other report data into NV index 0x01400002");
+	assert_message_has(err, "no HCL report carries them");
+}
+
+/*
+ * Other programs of this VM that want a report, and a paravisor that makes it of what stands in the index then.
+ */
+static struct rivals {
+	unsigned overtake;   /* how often one writes right after us */
+	size_t len;	     /* of what it writes; 0: it takes the index away */
+	unsigned follow;     /* how many more write while theirs is awaited, one after the other */
+	unsigned slow;	     /* readings of the TPM until the paravisor has made the report */
+	bool due;	     /* the next command finds theirs in the index */
+	unsigned lag;	     /* readings until it is there */
+	unsigned written;    /* by us */
+	unsigned made;	     /* reports */
+	uint8_t number;	     /* what is written is another one's each time */
+	bool served;	     /* a report was made of what stands in the index */
+	bool discourteous;   /* we wrote before the other was served */
+	int64_t overtook_ms; /* when */
+	int64_t soonest_ms;  /* that we wrote after it */
+} rivals;
+
+static uint8_t in_index[64];
+static size_t in_index_len;
+
+static void rival_writes(struct soft_tpm *tpm)
+{
+	soft_tpm_remove(tpm, AZ_NV_REPORT_DATA);
+	in_index_len = rivals.len;
+	memset(in_index, ++rivals.number, sizeof(in_index));
+	if (in_index_len > 0)
+		soft_tpm_put(tpm, AZ_NV_REPORT_DATA, bytes_of(in_index, in_index_len), false);
+	rivals.served = rivals.len == 0;
+	rivals.lag = rivals.slow;
+	rivals.overtook_ms = clock_now_ms();
+}
+
+/* Ours comes with this very command. */
+static void we_write(void)
+{
+	int64_t since = clock_now_ms() - rivals.overtook_ms;
+	if (rivals.written++ > 0) {
+		rivals.discourteous = rivals.discourteous || !rivals.served;
+		rivals.soonest_ms = since < rivals.soonest_ms ? since : rivals.soonest_ms;
+	}
+	memcpy(in_index, asked_for.data, asked_for.len);
+	in_index_len = asked_for.len;
+	rivals.served = false;
+	rivals.lag = rivals.slow;
+	rivals.due = rivals.overtake > 0;
+	rivals.overtake -= rivals.due;
+}
+
+static void play_rivals(struct soft_tpm *tpm, TPM2_CC code, void *arg)
+{
+	(void)arg;
+	if (code == TPM2_CC_NV_Write) {
+		we_write();
+		return;
+	}
+	if (rivals.due) {
+		rivals.due = false;
+		rival_writes(tpm);
+	}
+	if (code != TPM2_CC_NV_Read || rivals.served)
+		return;
+	if (rivals.lag > 0) {
+		rivals.lag--;
+		return;
+	}
+	if (rivals.follow > 0 && rivals.number > 0) {
+		rivals.follow--;
+		rival_writes(tpm);
+		return;
+	}
+	make_hcl(bytes_of(in_index, in_index_len));
+	rivals.served = true;
+	rivals.made++;
+}
+
+static struct tpm *open_among(struct rivals how)
+{
+	struct tpm *tpm = open_soft((struct paravisor){ .lag = 0 });
+	rivals = how;
+	rivals.soonest_ms = LONG_MS;
+	make_hcl(bytes_of_text("before"));
+	soft.hook = play_rivals;
+	return tpm;
+}
+
+/* Ours comes when the others' turns are over, at the first try that nobody overtakes. */
+static void assert_comes_after_them(struct rivals how, unsigned written)
+{
+	struct tpm *tpm OWNED_TPM = open_among(how);
+	assert_gathers(tpm, bytes_of_text(A48));
+	assert_int_equal(rivals.written, written);
+	assert_int_equal(rivals.overtake, 0);
+	assert_int_equal(rivals.follow, 0);
+	assert_false(rivals.discourteous);
+	assert_true(rivals.soonest_ms >= TURN_MS);
+}
+
+static void overtaken_by_another(void **state)
+{
+	(void)state;
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 48 }, 2);
+}
+
+static void overtaken_where_reports_are_late(void **state)
+{
+	(void)state;
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 48, .slow = 15 }, 2);
+}
+
+static void overtaken_with_other_lengths(void **state)
+{
+	(void)state;
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 64 }, 2);
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 1 }, 2);
+}
+
+static void overtaken_by_several(void **state)
+{
+	(void)state;
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 48, .follow = 4 }, 2);
+	assert_comes_after_them((struct rivals){ .overtake = 3, .len = 48 }, 4);
+}
+
+static void an_index_that_is_taken_away(void **state)
+{
+	(void)state;
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 0 }, 2);
+}
+
+/* Another program makes the index anew, too short for ours, right before we write; `arg` says how often. */
+static void play_shortener(struct soft_tpm *tpm, TPM2_CC code, void *arg)
+{
+	unsigned *times = arg;
+	if (code == TPM2_CC_NV_Write && *times > 0) {
+		--*times;
+		soft_tpm_remove(tpm, AZ_NV_REPORT_DATA);
+		soft_tpm_put(tpm, AZ_NV_REPORT_DATA, bytes_of_text("x"), false);
+	}
+	play(tpm, code, NULL);
+}
+
+static void an_index_that_becomes_shorter(void **state)
+{
+	(void)state;
+	unsigned times = 2;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .lag = 0 });
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	struct err err = { 0 };
+	soft.hook = play_shortener;
+	soft.arg = &times;
+	make_hcl(bytes_of_text("before"));
+	assert_gathers(tpm, bytes_of_text(A48));
+	assert_int_equal(times, 0);
+	times = 1000;
+	assert_int_equal(gather(tpm, bytes_of_text(A48), LONG_MS, &gathered, &err), -1);
+	assert_message_has(err, "NV index 0x01400002: cannot write it");
+	assert_int_equal(times, 995);
+	soft.arg = NULL;
+}
+
+static void overtaken_for_ever(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_among((struct rivals){ .overtake = 1000, .len = 48 });
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	struct err err = { 0 };
+	assert_int_equal(gather(tpm, bytes_of_text(A48), LONG_MS, &gathered, &err), -1);
+	assert_int_equal(err.code, ERR_DEVICE);
+	assert_message_has(err, "another program of this VM has put other report data");
+	assert_int_equal(rivals.written, AZ_TURNS);
+	assert_false(rivals.discourteous);
+}
+
+/* The deadline bounds all of it. */
+static void overtaken_at_the_deadline(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_among((struct rivals){ .overtake = 1000, .len = 48 });
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	const struct deadline deadline = deadline_in(SHORT_MS);
+	const struct az_patience patience = { .report_ms = LONG_MS, .turn_ms = LONG_MS };
+	struct err err = { 0 };
+	int64_t began = clock_now_ms();
+	asked_for = bytes_of_text(A48);
+	assert_int_equal(az_gather(tpm, asked_for, &patience, &deadline, &gathered, &err), -1);
+	assert_true(clock_now_ms() - began < SHORT_MS + 5000);
+	assert_int_equal(err.code, ERR_DEVICE);
+	assert_message_has(err, "another program of this VM has put other report data");
+	assert_int_equal(rivals.written, 1);
 }
 
 static void nonsense_in_the_index(void **state)
@@ -295,6 +492,14 @@ int main(void)
 		cmocka_unit_test(claims_without_user_data),
 		cmocka_unit_test(a_hash_that_is_not_theirs),
 		cmocka_unit_test(somebody_else_asks),
+		cmocka_unit_test(overtaken_by_another),
+		cmocka_unit_test(overtaken_where_reports_are_late),
+		cmocka_unit_test(overtaken_with_other_lengths),
+		cmocka_unit_test(overtaken_by_several),
+		cmocka_unit_test(an_index_that_is_taken_away),
+		cmocka_unit_test(an_index_that_becomes_shorter),
+		cmocka_unit_test(overtaken_for_ever),
+		cmocka_unit_test(overtaken_at_the_deadline),
 		cmocka_unit_test(nonsense_in_the_index),
 		cmocka_unit_test(lengths_that_are_refused),
 		cmocka_unit_test(number_of_commands),

@@ -358,7 +358,7 @@ func TestMeasureInitDataFails(t *testing.T) {
 		"a TPM that is broken": {"tpm-error=0x101", `exec "$0" measure-initdata "$1"`, 111, "the TPM says"},
 		"a TPM that is busy":   {"tpm-error=0x922", `exec "$0" measure-initdata "$1"`, 111, "the TPM says"},
 		"extended in between":  {"pcr8-race", `exec "$0" measure-initdata "$1"`, 101, "at the same time"},
-		"a TPM that is locked": {"", `flock /dev/tpmrm0 sleep 30 & while flock -n /dev/tpmrm0 true; do :; done; "$0" measure-initdata --deadline 2s "$1"`,
+		"a TPM that is locked": {"", `flock --no-fork /dev/tpmrm0 sleep 30 & while flock -n /dev/tpmrm0 true; do :; done; "$0" measure-initdata --deadline 2s "$1"; s=$?; kill $!; exit $s`,
 			111, "another program holds '/dev/tpmrm0'"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -375,6 +375,96 @@ func TestMeasureInitDataFails(t *testing.T) {
 				t.Errorf("status %d, want %d with '%s': %s", r.status, c.status, c.says, r.stderr)
 			}
 		})
+	}
+}
+
+// atOnce runs this many `sealpod attest` together on one machine, and one before them;
+// each for report data of its own. A node of its own is one that others do not lock.
+func atOnce(t *testing.T, kind string, programs int, ownNodes bool) {
+	sealpod := needs(t)
+	delay, err := azure.ParseFault("delay=1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	attest := func(i int) string {
+		words := fmt.Sprintf(`"$0" attest --format json --deadline 60s --report-data %s > %s/%d`, hex.EncodeToString(ownData(i)), dir, i)
+		if ownNodes && i > 1 {
+			return fmt.Sprintf(`unshare --mount sh -c 'mount --bind /dev/tpmrm0.container /dev/tpmrm0 && %s' "$0"`, words)
+		}
+		return words
+	}
+	o := azure.Options{Kind: kind, Faults: []azure.Fault{delay}, Counters: filepath.Join(dir, "counters")}
+	alone := on(t, azure.Options{Kind: kind, Faults: o.Faults}, "/bin/sh", "-c", attest(0), sealpod)
+	script := ""
+	for i := 1; i <= programs; i++ {
+		script += "{ " + attest(i) + `; echo "status $?" >&2; } & `
+	}
+	together := on(t, o, "/bin/sh", "-c", script+"wait", sealpod)
+	if alone.status != 0 || strings.Count(string(together.stderr), "status 0\n") != programs {
+		t.Fatalf("alone: status %d: %s; together: %s", alone.status, alone.stderr, together.stderr)
+	}
+	for i := 0; i <= programs; i++ {
+		evidence, err := os.ReadFile(fmt.Sprintf("%s/%d", dir, i))
+		if err == nil {
+			_, err = verify(t, kind, evidence, ownData(i), nil)
+		}
+		if err != nil {
+			t.Errorf("evidence %d: %v", i, err)
+		}
+	}
+	// One after the other; and each that was overtaken leaves the other its three seconds and a half.
+	limit := time.Duration(programs) * alone.took
+	if ownNodes {
+		limit += time.Duration(programs-1) * (4500 * time.Millisecond)
+	}
+	if together.took > limit+3*time.Second {
+		t.Errorf("%d together took %s, one alone %s: %s", programs, together.took, alone.took, together.stderr)
+	}
+	var counters azure.Counters
+	if text, err := os.ReadFile(o.Counters); err != nil || json.Unmarshal(text, &counters) != nil || counters.ServerFaults != nil || counters.BadRequests != nil {
+		t.Errorf("the emulation: %v: %s", err, text)
+	}
+	if written := len(counters.ReportData); !ownNodes && written != programs || written < programs || written > 2*programs {
+		t.Errorf("report data were written %d times by %d programs", written, programs)
+	}
+	if ownNodes != strings.Contains(string(together.stderr), "asks for an HCL report, too") {
+		t.Errorf("somebody was overtaken, or nobody: %s", together.stderr)
+	}
+	t.Logf("one alone: %s, %d together: %s, report data written %d times", alone.took, programs, together.took, len(counters.ReportData))
+}
+
+// ownData differ in length, too.
+func ownData(i int) []byte { return bytes.Repeat([]byte{byte(0xA0 + i)}, 48+8*(i%3)) }
+
+// The report data of the whole VM are in one place. Programs that ask at once queue up at the
+// device's lock; where they see no common one, as in containers, each lets the other have its
+// report and comes after it.
+func TestAttestAtOnce(t *testing.T) {
+	for _, kind := range []string{azure.KindSNP, azure.KindTDX} {
+		for _, own := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, nodes of their own: %v", kind, own), func(t *testing.T) {
+				t.Parallel()
+				atOnce(t, kind, 2, own)
+			})
+		}
+	}
+	t.Run("four", func(t *testing.T) {
+		t.Parallel()
+		atOnce(t, azure.KindSNP, 4, false)
+	})
+}
+
+// The lock is a courtesy: who holds it for ever keeps nobody out.
+func TestAttestWhereTheTPMIsLocked(t *testing.T) {
+	sealpod := needs(t)
+	script := `flock --no-fork /dev/tpmrm0 sleep 60 & while flock -n /dev/tpmrm0 true; do :; done; "$0" attest --format json --deadline 6s --report-data "$1"; s=$?; kill $!; exit $s`
+	r := on(t, azure.Options{Kind: azure.KindTDX}, "/bin/sh", "-c", script, sealpod, hex.EncodeToString(reportData))
+	if r.status != 0 || !strings.Contains(string(r.stderr), "going on without") {
+		t.Errorf("status %d: %s", r.status, r.stderr)
+	}
+	if _, err := verify(t, azure.KindTDX, r.stdout, reportData, nil); err != nil {
+		t.Error(err)
 	}
 }
 

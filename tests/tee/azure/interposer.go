@@ -34,9 +34,15 @@ type deviceDir struct {
 	m *machine
 }
 
+// deviceNodes are the device, and another node of it, as a container has its own: who
+// locks the one does not lock the other.
+var deviceNodes = []string{"tpmrm0", "tpmrm0.container"}
+
 // OnAdd makes the device.
 func (d *deviceDir) OnAdd(ctx context.Context) {
-	d.AddChild("tpmrm0", d.NewPersistentInode(ctx, &device{m: d.m}, fs.StableAttr{Mode: syscall.S_IFREG}), true)
+	for _, name := range deviceNodes {
+		d.AddChild(name, d.NewPersistentInode(ctx, &device{m: d.m}, fs.StableAttr{Mode: syscall.S_IFREG}), true)
+	}
 }
 
 // device is /dev/tpmrm0.

@@ -27,7 +27,7 @@ func (m *machine) setUp() error {
 	if err := stage.Overlay("/dev", "tpmrm0", "tpm0", "sev-guest", "tdx_guest"); err != nil {
 		return err
 	}
-	if err := stage.Devices("azure", &deviceDir{m: m}, "tpmrm0"); err != nil {
+	if err := stage.Devices("azure", &deviceDir{m: m}, deviceNodes...); err != nil {
 		return err
 	}
 	if err := loopback(); err != nil {

@@ -76,7 +76,7 @@ func parseExtension(text string) (pcr uint32, digest []byte, err error) {
 // Fault is something that goes wrong. As text: KIND, KIND=VALUE, either with *COUNT.
 //
 //	stale                      report data are written, and no new HCL report is made
-//	delay             =1500ms  it is made that much later
+//	delay             =1500ms  it is made that much later, of the report data that stand there then
 //	overwritten                another program writes its report data right after
 //	foreign-ak                 the claims name another key than the one that quotes
 //	bad-hash                   the hardware report carries another hash

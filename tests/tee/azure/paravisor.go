@@ -64,14 +64,13 @@ type machine struct {
 
 	longHCL []byte // what the interposer answers with, under the TPM's lock
 
-	mu       sync.Mutex
-	counters Counters
-	tdreport []byte // of the newest HCL report
-	body     *forge.Body
+	mu        sync.Mutex
+	counters  Counters
+	tdreports map[string]*forge.Body // that were made since the start, and of what
 }
 
 func newMachine(o Options) (*machine, error) {
-	m := &machine{o: o, extra: make([]byte, 32)}
+	m := &machine{o: o, extra: make([]byte, 32), tdreports: map[string]*forge.Body{}}
 	m.counters.Commands, m.counters.TPMMicros, m.counters.IMDS = map[string]int{}, map[string]int64{}, map[string]int{}
 	var err error
 	if o.Roots == "" {
@@ -293,15 +292,16 @@ func (m *machine) tdReport(reportData []byte) ([]byte, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.body, m.tdreport = body, forge.TDReport(body)
-	return m.tdreport, err
+	tdreport := forge.TDReport(body)
+	m.tdreports[string(tdreport)] = body
+	return tdreport, err
 }
 
-// quoteFor is what the quoting service makes of a TDREPORT: a quote of the newest
-// one, and of no other.
+// quoteFor is what the quoting service makes of a TDREPORT of this machine, and of no
+// other.
 func (m *machine) quoteFor(tdreport []byte) ([]byte, error) {
 	m.mu.Lock()
-	body, known := m.body, bytes.Equal(tdreport, m.tdreport)
+	body, known := m.tdreports[string(tdreport)]
 	m.mu.Unlock()
 	if !known {
 		return nil, errors.New("this TDREPORT was not made here")
@@ -347,7 +347,10 @@ func (m *machine) written() {
 	time.AfterFunc(delay, func() {
 		m.tpm.mu.Lock()
 		defer m.tpm.mu.Unlock()
-		m.blame(m.publish(reportData))
+		// Of what stands there by now: who was overtaken gets none.
+		if reportData, err := m.tpm.readIndex(indexReportData); err == nil {
+			m.blame(m.publish(reportData))
+		}
 	})
 }
 
