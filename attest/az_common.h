@@ -64,9 +64,16 @@ int az_gather_from_device(struct bytes report_data, const struct deadline *deadl
 
 /* The look at what was gathered, before it is sent: each link of the chain has a finding of its
  * own name, so that a broken vTPM is told apart from a verifier that says no. Appends to the look
- * claims-hash, user-data and, as a warning, secure-boot, then the findings of look_at_tpm(). */
+ * claims-hash, user-data and, as warnings, hcl-data-version and secure-boot, then the findings of look_at_tpm(). */
 void look_at_az(const struct az_gathered *gathered, struct bytes report_data, const struct digest *init_data,
 		struct look *look);
+
+/* Finding hcl-type: the evidence is another kind's than the report. Appends. */
+void look_at_az_kind(enum az_kind kind, const struct hcl_report *report, struct look *look);
+
+/* Did the VCEK (DER) sign the SNP report within? Findings vcek, where it is no certificate for that, and snp-signature.
+ * Whose certificate it is stays the verifier's question. Appends. */
+void look_at_az_vcek(const struct hcl_report *report, struct bytes vcek, struct look *look);
 
 /* Is this the quote of that TDREPORT? A finding for each field that both have and that differs: td-report-data,
  * td-mrtd, td-rtmr0 and so on. Appends. */

@@ -54,4 +54,7 @@ int tpm_evidence_build(const struct tpm_quoted *quoted, struct bytes ak_spki, st
 int tpm_evidence_open(const struct json *evidence, struct tpm_quoted *ret_quoted, struct buf *ret_ak_spki,
 		      struct err *err) WARN_UNUSED;
 
+/* {"signature":…,"message":…,"pcrs":[…]} alone, in the spelling of any of the above. */
+int tpm_quoted_open(const struct json *quote, struct tpm_quoted *ret_quoted, struct err *err) WARN_UNUSED;
+
 #endif

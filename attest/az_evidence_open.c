@@ -98,16 +98,23 @@ static int take_pcrs(const struct json *object, decode_fn *decode, struct tpm_pc
 	return 0;
 }
 
+static int take_quoted(const struct json *quote, decode_fn *bytes, decode_fn *pcrs, struct tpm_quoted *quoted,
+		       struct err *err)
+{
+	return take(quote, "signature", bytes, &quoted->signature, err) < 0 ||
+			       take(quote, "message", bytes, &quoted->message, err) < 0 ||
+			       take_pcrs(quote, pcrs, &quoted->pcrs, err) < 0
+		       ? -1
+		       : 0;
+}
+
 static int take_quote(const struct json *evidence, const char *name, decode_fn *bytes, decode_fn *pcrs,
 		      struct tpm_quoted *quoted, struct err *err)
 {
 	const struct json *quote = NULL;
 	if (json_get_object(evidence, name, &quote, err) < 0)
 		return -1;
-	if (take(quote, "signature", bytes, &quoted->signature, err) < 0 ||
-	    take(quote, "message", bytes, &quoted->message, err) < 0 || take_pcrs(quote, pcrs, &quoted->pcrs, err) < 0)
-		return err_wrap(err, "member '%s'", name);
-	return 0;
+	return take_quoted(quote, bytes, pcrs, quoted, err) < 0 ? err_wrap(err, "member '%s'", name) : 0;
 }
 
 /* Version 0 names its members differently for the two kinds. */
@@ -155,22 +162,51 @@ int az_evidence_open(const struct json *evidence, struct az_evidence *ret_eviden
 	return 0;
 }
 
+/* A TPMT_SIGNATURE becomes the raw one. */
+static int unwrap_signature(struct tpm_quoted *quoted, struct err *err)
+{
+	struct buf marshalled OWNED_BUF = BUF_INIT(TPM_SIGNATURE_MAX + 6);
+	struct bytes raw;
+	buf_move(&marshalled, &quoted->signature);
+	return tpm_signature_read(buf_bytes(&marshalled), &raw, err) < 0 || buf_append(&quoted->signature, raw, err) < 0
+		       ? -1
+		       : 0;
+}
+
 int tpm_evidence_open(const struct json *evidence, struct tpm_quoted *ret_quoted, struct buf *ret_ak_spki,
 		      struct err *err)
 {
 	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
-	struct buf marshalled OWNED_BUF = BUF_INIT(TPM_SIGNATURE_MAX + 6);
 	struct buf spki OWNED_BUF = BUF_INIT(RSA_SPKI_MAX);
-	struct bytes raw;
 	if (take_quote(evidence, "tpm_quote", decode_base64, decode_hex, &quoted, err) < 0 ||
-	    take(evidence, "ak_public", decode_base64, &spki, err) < 0)
-		return err_wrap(err, "evidence of TEE 'tpm'");
-	buf_move(&marshalled, &quoted.signature);
-	if (tpm_signature_read(buf_bytes(&marshalled), &raw, err) < 0 || buf_append(&quoted.signature, raw, err) < 0)
+	    take(evidence, "ak_public", decode_base64, &spki, err) < 0 || unwrap_signature(&quoted, err) < 0)
 		return err_wrap(err, "evidence of TEE 'tpm'");
 	tpm_quoted_done(ret_quoted);
 	*ret_quoted = quoted;
 	quoted = (struct tpm_quoted)TPM_QUOTED_INIT;
 	buf_move(ret_ak_spki, &spki);
+	return 0;
+}
+
+/* Each message begins with the same bytes, which base64 spells with a '/'. */
+static int take_any_spelling(const struct json *quote, struct tpm_quoted *quoted, struct err *err)
+{
+	const struct json *message = json_member(quote, "message");
+	const char *text = json_text(message);
+	if (!text)
+		return take_quoted(quote, decode_numbers, decode_numbers, quoted, err);
+	if (text[0] != '/')
+		return take_quoted(quote, decode_hex, decode_hex, quoted, err);
+	return take_quoted(quote, decode_base64, decode_hex, quoted, err) < 0 ? -1 : unwrap_signature(quoted, err);
+}
+
+int tpm_quoted_open(const struct json *quote, struct tpm_quoted *ret_quoted, struct err *err)
+{
+	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
+	if (take_any_spelling(quote, &quoted, err) < 0)
+		return err_wrap(err, "TPM quote");
+	tpm_quoted_done(ret_quoted);
+	*ret_quoted = quoted;
+	quoted = (struct tpm_quoted)TPM_QUOTED_INIT;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "attest/look_parts.h"
 #include "attest/look_tpm.h"
 #include "attest/rsa_public.h"
+#include "attest/snp_signature.h"
 
 static void look_at_claims(struct look *look, const struct az_gathered *gathered, struct bytes report_data)
 {
@@ -25,6 +26,12 @@ static void look_at_claims(struct look *look, const struct az_gathered *gathered
 		look_add(look, LOOK_FATAL, ERR_BINDING, "user-data",
 			 gathered->claims.has_user_data ? "the HCL report is stale: its claims carry other report data"
 							: "the HCL report's claims have no 'user-data'");
+	if (gathered->report.data_version != 1)
+		look_warn(look, "hcl-data-version",
+			  "the data of the HCL report are of version %u: verifiers that look for the claims where "
+			  "version "
+			  "1 has them refuse the evidence, Trustee's of today among them",
+			  gathered->report.data_version);
 	const struct json *secure_boot = json_member(gathered->claims.vm_configuration, "secure-boot");
 	if (!secure_boot)
 		secure_boot = json_member(gathered->claims.vm_configuration, "secure_boot");
@@ -46,6 +53,21 @@ void look_at_az(const struct az_gathered *gathered, struct bytes report_data, co
 	if (rsa_public_spki(buf_bytes(&gathered->claims.ak_n), buf_bytes(&gathered->claims.ak_e), &spki, NULL) == 0)
 		signer.spki = buf_bytes(&spki);
 	look_at_tpm(&gathered->quoted, &signer, report_data, init_data, look);
+}
+
+void look_at_az_kind(enum az_kind kind, const struct hcl_report *report, struct look *look)
+{
+	if (report->type != (kind == AZ_SNP ? HCL_SNP : HCL_TDX))
+		look_refuse(look, "hcl-type", "the HCL report is of type '%s', but the evidence is that of '%s'",
+			    hcl_type_name(report->type), az_kind_name(kind));
+}
+
+void look_at_az_vcek(const struct hcl_report *report, struct bytes vcek, struct look *look)
+{
+	struct err why = { 0 };
+	if (report->type == HCL_SNP && snp_signature_check(report->hardware, vcek, &why) < 0)
+		look_add(look, LOOK_FATAL, why.code, why.code == ERR_SERVER ? "snp-signature" : "vcek", "%s",
+			 why.message);
 }
 
 /* What a TDREPORT and the quote that is made of it share. */

@@ -12,7 +12,6 @@
 #include "attest/az_common.h"
 #include "attest/imds.h"
 #include "attest/look_log.h"
-#include "attest/snp_signature.h"
 
 static bool probe(const struct attester_signs *signs)
 {
@@ -29,19 +28,16 @@ static int look_at_hardware(const struct az_gathered *gathered, struct bytes vce
 	if (snp_report_read(gathered->report.hardware, &report, err) < 0)
 		return -1;
 	look_at_snp(&report, &expected, &findings);
+	look_at_az_vcek(&gathered->report, vcek, &findings);
 	look_log(&findings);
-	if (look_verdict(&findings, err) < 0)
-		return -1;
-	return snp_signature_check(gathered->report.hardware, vcek, err);
+	return look_verdict(&findings, err);
 }
 
 static int look(const struct az_gathered *gathered, const struct attester_request *request, struct bytes vcek,
 		struct err *err)
 {
 	struct look findings = { .count = 0 };
-	if (gathered->report.type != HCL_SNP)
-		return err_set(err, ERR_NO_TEE, "the HCL report is of type '%s' now",
-			       hcl_type_name(gathered->report.type));
+	look_at_az_kind(AZ_SNP, &gathered->report, &findings);
 	look_at_az(gathered, az_report_data(request->report_data), request->init_data, &findings);
 	look_log(&findings);
 	return look_verdict(&findings, err) < 0 || look_at_hardware(gathered, vcek, err) < 0 ? -1 : 0;

@@ -23,14 +23,11 @@ static int look(const struct az_gathered *gathered, const struct attester_reques
 {
 	struct look findings = { .count = 0 };
 	struct tdreport report;
-	if (gathered->report.type != HCL_TDX)
-		return err_set(err, ERR_NO_TEE, "the HCL report is of type '%s' now",
-			       hcl_type_name(gathered->report.type));
-	if (tdreport_read(gathered->report.hardware, &report, err) < 0)
-		return -1;
+	look_at_az_kind(AZ_TDX, &gathered->report, &findings);
 	look_at_az(gathered, az_report_data(request->report_data), request->init_data, &findings);
 	look_log(&findings);
-	return look_verdict(&findings, err);
+	/* What cannot be read is not sent to be quoted. */
+	return look_verdict(&findings, err) < 0 ? -1 : tdreport_read(gathered->report.hardware, &report, err);
 }
 
 static int look_at_td_quote(const struct az_gathered *gathered, struct bytes raw, struct err *err)

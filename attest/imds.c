@@ -10,9 +10,9 @@
 
 #include <string.h>
 
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "attest/snp_signature.h"
 #include "attest/tdx_quote.h"
 #include "base/encode.h"
 #include "base/json.h"
@@ -92,48 +92,30 @@ static int ask(struct http_client *client, const struct http_request *request, c
 	return 0;
 }
 
-static void free_bio(BIO **bio)
-{
-	BIO_free_all(*bio);
-}
-
 static void free_x509(X509 **cert)
 {
 	X509_free(*cert);
 }
 
-static int check_subject(const X509 *cert, struct err *err)
+static int check_subject(struct bytes der, struct err *err)
 {
 	char name[64] = "";
-	int len = X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, name, sizeof(name));
+	const unsigned char *at = der.data;
+	X509 *cert CLEANUP(free_x509) = d2i_X509(NULL, &at, (long)der.len);
+	int len =
+		cert ? X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, name, sizeof(name)) : -1;
 	if (len < 0 || strlen(name) != (size_t)len || strcmp(name, VCEK_SUBJECT) != 0)
 		return err_set(err, ERR_PROTOCOL, "its subject is '%s', not '" VCEK_SUBJECT "'", name);
 	return 0;
 }
 
-static int der_of(X509 *cert, struct buf *ret_der, struct err *err)
-{
-	struct buf der OWNED_BUF = BUF_INIT(IMDS_VCEK_MAX);
-	unsigned char *raw = NULL;
-	int len = i2d_X509(cert, &raw);
-	if (len <= 0)
-		return err_set(err, ERR_PROTOCOL, "it cannot be written as DER");
-	int result = buf_append(&der, bytes_of(raw, (size_t)len), err);
-	OPENSSL_free(raw);
-	if (result == 0)
-		buf_move(ret_der, &der);
-	return result;
-}
-
 static int vcek_of_pem(const char *pem, struct buf *ret_der, struct err *err)
 {
-	/* Or OpenSSL would ask the terminal for one, where the PEM says that it is encrypted. */
-	char no_password[] = "";
-	BIO *bio CLEANUP(free_bio) = BIO_new_mem_buf(pem, (int)strlen(pem));
-	X509 *cert CLEANUP(free_x509) = bio ? PEM_read_bio_X509(bio, NULL, NULL, no_password) : NULL;
-	if (!cert)
-		return err_set(err, ERR_PROTOCOL, "it is no certificate in PEM");
-	return check_subject(cert, err) < 0 ? -1 : der_of(cert, ret_der, err);
+	struct buf der OWNED_BUF = BUF_INIT(IMDS_VCEK_MAX);
+	if (snp_cert_of_pem(pem, &der, err) < 0 || check_subject(buf_bytes(&der), err) < 0)
+		return -1;
+	buf_move(ret_der, &der);
+	return 0;
 }
 
 int imds_vcek_of(struct bytes answer, struct buf *ret_der, struct err *err)

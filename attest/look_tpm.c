@@ -88,7 +88,8 @@ static void look_at_pcr8(struct look *look, const struct tpm_pcrs *pcrs, const s
 void look_at_tpm(const struct tpm_quoted *quoted, const struct tpm_signer *signer, struct bytes extra_data,
 		 const struct digest *init_data, struct look *look)
 {
-	look_at_signature(look, quoted, signer);
+	if (signer)
+		look_at_signature(look, quoted, signer);
 	look_at_quote(look, quoted, extra_data);
 	if (init_data)
 		look_at_pcr8(look, &quoted->pcrs, init_data);

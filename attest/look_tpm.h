@@ -17,7 +17,9 @@ struct tpm_signer {
 
 /* Findings, appended, in this order:
  *
- *     ak, quote-signature, quote, extra-data, pcr-selection, pcr-digest, init-data */
+ *     ak, quote-signature, quote, extra-data, pcr-selection, pcr-digest, init-data
+ *
+ * `signer` NULL: not asked who signed it. */
 void look_at_tpm(const struct tpm_quoted *quoted, const struct tpm_signer *signer, struct bytes extra_data,
 		 const struct digest *init_data, struct look *look);
 

@@ -17,6 +17,8 @@ static const struct show_kind kinds[] = {
 	{ "az-tdx-evidence", "evidence of the TEE 'az-tdx-vtpm' (Confidential Containers)", is_az_tdx_evidence,
 	  show_az_evidence },
 	{ "tpm-evidence", "evidence of the TEE 'tpm' (Confidential Containers)", is_tpm_evidence, show_tpm_evidence },
+	{ "tpm-quote-evidence", "TPM quote and PCRs (part of evidence of Confidential Containers)", is_tpm_quoted,
+	  show_tpm_quoted },
 	{ "hcl-report", "HCL report (Azure)", is_hcl_report, show_hcl_report },
 	{ "tpm-quote", "TPM quote", is_tpm_quote, show_tpm_quote },
 	{ "ccel-table", "ACPI table CCEL", is_ccel_table, show_ccel_table },

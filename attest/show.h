@@ -35,6 +35,7 @@ bool is_tpm_quote(struct bytes content);
 bool is_az_snp_evidence(struct bytes content);
 bool is_az_tdx_evidence(struct bytes content);
 bool is_tpm_evidence(struct bytes content);
+bool is_tpm_quoted(struct bytes content);
 
 /* Is it JSON with a member of that name and type? In broken JSON the name alone counts, as what is broken is for the
  * reader's message. */
@@ -54,6 +55,7 @@ int show_tpm_quote(struct bytes content, struct sheet *sheet, struct err *err) W
 /* Of all versions; also, of the links between its parts, which do not hold. */
 int show_az_evidence(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
 int show_tpm_evidence(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
+int show_tpm_quoted(struct bytes content, struct sheet *sheet, struct err *err) WARN_UNUSED;
 
 /* What a look at the evidence found. */
 void show_findings(const struct look *look, struct sheet *sheet);

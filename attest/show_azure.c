@@ -10,6 +10,7 @@
 #include "attest/look_tpm.h"
 #include "attest/show.h"
 #include "attest/snp_report.h"
+#include "attest/snp_signature.h"
 #include "attest/tdreport.h"
 
 #define JSON_MAX (8u << 20)
@@ -37,6 +38,13 @@ bool is_az_tdx_evidence(struct bytes content)
 bool is_tpm_evidence(struct bytes content)
 {
 	return show_has_member(content, "ak_public", JSON_STRING);
+}
+
+/* The part of the evidence that a TPM makes, alone. */
+bool is_tpm_quoted(struct bytes content)
+{
+	return show_has_member(content, "pcrs", JSON_ARRAY) &&
+	       (show_has_member(content, "message", JSON_STRING) || show_has_member(content, "message", JSON_ARRAY));
 }
 
 static void show_selections(const struct tpm_quote *quote, struct sheet *sheet)
@@ -154,6 +162,17 @@ static void forget_user_data(struct look *look)
 	look->count = kept;
 }
 
+/* The oldest evidence has it as PEM; what is none stays empty, which is no certificate either. */
+static void look_at_vcek(const struct az_evidence *evidence, const struct hcl_report *report, struct look *findings)
+{
+	struct buf der OWNED_BUF = BUF_INIT(AZ_ENDORSEMENT_MAX);
+	struct bytes vcek = buf_bytes(&evidence->endorsement);
+	if (evidence->version == 0)
+		vcek = snp_cert_of_pem(buf_text(&evidence->endorsement), &der, NULL) == 0 ? buf_bytes(&der)
+											  : bytes_of(NULL, 0);
+	look_at_az_vcek(report, vcek, findings);
+}
+
 /* The links hold or do not; which report data were asked for is not known here, so the quote's are taken. */
 static void show_links(const struct az_evidence *evidence, struct sheet *sheet)
 {
@@ -166,6 +185,9 @@ static void show_links(const struct az_evidence *evidence, struct sheet *sheet)
 	    hcl_claims_read(gathered.report.claims, &gathered.claims, NULL) == 0 &&
 	    tpm_quote_read(buf_bytes(&evidence->quoted.message), &quote, NULL) == 0)
 		look_at_az(&gathered, quote.extra_data, NULL, &findings);
+	look_at_az_kind(evidence->kind, &gathered.report, &findings);
+	if (evidence->kind == AZ_SNP)
+		look_at_vcek(evidence, &gathered.report, &findings);
 	if (evidence->kind == AZ_TDX && tdreport_read(gathered.report.hardware, &report, NULL) == 0 &&
 	    tdx_quote_read(buf_bytes(&evidence->endorsement), &td_quote, NULL) == 0)
 		look_at_az_td_quote(&report, &td_quote.body, &findings);
@@ -193,6 +215,24 @@ int show_az_evidence(struct bytes content, struct sheet *sheet, struct err *err)
 	return evidence.kind == AZ_TDX
 		       ? show_within("td_quote", buf_bytes(&evidence.endorsement), show_tdx_quote, sheet, err)
 		       : 0;
+}
+
+/* Without a key nobody knows who signed it. */
+int show_tpm_quoted(struct bytes content, struct sheet *sheet, struct err *err)
+{
+	struct json *doc OWNED_JSON = NULL;
+	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
+	struct tpm_quote quote;
+	struct look findings = { .count = 0 };
+	if (json_parse(content, JSON_MAX, &doc, err) < 0 || tpm_quoted_open(doc, &quoted, err) < 0 ||
+	    show_tpm_quote(buf_bytes(&quoted.message), sheet, err) < 0)
+		return -1;
+	sheet_text(sheet, "signature_by", "signed by", "nobody knows: the key is not beside it");
+	show_pcrs(&quoted.pcrs, sheet);
+	if (tpm_quote_read(buf_bytes(&quoted.message), &quote, NULL) == 0)
+		look_at_tpm(&quoted, NULL, quote.extra_data, NULL, &findings);
+	show_findings(&findings, sheet);
+	return 0;
 }
 
 static void show_tpm_links(const struct tpm_quoted *quoted, struct bytes spki, struct sheet *sheet)

@@ -8,8 +8,11 @@
  */
 #include "attest/snp_signature.h"
 
+#include <string.h>
+
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "attest/snp_report.h"
@@ -18,6 +21,7 @@
 #define S_AT 0x2E8
 #define NUMBER_LEN 72
 #define DER_MAX 128
+#define CERT_MAX (64u * 1024u)
 
 static void free_x509(X509 **cert)
 {
@@ -32,6 +36,34 @@ static void free_signature(ECDSA_SIG **signature)
 static void free_context(EVP_MD_CTX **context)
 {
 	EVP_MD_CTX_free(*context);
+}
+
+static void free_bio(BIO **bio)
+{
+	BIO_free_all(*bio);
+}
+
+static int der_of(X509 *cert, struct buf *ret_der, struct err *err)
+{
+	struct buf der OWNED_BUF = BUF_INIT(CERT_MAX);
+	unsigned char *raw = NULL;
+	int len = i2d_X509(cert, &raw);
+	if (len <= 0)
+		return err_set(err, ERR_PROTOCOL, "it cannot be written as DER");
+	int result = buf_append(&der, bytes_of(raw, (size_t)len), err);
+	OPENSSL_free(raw);
+	if (result == 0)
+		buf_move(ret_der, &der);
+	return result;
+}
+
+int snp_cert_of_pem(const char *pem, struct buf *ret_der, struct err *err)
+{
+	/* Or OpenSSL would ask the terminal for one, where the PEM says that it is encrypted. */
+	char no_password[] = "";
+	BIO *bio CLEANUP(free_bio) = BIO_new_mem_buf(pem, (int)strlen(pem));
+	X509 *cert CLEANUP(free_x509) = bio ? PEM_read_bio_X509(bio, NULL, NULL, no_password) : NULL;
+	return cert ? der_of(cert, ret_der, err) : err_set(err, ERR_PROTOCOL, "it is no certificate in PEM");
 }
 
 /* As OpenSSL takes it; 0 if it cannot be made. */

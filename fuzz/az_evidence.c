@@ -51,6 +51,15 @@ static void as_plain(const struct json *json)
 		       "plain evidence cannot be written");
 }
 
+static void as_quote_alone(const struct json *json)
+{
+	struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
+	struct err err = { 0 };
+	if (tpm_quoted_open(json, &quoted, &err) < 0)
+		expect(err.code == ERR_PROTOCOL && err.message[0] && quoted.message.len == 0,
+		       "a failure that left something");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct json *json OWNED_JSON = NULL;
@@ -59,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (json_parse(bytes_of(data, size), 1u << 20, &json, &err) < 0)
 		return 0;
 	as_plain(json);
+	as_quote_alone(json);
 	if (az_evidence_open(json, &evidence, &err) == 0)
 		again(&evidence);
 	else

@@ -314,6 +314,59 @@ static void spoilt(void **state)
 	assert_text_refused("azure/snp-evidence-v0.json", "\"report\":[", "\"report\":[\"1\",", "no byte");
 }
 
+/* A quote alone, in each spelling: the bytes are those of the evidence that it was taken from. */
+static void a_quote_alone(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *file;
+		const char *member; /* NULL: the file is one */
+	} rows[] = {
+		{ "azure/snp-evidence-v0.json", "quote" },     { "azure/tdx-evidence-v1.json", "tpm_quote" },
+		{ "azure/snp-evidence-v2.json", "tpm_quote" }, { "azure/tpm-evidence.json", "tpm_quote" },
+		{ "azure/tpm-quote-snp.json", NULL },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct json *json OWNED_JSON = parse(rows[i].file);
+		struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
+		struct tpm_quote quote;
+		struct digest pcrs;
+		struct err err = { 0 };
+		if (tpm_quoted_open(rows[i].member ? json_member(json, rows[i].member) : json, &quoted, &err) < 0 ||
+		    tpm_quote_read(buf_bytes(&quoted.message), &quote, &err) < 0 ||
+		    tpm_pcrs_digest(&quoted.pcrs, &pcrs, &err) < 0)
+			fail_msg("%s: %s", rows[i].file, err.message);
+		assert_int_equal(quoted.signature.len, 256);
+		assert_true(bytes_equal(quote.pcr_digest, digest_bytes(&pcrs)));
+	}
+}
+
+static void a_quote_alone_that_is_spoilt(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		const char *said;
+	} rows[] = {
+		{ "{}", "TPM quote: there is no member 'signature'" },
+		{ "{\"signature\":\"00\"}", "TPM quote: member 'signature'" },
+		{ "{\"signature\":\"00\",\"message\":\"0\",\"pcrs\":[]}", "TPM quote: member 'message'" },
+		{ "{\"signature\":\"AA==\",\"message\":\"/w\",\"pcrs\":[]}", "TPM quote: member 'message'" },
+		{ "{\"signature\":[0],\"message\":[300],\"pcrs\":[]}", "300, which is no byte" },
+		{ "{\"signature\":\"00\",\"message\":\"00\",\"pcrs\":[]}", "member 'pcrs' has 0 values" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct json *json OWNED_JSON = NULL;
+		struct tpm_quoted quoted OWNED_QUOTED = TPM_QUOTED_INIT;
+		struct err err = { 0 };
+		assert_int_equal(json_parse(bytes_of_text(rows[i].text), VECTOR_MAX, &json, &err), 0);
+		assert_int_equal(tpm_quoted_open(json, &quoted, &err), -1);
+		assert_int_equal(err.code, ERR_PROTOCOL);
+		assert_message_has(err, rows[i].said);
+		assert_int_equal(quoted.signature.len + quoted.message.len, 0);
+	}
+}
+
 static void longest(void **state)
 {
 	(void)state;
@@ -343,6 +396,8 @@ int main(void)
 		cmocka_unit_test(written_for_tdx),
 		cmocka_unit_test(oldest_of_tdx),
 		cmocka_unit_test(spoilt),
+		cmocka_unit_test(a_quote_alone),
+		cmocka_unit_test(a_quote_alone_that_is_spoilt),
 		cmocka_unit_test(longest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -312,14 +312,101 @@ static void signature_of_the_hardware_report(void **state)
 	assert_message_has(err, "1183");
 }
 
+/* Data of version 2 can be read here, and by few verifiers. */
+static void a_version_that_few_read(void **state)
+{
+	(void)state;
+	struct machine machine OWNED_MACHINE = genuine();
+	struct look findings;
+	machine.gathered.report.data_version = 2;
+	assert_finds(&machine, NULL, "hcl-data-version");
+	look(&machine, NULL, &findings);
+	assert_int_equal(findings.findings[0].severity, LOOK_WARNING);
+	assert_non_null(strstr(findings.findings[0].text, "of version 2"));
+}
+
+static void evidence_of_another_kind(void **state)
+{
+	(void)state;
+	struct machine machine OWNED_MACHINE = genuine();
+	struct look findings = { .count = 0 };
+	look_at_az_kind(AZ_SNP, &machine.gathered.report, &findings);
+	assert_int_equal(findings.count, 0);
+	look_at_az_kind(AZ_TDX, &machine.gathered.report, &findings);
+	machine.gathered.report.type = HCL_TDX;
+	look_at_az_kind(AZ_TDX, &machine.gathered.report, &findings);
+	assert_int_equal(findings.count, 1);
+	look_at_az_kind(AZ_SNP, &machine.gathered.report, &findings);
+	machine.gathered.report.type = HCL_VBS;
+	look_at_az_kind(AZ_SNP, &machine.gathered.report, &findings);
+	look_at_az_kind(AZ_TDX, &machine.gathered.report, &findings);
+	assert_int_equal(findings.count, 4);
+	for (size_t i = 0; i < findings.count; i++) {
+		assert_string_equal(findings.findings[i].name, "hcl-type");
+		assert_int_equal(findings.findings[i].severity, LOOK_FATAL);
+		assert_int_equal(findings.findings[i].code, ERR_NO_TEE);
+	}
+	assert_non_null(strstr(findings.findings[0].text, "of type 'SNP', but the evidence is that of 'az-tdx-vtpm'"));
+	assert_non_null(strstr(findings.findings[3].text, "of type 'VBS', but the evidence is that of 'az-tdx-vtpm'"));
+}
+
+/* The code tells what may be mended by asking again from what may not. */
+static void assert_of_the_vcek(const struct machine *machine, struct bytes vcek, const char *name, enum err_code code)
+{
+	struct look findings = { .count = 0 };
+	look_at_az_vcek(&machine->gathered.report, vcek, &findings);
+	assert_int_equal(findings.count, name ? 1 : 0);
+	if (!name)
+		return;
+	assert_string_equal(findings.findings[0].name, name);
+	assert_int_equal(findings.findings[0].severity, LOOK_FATAL);
+	assert_int_equal(findings.findings[0].code, code);
+}
+
+static void the_vcek_beside_it(void **state)
+{
+	(void)state;
+	struct machine machine OWNED_MACHINE = genuine();
+	struct buf foreign OWNED_BUF = vector_read("snp/turin-v5-vcek.der");
+	assert_of_the_vcek(&machine, buf_bytes(&machine.vcek), NULL, ERR_NONE);
+	assert_of_the_vcek(&machine, buf_bytes(&foreign), "snp-signature", ERR_SERVER);
+	assert_of_the_vcek(&machine, bytes_of_text("no certificate"), "vcek", ERR_PROTOCOL);
+	assert_of_the_vcek(&machine, bytes_of(NULL, 0), "vcek", ERR_PROTOCOL);
+	machine.gathered.report.type = HCL_TDX; /* has no such signature */
+	assert_of_the_vcek(&machine, bytes_of_text("no certificate"), NULL, ERR_NONE);
+}
+
+static void a_certificate_in_pem(void **state)
+{
+	(void)state;
+	struct buf chain OWNED_BUF = vector_read("azure/imds-certs.pem");
+	struct buf der OWNED_BUF = BUF_INIT(VECTOR_MAX);
+	struct err err = { 0 };
+	assert_int_equal(snp_cert_of_pem(buf_text(&chain), &der, &err), 0);
+	assert_hex_prefix(der.data, der.len, "3082");
+	assert_int_equal(snp_cert_of_pem("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", &der, &err),
+			 -1);
+	assert_int_equal(err.code, ERR_PROTOCOL);
+	assert_int_equal(snp_cert_of_pem("", &der, &err), -1);
+	assert_message_has(err, "no certificate in PEM");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_to_find),	 cmocka_unit_test(broken_links),
-		cmocka_unit_test(forged_claims),	 cmocka_unit_test(foreign_key),
-		cmocka_unit_test(no_key_at_all),	 cmocka_unit_test(init_data_in_pcr_8),
-		cmocka_unit_test(secure_boot_off),	 cmocka_unit_test(signature_of_the_hardware_report),
+		cmocka_unit_test(nothing_to_find),
+		cmocka_unit_test(broken_links),
+		cmocka_unit_test(forged_claims),
+		cmocka_unit_test(foreign_key),
+		cmocka_unit_test(no_key_at_all),
+		cmocka_unit_test(init_data_in_pcr_8),
+		cmocka_unit_test(secure_boot_off),
+		cmocka_unit_test(signature_of_the_hardware_report),
 		cmocka_unit_test(a_quote_of_the_report),
+		cmocka_unit_test(a_version_that_few_read),
+		cmocka_unit_test(evidence_of_another_kind),
+		cmocka_unit_test(the_vcek_beside_it),
+		cmocka_unit_test(a_certificate_in_pem),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  */
 #include "vectors.h"
 
+#include "attest/az_common.h"
 #include "attest/show.h"
 
 static const struct {
@@ -52,6 +53,8 @@ static const struct {
 	  "6368616c6c656e6765" },
 	{ "azure/tpm-evidence.json", "tpm-evidence", "a TPM alone is no TEE\n", "tpm_quote", "pcr_digest",
 	  "019de64c9318655e422c3d03831169896e31f02a1d74e4d8fef575bf4e0d75fa" },
+	{ "azure/tpm-quote-snp.json", "tpm-quote-evidence", "nobody knows: the key is not beside it\n", "tpm_quote",
+	  "extra_data", "6368616c6c656e6765" },
 	{ "azure/snp-evidence-v0.json", "az-snp-evidence", "version of the evidence  0\n", "pcrs", "pcr00",
 	  "e15c44796beabf46abcec7c57e590942041e47497e4ec27571c8b7664f48dced" },
 	{ "azure/tdx-evidence-v1.json", "az-tdx-evidence", "TEE                      az-tdx-vtpm\n", "pcrs", "pcr00",
@@ -309,6 +312,12 @@ static void shows_which_link_is_broken(void **state)
 		{ "azure/tdx-evidence-v1.json", NULL, NULL },
 		{ "azure/tdx-evidence-v1.json", "\"pcrs\": [\n      \"", "the PCRs that were read are not those" },
 		{ "azure/snp-evidence-v0.json", NULL, NULL },
+		{ "azure/snp-evidence-v0.json", "-----BEGIN CERTIFICATE",
+		  "the certificate for the SNP report cannot be read" },
+		{ "azure/snp-evidence-v2.json", NULL, NULL },
+		{ "azure/snp-evidence-v2.json", "\"vcek\": \"", "the certificate for the SNP report cannot be read" },
+		{ "azure/tpm-quote-snp.json", NULL, NULL },
+		{ "azure/tpm-quote-snp.json", "\"pcrs\": [\n    \"", "the PCRs that were read are not those" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		OWNED_BUF struct buf content = vector_read(rows[i].file);
@@ -323,6 +332,62 @@ static void shows_which_link_is_broken(void **state)
 		const char *refused = strstr(buf_text(&people.text), "must be refused");
 		if (!rows[i].said ? refused != NULL : !refused || !strstr(refused, rows[i].said))
 			fail_msg("%s, %zu: %s", rows[i].file, i, buf_text(&people.text));
+	}
+}
+
+/* Genuine evidence of version 2 with a part of it exchanged. */
+static void show_exchanged(enum az_kind kind, struct bytes hcl, struct bytes endorsement, struct sheet *sheet)
+{
+	OWNED_BUF struct buf text = vector_read("azure/snp-evidence-v2.json");
+	OWNED_BUF struct buf out = BUF_INIT(VECTOR_MAX);
+	struct json *json OWNED_JSON = NULL;
+	struct json *written OWNED_JSON = NULL;
+	struct az_evidence evidence OWNED_AZ_EVIDENCE = AZ_EVIDENCE_INIT;
+	struct err err = { 0 };
+	if (json_parse(buf_bytes(&text), VECTOR_MAX, &json, &err) < 0 || az_evidence_open(json, &evidence, &err) < 0 ||
+	    az_evidence_build(kind, &evidence.quoted, hcl.len ? hcl : buf_bytes(&evidence.hcl),
+			      endorsement.len ? endorsement : buf_bytes(&evidence.endorsement), &written, &err) < 0 ||
+	    json_print(written, &out, &err) < 0)
+		fail_msg("%s", err.message);
+	must_show(buf_bytes(&out), true, sheet);
+}
+
+static const char *finding_of(const struct sheet *sheet, const char *name)
+{
+	const struct json *findings = json_member(sheet->document, "findings");
+	for (const struct json *finding = json_first(findings); finding; finding = json_next(finding))
+		if (strcmp(json_text(json_member(finding, "name")), name) == 0)
+			return json_text(json_member(finding, "text"));
+	return "";
+}
+
+/* Parts that are genuine, and not of the same evidence. */
+static void shows_what_does_not_belong_together(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf vcek = vector_read("snp/turin-v5-vcek.der");
+	OWNED_BUF struct buf snp = vector_read("azure/hcl-snp-2600.bin");
+	OWNED_BUF struct buf tdx = vector_read("azure/hcl-tdx-2600.bin");
+	OWNED_BUF struct buf quote = vector_read("azure/td-quote.bin");
+	const struct {
+		enum az_kind kind;
+		struct bytes hcl, endorsement;
+		const char *name, *said; /* NULL: nothing */
+	} rows[] = {
+		{ AZ_SNP, { 0 }, { 0 }, NULL, NULL },
+		{ AZ_SNP, { 0 }, buf_bytes(&vcek), "snp-signature", "is not signed by the key in the certificate" },
+		{ AZ_SNP, { 0 }, buf_bytes(&quote), "vcek", "cannot be read" },
+		{ AZ_SNP, buf_bytes(&snp), { 0 }, "snp-signature", "is not signed by the key in the certificate" },
+		{ AZ_SNP, buf_bytes(&tdx), { 0 }, "hcl-type", "'TDX', but the evidence is that of 'az-snp-vtpm'" },
+		{ AZ_TDX, { 0 }, buf_bytes(&quote), "hcl-type", "'SNP', but the evidence is that of 'az-tdx-vtpm'" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sheet sheet CLEANUP(sheet_done) = { 0 };
+		show_exchanged(rows[i].kind, rows[i].hcl, rows[i].endorsement, &sheet);
+		if (rows[i].name && !strstr(finding_of(&sheet, rows[i].name), rows[i].said))
+			fail_msg("%zu: '%s'", i, finding_of(&sheet, rows[i].name));
+		if (!rows[i].name)
+			assert_int_equal(json_count(json_member(sheet.document, "findings")), 0);
 	}
 }
 
@@ -393,6 +458,7 @@ int main(void)
 		cmocka_unit_test(finds_the_old_form_of_a_log),
 		cmocka_unit_test(knows_what_it_does_not_know),
 		cmocka_unit_test(shows_which_link_is_broken),
+		cmocka_unit_test(shows_what_does_not_belong_together),
 		cmocka_unit_test(survives_truncation),
 		cmocka_unit_test(shows_foreign_text_without_control_bytes),
 		cmocka_unit_test(keeps_the_first_failure_of_a_sheet),

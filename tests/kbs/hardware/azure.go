@@ -122,6 +122,7 @@ func (a *azure) openHCL(raw []byte, kind uint32) (claims []byte, err error) {
 	if got := word(hclDataAt + 8); got != kind {
 		return nil, fmt.Errorf("HCL report: type %d, not %d", got, kind)
 	}
+	// Version 2 has a word more before the claims, where the real one takes them for claims.
 	if word(hclDataAt+4) != 1 || word(hclDataAt+12) != 1 {
 		return nil, errors.New("HCL report: the data are not version 1 with SHA-256")
 	}

@@ -214,6 +214,20 @@ func TestEvidenceIsTaken(t *testing.T) {
 	}
 }
 
+// Data of version 2 are read and sent, with a warning that tells why the verifier says no:
+// like Trustee's, it looks for the claims where version 1 has them.
+func TestDataOfVersion2(t *testing.T) {
+	for _, kind := range []string{azure.KindSNP, azure.KindTDX} {
+		r := attest(t, azure.Options{Kind: kind, DataV2: true}, "60s")
+		if r.status != 0 || !strings.Contains(string(r.stderr), "the data of the HCL report are of version 2") {
+			t.Errorf("%s: status %d: %s", kind, r.status, r.stderr)
+		}
+		if _, err := verify(t, kind, r.stdout, reportData, nil); err == nil || !strings.Contains(err.Error(), "not version 1") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 // A plain TPM is attested where somebody says so, and is found by nobody: whatever else
 // this machine lacks.
 func TestPlainTPM(t *testing.T) {

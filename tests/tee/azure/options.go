@@ -30,6 +30,7 @@ type Options struct {
 	NoIMDS   bool     // nobody listens at the metadata service's address
 	HCLType  uint32   // instead of what the kind has
 	HCLv2    bool     // header version 2
+	DataV2   bool     // version 2 of what stands behind the hardware report
 	LongHCL  bool     // 2600 bytes, with all that today's claims have
 	Snake    bool     // claims with underscores
 	Lower    bool     // user-data in lower case

@@ -249,7 +249,11 @@ func (m *machine) makeHCL(reportData []byte) ([]byte, error) {
 		version = 2
 	}
 	le := binary.LittleEndian
-	used := 32 + 1184 + 20 + len(claims)
+	capabilities := []byte{}
+	if m.o.DataV2 {
+		capabilities = le.AppendUint32(nil, 1)
+	}
+	used := 32 + 1184 + 20 + len(capabilities) + len(claims)
 	if used > m.indexSize() {
 		return nil, fmt.Errorf("an HCL report of %d bytes does not fit its index", used)
 	}
@@ -259,10 +263,10 @@ func (m *machine) makeHCL(reportData []byte) ([]byte, error) {
 	}
 	out = append(out, hardware...)
 	out = append(out, make([]byte, 32+1184-len(out))...)
-	for _, word := range []uint32{20 + uint32(len(claims)), 1, kind, 1, uint32(len(claims))} {
+	for _, word := range []uint32{uint32(used - 32 - 1184), uint32(1 + len(capabilities)/4), kind, 1, uint32(len(claims))} {
 		out = le.AppendUint32(out, word)
 	}
-	return append(out, claims...), nil
+	return append(append(out, capabilities...), claims...), nil
 }
 
 func (m *machine) hardwareReport(reportData []byte) ([]byte, error) {

@@ -31,6 +31,7 @@ func enter(args []string) error {
 	fs.BoolVar(&o.NoHCL, "no-hcl", false, "a TPM without an HCL report")
 	fs.BoolVar(&o.NoIMDS, "no-imds", false, "no metadata service")
 	fs.BoolVar(&o.HCLv2, "hcl-v2", false, "header version 2")
+	fs.BoolVar(&o.DataV2, "data-v2", false, "data version 2, which few verifiers read")
 	fs.BoolVar(&o.LongHCL, "hcl-2600", false, "an HCL report of 2600 bytes, as today, not of 2048")
 	fs.BoolVar(&o.Snake, "snake", false, "claims with underscores")
 	fs.BoolVar(&o.Lower, "lower", false, "user-data in lower case")
