@@ -45,9 +45,10 @@ fuzz: ## run each fuzz target for FUZZ_TIME seconds (60)
 demo: ## show the way from attestation to an SVID, with real SPIRE and an emulated TEE (TEE=snp, snp-ioctl, tdx, az-snp, az-tdx: on an emulated machine; FAULT=kbs-down: what a failure looks like)
 	@demo/demo.sh
 
-bench: ## measure `sealpod run` up to the start of the agent, and `sealpod attest` up to the evidence: time, memory, system calls
+bench: ## measure `sealpod run` up to the start of the agent, and `sealpod attest` up to the evidence: time, memory, system calls, TPM commands
 	@bench/start.py
 	@bench/attest.py
+	@bench/azure.py
 
 bench-svid: ## measure `sealpod svid` and the real spiffe-helper side by side (bench/svid.py --long: 1,000 rotations)
 	@bench/svid.py
