@@ -43,6 +43,8 @@ const struct cli_verb *const cli_verbs[] = {
 	&verb_spire_config,
 	&verb_rotate_issuer,
 	&verb_rotate_root,
+	&verb_rotate_init_data,
+	&verb_rotate_admin_key,
 	&verb_completion,
 	&verb_version,
 	&verb_help,

@@ -156,6 +156,24 @@ int kbs_plan_read_content(const struct out *out, const struct kbs_plan_item *ite
 	return 0;
 }
 
+int kbs_plan_check_applied(const struct out *out, const struct record *record, const struct resource *resource,
+			   struct err *err)
+{
+	char name[KBS_URI_MAX + 32];
+	struct secret content OWNED_SECRET = SECRET_INIT;
+	struct record_digest digest;
+	const char *kind = kind_names[KBS_PLAN_RESOURCE];
+	const struct record_item *recorded = record_find(record, kind, resource->path);
+	(void)snprintf(name, sizeof(name), "kbs/resources/%s", resource->path);
+	if (out_read_private(out, name, &content, err) < 0 ||
+	    record_digest_of(record, kind, resource->path, secret_bytes(&content), &digest, err) < 0)
+		return -1;
+	if (recorded && strcmp(recorded->digest.hex, digest.hex) == 0)
+		return 0;
+	return err_set(err, ERR_CONFIG, "the KBS was not given '%s' as it is now: 'sealpodctl apply' comes first",
+		       resource->path);
+}
+
 static int plan_resources(struct planner *planner, struct err *err)
 {
 	struct resource resource;

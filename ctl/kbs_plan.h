@@ -11,6 +11,7 @@
 #include "cdh-client/kbs_admin.h"
 #include "ctl/policy.h"
 #include "ctl/record.h"
+#include "ctl/resources.h"
 
 enum kbs_plan_what {
 	KBS_PLAN_SAME,	  /* or so it was when it was last applied */
@@ -58,6 +59,10 @@ void kbs_plan_done(struct kbs_plan *plan);
 int kbs_plan_make(const struct deployment *deployment, const struct policy_material *material, const struct out *out,
 		  const struct record *record, struct kbs_admin *admin, struct kbs_plan *ret_plan,
 		  struct err *err) WARN_UNUSED;
+
+/* ERR_CONFIG unless the resource, as it was built, was applied. Asks nobody but the record. */
+int kbs_plan_check_applied(const struct out *out, const struct record *record, const struct resource *resource,
+			   struct err *err) WARN_UNUSED;
 
 bool kbs_plan_differs(const struct kbs_plan *plan, bool prune);
 

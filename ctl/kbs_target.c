@@ -14,6 +14,7 @@
 #include "base/http.h"
 #include "base/log.h"
 #include "ctl/input.h"
+#include "ctl/material.h"
 #include "ctl/progress.h"
 
 #define TIMEOUT_SECONDS 60
@@ -137,32 +138,44 @@ static int open_admin(struct kbs_target *target, const char *role, struct err *e
 	return kbs_admin_open(&target->options, &target->admin, err);
 }
 
-/* The key that deployment.toml names, or the one that build made. */
-static int read_deployment_key(const struct deployment *deployment, const struct out *out, struct admin_key **ret_key,
-			       struct err *err)
+static int read_out_key(const struct out *out, const char *name, struct admin_key **ret_key, struct err *err)
 {
-	struct buf path OWNED_BUF = BUF_INIT(8192);
 	struct secret pem OWNED_SECRET = SECRET_INIT;
-	if (deployment->kbs_admin_key_file) {
-		if (deployment_path(deployment, deployment->kbs_admin_key_file, &path, err) < 0)
-			return -1;
-		return read_key(buf_text(&path), ret_key, err);
-	}
-	if (out_read_private(out, "kbs-admin.key", &pem, err) < 0)
+	if (out_read_private(out, name, &pem, err) < 0)
 		return err_wrap(err, "run 'sealpodctl build' first");
 	return admin_key_read(secret_bytes(&pem), ret_key, err);
 }
 
-int kbs_target_open_deployment(const struct cli_args *args, const struct deployment *deployment, const struct out *out,
-			       struct kbs_target *ret_target, struct err *err)
+static int open_as(const struct cli_args *args, const struct deployment *deployment, struct kbs_target *ret_target,
+		   struct err *err)
 {
 	if (http_setup(err) < 0 || kbs_target_timeout(args, &ret_target->deadline, err) < 0 ||
-	    read_deployment(deployment, true, ret_target, err) < 0 ||
-	    read_deployment_key(deployment, out, &ret_target->key, err) < 0)
+	    read_deployment(deployment, true, ret_target, err) < 0)
 		return -1;
 	if (deployment->generation == TRUSTEE_1_0 && strcmp(admin_key_alg(ret_target->key), "EdDSA") != 0)
 		return err_set(err, ERR_CONFIG, "a KBS of generation 'trustee-1.0' takes an Ed25519 admin key only");
 	return open_admin(ret_target, NULL, err);
+}
+
+int kbs_target_open_with_key(const struct cli_args *args, const struct deployment *deployment, const struct out *out,
+			     const char *key, struct kbs_target *ret_target, struct err *err)
+{
+	if (read_out_key(out, key, &ret_target->key, err) < 0)
+		return -1;
+	return open_as(args, deployment, ret_target, err);
+}
+
+/* The key that deployment.toml names, or the one that build made. */
+int kbs_target_open_deployment(const struct cli_args *args, const struct deployment *deployment, const struct out *out,
+			       struct kbs_target *ret_target, struct err *err)
+{
+	struct buf path OWNED_BUF = BUF_INIT(8192);
+	if (!deployment->kbs_admin_key_file)
+		return kbs_target_open_with_key(args, deployment, out, MATERIAL_ADMIN_KEY, ret_target, err);
+	if (deployment_path(deployment, deployment->kbs_admin_key_file, &path, err) < 0 ||
+	    read_key(buf_text(&path), &ret_target->key, err) < 0)
+		return -1;
+	return open_as(args, deployment, ret_target, err);
 }
 
 static int open_by_deployment(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)

@@ -62,4 +62,8 @@ int kbs_target_open_admin(const struct cli_args *args, struct kbs_target *ret_ta
 int kbs_target_open_deployment(const struct cli_args *args, const struct deployment *deployment, const struct out *out,
 			       struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
 
+/* The same with another key, OUT/<key>. */
+int kbs_target_open_with_key(const struct cli_args *args, const struct deployment *deployment, const struct out *out,
+			     const char *key, struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
+
 #endif

@@ -38,18 +38,18 @@ static int write_pair(struct out *out, const char *key_name, const struct secret
 	return out_write(out, public_name, public, err);
 }
 
-static int make_admin_key(const struct deployment *d, struct out *out, struct err *err)
+int material_make_admin_key(struct out *out, const char *key_name, const char *public_name, struct err *err)
 {
 	bool there;
 	struct secret key OWNED_SECRET = SECRET_INIT;
 	OWNED_BUF struct buf public = BUF_INIT(PEM_MAX);
-	if (d->kbs_admin_key_file || look_for_pair(out, "kbs-admin.key", "kbs-admin.pub", &there, err) < 0)
-		return d->kbs_admin_key_file ? 0 : -1;
+	if (look_for_pair(out, key_name, public_name, &there, err) < 0)
+		return -1;
 	if (there)
 		return 0;
 	if (spire_key_generate(SPIRE_KEY_ED25519, &key, &public, err) < 0)
 		return -1;
-	return write_pair(out, "kbs-admin.key", &key, "kbs-admin.pub", buf_bytes(&public), err);
+	return write_pair(out, key_name, &key, public_name, buf_bytes(&public), err);
 }
 
 static int make_sealed_key(const struct deployment *d, struct out *out, struct err *err)
@@ -158,8 +158,10 @@ static int make_random(struct out *out, const struct deployment_secret *wish, st
 
 int material_make(const struct deployment *deployment, struct out *out, time_t now, struct err *err)
 {
-	if (make_admin_key(deployment, out, err) < 0 || make_sealed_key(deployment, out, err) < 0 ||
-	    make_certificates(deployment, out, now, err) < 0)
+	if (!deployment->kbs_admin_key_file &&
+	    material_make_admin_key(out, MATERIAL_ADMIN_KEY, MATERIAL_ADMIN_PUBLIC, err) < 0)
+		return -1;
+	if (make_sealed_key(deployment, out, err) < 0 || make_certificates(deployment, out, now, err) < 0)
 		return -1;
 	for (size_t i = 0; i < deployment->secret_count; i++)
 		if (deployment->secrets[i].random_bytes && make_random(out, &deployment->secrets[i], err) < 0)

@@ -23,6 +23,15 @@
 #define MATERIAL_PREVIOUS "x509pop-previous"
 #define MATERIAL_NEXT "x509pop-next"
 
+/* The KBS administrator's key, and the one that takes its place in a rotation. */
+#define MATERIAL_ADMIN_KEY "kbs-admin.key"
+#define MATERIAL_ADMIN_PUBLIC "kbs-admin.pub"
+#define MATERIAL_NEXT_ADMIN_KEY "kbs-admin-next.key"
+#define MATERIAL_NEXT_ADMIN_PUBLIC "kbs-admin-next.pub"
+
+/* An Ed25519 pair, where there is none. */
+int material_make_admin_key(struct out *out, const char *key, const char *public, struct err *err) WARN_UNUSED;
+
 /* DIR/CLASS.key and DIR/CLASS.pem below CA_DIR/root, or DIR/root.key and DIR/root.pem for a class of NULL, if they are
  * missing. */
 int material_make_certificate(const struct deployment *deployment, struct out *out,

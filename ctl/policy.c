@@ -47,24 +47,30 @@ static int released(const struct deployment *deployment, struct buf *text, struc
 	return buf_append_text(text, "}\n\n", err);
 }
 
-static int bound_hex(const struct digest *digest, const char *tee, struct buf *text, struct err *err)
+/* The texts by which a class is known on this kind of TEE, as a list. */
+static int bound_hexes(const struct policy_init_data *init_data, const char *tee, struct buf *text, struct err *err)
 {
-	struct initdata_binding binding;
-	if (initdata_expect(digest, policy_register(tee), &binding, err) < 0)
-		return -1;
-	return hex_encode(bytes_of(binding.bytes, binding.len), text, err);
+	for (size_t i = 0; i < init_data->count; i++) {
+		struct initdata_binding binding;
+		if (buf_append_text(text, i == 0 ? "[\"" : ", \"", err) < 0 ||
+		    initdata_expect(&init_data->digests[i], policy_register(tee), &binding, err) < 0 ||
+		    hex_encode(bytes_of(binding.bytes, binding.len), text, err) < 0 ||
+		    buf_append_byte(text, '"', err) < 0)
+			return -1;
+	}
+	return buf_append_byte(text, ']', err);
 }
 
-static int class_line(const struct deployment *deployment, const char *class_name, const struct digest *digest,
-		      struct buf *text, struct err *err)
+static int class_line(const struct deployment *deployment, const char *class_name,
+		      const struct policy_init_data *init_data, struct buf *text, struct err *err)
 {
 	if (buf_printf(text, err, "\t\"%s\": {", class_name) < 0)
 		return -1;
 	for (size_t i = 0; i < deployment->tees.count; i++) {
 		const char *tee = deployment->tees.items[i];
-		if (buf_printf(text, err, "%s\"%s\": \"", i > 0 ? ", " : "",
+		if (buf_printf(text, err, "%s\"%s\": ", i > 0 ? ", " : "",
 			       policy_tee_name(deployment->generation, tee)) < 0 ||
-		    bound_hex(digest, tee, text, err) < 0 || buf_append_byte(text, '"', err) < 0)
+		    bound_hexes(init_data, tee, text, err) < 0)
 			return -1;
 	}
 	return buf_append_text(text, "},\n", err);
@@ -90,7 +96,7 @@ static const char resource_rules[] = "default allow := false\n"
 				     "\taffirmed\n"
 				     "\tcount(kinds) == 1\n"
 				     "\tsome name in released[path]\n"
-				     "\tevidence.init_data == classes[name][kinds[0]]\n"
+				     "\tevidence.init_data in classes[name][kinds[0]]\n"
 				     "}\n"
 				     "\n"
 				     "evidence := input.submods.cpu0[\"ear.veraison.annotated-evidence\"]\n"

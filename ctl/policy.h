@@ -18,10 +18,20 @@
 
 #define POLICY_MAX (1u << 20)
 
+/* Directories of init-data, CLASS.toml in each. */
+#define POLICY_INIT_DATA_NOW "initdata"
+#define POLICY_INIT_DATA_PREVIOUS "initdata-previous"
+
+/* Of a class: what it is, then, while it is rotated, what it was before. */
+struct policy_init_data {
+	struct digest digests[2];
+	size_t count;
+};
+
 /* What the deployment itself does not hold. */
 struct policy_material {
-	struct digest *init_data; /* of each class, in the deployment's order */
-	struct json *values;	  /* reference values: name to a list of texts */
+	struct policy_init_data *init_data; /* of each class, in the deployment's order */
+	struct json *values;		    /* reference values: name to a list of texts */
 };
 
 #define POLICY_MATERIAL_INIT                                                                                           \
@@ -31,9 +41,9 @@ struct policy_material {
 #define OWNED_POLICY_MATERIAL CLEANUP(policy_material_done)
 void policy_material_done(struct policy_material *material);
 
-/* Reads OUT/initdata/<class>.toml and the measurements file, and collects the reference values.
- * ERR_CONFIG for what is missing: a kind of TEE without the values that would make it known, a value that no rule
- * would read, init-data whose algorithm does not fit the kind. */
+/* Reads OUT/initdata/<class>.toml, OUT/initdata-previous/<class>.toml where it is, and the measurements file, and
+ * collects the reference values. ERR_CONFIG for what is missing: a kind of TEE without the values that would make it
+ * known, a value that no rule would read, init-data whose algorithm does not fit the kind. */
 int policy_material_read(const struct deployment *deployment, const char *out, struct policy_material *ret_material,
 			 struct err *err) WARN_UNUSED;
 

@@ -4,8 +4,10 @@
  * never match, is an error here, for as a denial it would be found much later.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/encode.h"
 #include "base/file.h"
@@ -119,14 +121,10 @@ static int add_measurements(const struct deployment *deployment, struct json *va
 	return 0;
 }
 
-static int read_init_data(const char *out, const struct deployment_class *class, struct digest *ret_digest,
-			  struct err *err)
+static int read_digest(const char *path, struct digest *ret_digest, struct err *err)
 {
-	char path[4096];
 	struct buf text OWNED_BUF = BUF_INIT(INITDATA_MAX);
 	struct initdata *doc OWNED_INITDATA = NULL;
-	if ((size_t)snprintf(path, sizeof(path), "%s/initdata/%s.toml", out, class->name) >= sizeof(path))
-		return err_set(err, ERR_CONFIG, "the path of the output directory is too long");
 	if (file_read(AT_FDCWD, path, &text, err) < 0)
 		return -1;
 	if (initdata_parse(buf_bytes(&text), &doc, err) < 0)
@@ -135,12 +133,48 @@ static int read_init_data(const char *out, const struct deployment_class *class,
 	return 0;
 }
 
+static int path_of(const char *out, const char *dir, const struct deployment_class *class, char path[PATH_MAX],
+		   struct err *err)
+{
+	if ((size_t)snprintf(path, PATH_MAX, "%s/%s/%s.toml", out, dir, class->name) >= PATH_MAX)
+		return err_set(err, ERR_CONFIG, "the path of the output directory is too long");
+	return 0;
+}
+
+static int read_init_data(const char *out, const struct deployment_class *class, struct policy_init_data *ret,
+			  struct err *err)
+{
+	char path[PATH_MAX];
+	if (path_of(out, POLICY_INIT_DATA_NOW, class, path, err) < 0 || read_digest(path, &ret->digests[0], err) < 0)
+		return -1;
+	ret->count = 1;
+	if (path_of(out, POLICY_INIT_DATA_PREVIOUS, class, path, err) < 0)
+		return -1;
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0; /* it is not being rotated */
+	if (read_digest(path, &ret->digests[1], err) < 0)
+		return -1;
+	if (!bytes_equal(digest_bytes(&ret->digests[0]), digest_bytes(&ret->digests[1])))
+		ret->count = 2;
+	return 0;
+}
+
+static bool share(const struct policy_init_data *a, const struct policy_init_data *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		for (size_t k = 0; k < b->count; k++)
+			if (bytes_equal(digest_bytes(&a->digests[i]), digest_bytes(&b->digests[k])))
+				return true;
+	return false;
+}
+
 /* Init-data is all that tells classes apart. */
-static int check_distinct(const struct deployment *deployment, const struct digest *digests, struct err *err)
+static int check_distinct(const struct deployment *deployment, const struct policy_init_data *init_data,
+			  struct err *err)
 {
 	for (size_t i = 0; i < deployment->class_count; i++)
 		for (size_t k = 0; k < i; k++)
-			if (bytes_equal(digest_bytes(&digests[i]), digest_bytes(&digests[k])))
+			if (share(&init_data[i], &init_data[k]))
 				return err_set(
 					err, ERR_CONFIG,
 					"classes '%s' and '%s' have the same init-data: each would get what is for "
@@ -165,17 +199,23 @@ static bool holds(const struct json *list, const char *text)
 	return false;
 }
 
+static int add_hex(const struct digest *digest, const char *tee, struct json *list, struct err *err)
+{
+	struct buf hex OWNED_BUF = BUF_INIT(2 * INITDATA_REGISTER_MAX);
+	if (hex_of(digest, tee, &hex, err) < 0)
+		return -1;
+	return holds(list, buf_text(&hex)) ? 0 : json_add_string(list, NULL, buf_text(&hex), err);
+}
+
 /* The texts of one kind, in the order of the classes; what two kinds or classes share stands once. */
 static int add_hexes(const struct deployment *deployment, const struct policy_material *material, const char *tee,
 		     struct json *list, struct err *err)
 {
-	for (size_t i = 0; i < deployment->class_count; i++) {
-		struct buf hex OWNED_BUF = BUF_INIT(2 * INITDATA_REGISTER_MAX);
-		if (hex_of(&material->init_data[i], tee, &hex, err) < 0)
-			return err_wrap(err, "init-data of class '%s', for TEE '%s'", deployment->classes[i].name, tee);
-		if (!holds(list, buf_text(&hex)) && json_add_string(list, NULL, buf_text(&hex), err) < 0)
-			return -1;
-	}
+	for (size_t i = 0; i < deployment->class_count; i++)
+		for (size_t k = 0; k < material->init_data[i].count; k++)
+			if (add_hex(&material->init_data[i].digests[k], tee, list, err) < 0)
+				return err_wrap(err, "init-data of class '%s', for TEE '%s'",
+						deployment->classes[i].name, tee);
 	return 0;
 }
 

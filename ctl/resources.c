@@ -61,6 +61,11 @@ bool resource_at(const struct deployment *deployment, size_t i, struct resource 
 	return true;
 }
 
+bool resource_is_credential(const struct resource *resource)
+{
+	return resource->class && resource->kind != RESOURCE_CONFIG;
+}
+
 bool resource_is_for(const struct resource *resource, const char *class_name)
 {
 	if (resource->class)

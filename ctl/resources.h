@@ -39,6 +39,9 @@ struct resource {
  * secrets. */
 bool resource_at(const struct deployment *deployment, size_t i, struct resource *ret_resource);
 
+/* An issuer, or a leaf or its key. */
+bool resource_is_credential(const struct resource *resource);
+
 bool resource_is_for(const struct resource *resource, const char *class_name);
 
 /* The one of this kind that belongs to the class. */

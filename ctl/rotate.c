@@ -13,12 +13,19 @@
 #include <string.h>
 
 #include "ctl/material.h"
+#include "ctl/policy.h"
 #include "spire/issue.h"
 #include "spire/issuer.h"
+#include "initdata/document.h"
 
 #define PEM_MAX (256u * 1024u)
 #define SWITCHING MATERIAL_NEXT "/switching"
 #define ROOT "root"
+
+bool rotate_is_switching(const struct out *out)
+{
+	return out_has(out, SWITCHING);
+}
 
 struct name {
 	char text[512];
@@ -218,4 +225,56 @@ int rotate_finish(struct out *out, const struct rotate_marks *marks, struct err 
 		if (out_remove(out, name_of(MATERIAL_PREVIOUS, marks->list[i].what, "pem").text, err) < 0)
 			return -1;
 	return 0;
+}
+
+/* --- init-data --- */
+
+int rotate_init_data(struct out *out, const struct deployment_class *class, struct err *err)
+{
+	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
+	struct name previous = name_of(POLICY_INIT_DATA_PREVIOUS, class->name, "toml");
+	if (out_has(out, previous.text))
+		return err_set(err, ERR_CONFIG,
+			       "the init-data of class '%s' is being rotated already: finish that first ('sealpodctl "
+			       "rotate init-data %s --finish')",
+			       class->name, class->name);
+	if (out_read(out, name_of(POLICY_INIT_DATA_NOW, class->name, "toml").text, &toml, err) < 0)
+		return err_wrap(err, "there is nothing to rotate yet");
+	return out_write(out, previous.text, buf_bytes(&toml), err);
+}
+
+int rotate_finish_init_data(struct out *out, const struct deployment_class *class, struct err *err)
+{
+	struct name previous = name_of(POLICY_INIT_DATA_PREVIOUS, class->name, "toml");
+	if (!out_has(out, previous.text))
+		return err_set(err, ERR_CONFIG, "the init-data of class '%s' is not being rotated", class->name);
+	return out_remove(out, previous.text, err);
+}
+
+/* --- the administrator's key --- */
+
+int rotate_admin_key(struct out *out, struct err *err)
+{
+	if (!out_has(out, MATERIAL_ADMIN_KEY))
+		return err_set(err, ERR_CONFIG, "'%s/" MATERIAL_ADMIN_KEY "' is missing: run 'sealpodctl build' first",
+			       out->path);
+	/* A key alone is of a pair that was never told to anybody, or one that is being moved. */
+	if (!out_has(out, MATERIAL_NEXT_ADMIN_PUBLIC) && out_remove(out, MATERIAL_NEXT_ADMIN_KEY, err) < 0)
+		return -1;
+	if (out_has(out, MATERIAL_NEXT_ADMIN_PUBLIC))
+		return out_has(out, MATERIAL_NEXT_ADMIN_KEY)
+			       ? 0
+			       : err_set(err, ERR_CONFIG,
+					 "the key is being switched: 'sealpodctl rotate admin-key --switch' goes on");
+	return material_make_admin_key(out, MATERIAL_NEXT_ADMIN_KEY, MATERIAL_NEXT_ADMIN_PUBLIC, err);
+}
+
+int rotate_switch_admin_key(struct out *out, struct err *err)
+{
+	if (!out_has(out, MATERIAL_NEXT_ADMIN_PUBLIC))
+		return err_set(err, ERR_CONFIG, "there is no new key: 'sealpodctl rotate admin-key' makes one");
+	if (out_has(out, MATERIAL_NEXT_ADMIN_KEY) &&
+	    out_move(out, MATERIAL_NEXT_ADMIN_KEY, MATERIAL_ADMIN_KEY, err) < 0)
+		return -1;
+	return out_move(out, MATERIAL_NEXT_ADMIN_PUBLIC, MATERIAL_ADMIN_PUBLIC, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rotating the certificates of a deployment with an overlap, in which what was and what will be are both
- * good: in the SPIRE server's CA bundle, and as node aliases. So no running agent loses its identity.
+ * Rotating what running VMs are known by, with an overlap, in which what was and what will be are both
+ * good: certificates in the SPIRE server's CA bundle and as node aliases, init-data in the KBS's policies, the
+ * administrator's key at the KBS. So no running agent loses its identity.
  *
  *     issuer   rotate: a new issuer (or leaf) takes the old one's place, whose certificate stays beside it
  *              finish: when no agent attests by the old one any more, it goes
@@ -15,6 +16,7 @@
 #ifndef SEALPOD_CTL_ROTATE_H
 #define SEALPOD_CTL_ROTATE_H
 
+#include <stdbool.h>
 #include <time.h>
 
 #include "ctl/deployment.h"
@@ -44,5 +46,17 @@ int rotate_marks(const struct deployment *deployment, const struct out *out, con
 
 /* Removes what they are of. */
 int rotate_finish(struct out *out, const struct rotate_marks *marks, struct err *err) WARN_UNUSED;
+
+/* Is the root being switched? Then only its being switched goes on. */
+bool rotate_is_switching(const struct out *out);
+
+/* What the class's VMs are measured with now is good beside what build will make. ERR_CONFIG where it is being rotated
+ * already, or was never built. */
+int rotate_init_data(struct out *out, const struct deployment_class *class, struct err *err) WARN_UNUSED;
+int rotate_finish_init_data(struct out *out, const struct deployment_class *class, struct err *err) WARN_UNUSED;
+
+/* Another key for the KBS's administrator, beside the one that counts; then in its place. */
+int rotate_admin_key(struct out *out, struct err *err) WARN_UNUSED;
+int rotate_switch_admin_key(struct out *out, struct err *err) WARN_UNUSED;
 
 #endif

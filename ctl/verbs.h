@@ -36,6 +36,8 @@ extern const struct cli_verb verb_kbs_reference_values;
 extern const struct cli_verb verb_kbs_resource_policy;
 extern const struct cli_verb verb_completion;
 extern const struct cli_verb verb_plan;
+extern const struct cli_verb verb_rotate_admin_key;
+extern const struct cli_verb verb_rotate_init_data;
 extern const struct cli_verb verb_rotate_issuer;
 extern const struct cli_verb verb_rotate_root;
 extern const struct cli_verb verb_spire_config;

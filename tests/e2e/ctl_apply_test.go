@@ -345,6 +345,25 @@ func TestCtlApplyIsResumed(t *testing.T) {
 	}
 }
 
+// initDataDigest is what a VM of the class is measured with now.
+func (l *applyLab) initDataDigest(class string) string {
+	digest := sha256.Sum256([]byte(l.read("out/initdata/" + class + ".toml")))
+	return hex.EncodeToString(digest[:])
+}
+
+// applyOn applies on an emulated machine with this HOST_DATA, which attests afterwards.
+func (l *applyLab) applyOn(status int, words, hostData string, roots string, set map[string]string) {
+	l.t.Helper()
+	o := tee.Options{Kind: tee.KindSNP, Roots: roots, HostData: hostData, Set: map[string]string{"measurement": goodLaunch}}
+	maps.Copy(o.Set, set)
+	m := boot(l.t, o)
+	p := lab.Start(l.t, 0, l.dir, append(m.enter(), lab.Sealpodctl, "apply", "--tee", "snp", "--deployment", l.path("deployment.toml"))...)
+	p.Wait(l.t, time.Minute)
+	if p.Status() != status || !strings.Contains(p.Stderr.String(), words) {
+		l.t.Errorf("status %d, want %d and '%s'\n%v", p.Status(), status, words, p)
+	}
+}
+
 // An attestation policy that the KBS takes may mean nothing: one attestation after
 // the apply shows what it is worth. The machine is emulated.
 func TestCtlApplyLooksAtAToken(t *testing.T) {
@@ -354,17 +373,9 @@ func TestCtlApplyLooksAtAToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newApplyLab(t, "trustee-1.1", func(o *kbs.Options) { o.Verifiers = append(verifiers.Verifiers(), kbs.Sample{}) })
-	initData := sha256.Sum256([]byte(l.read("out/initdata/web.toml")))
 	applyOn := func(status int, words string, set map[string]string) {
 		t.Helper()
-		o := tee.Options{Kind: tee.KindSNP, Roots: roots, HostData: hex.EncodeToString(initData[:]), Set: map[string]string{"measurement": goodLaunch}}
-		maps.Copy(o.Set, set)
-		m := boot(t, o)
-		p := lab.Start(t, 0, l.dir, append(m.enter(), lab.Sealpodctl, "apply", "--tee", "snp", "--deployment", l.path("deployment.toml"))...)
-		p.Wait(t, time.Minute)
-		if p.Status() != status || !strings.Contains(p.Stderr.String(), words) {
-			t.Errorf("status %d, want %d and '%s'\n%v", p.Status(), status, words, p)
-		}
+		l.applyOn(status, words, l.initDataDigest("web"), roots, set)
 	}
 	applyOn(0, "rated 'affirming'", nil)
 	l.wantContents()

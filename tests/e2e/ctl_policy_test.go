@@ -115,7 +115,11 @@ func policyText(generation string) string {
 // judgeOf makes the policies of a generation.
 func judgeOf(t *testing.T, generation string) kbs.Judge {
 	t.Helper()
-	dir := policyDir(t, policyText(generation))
+	return judgeIn(t, policyDir(t, policyText(generation)), generation)
+}
+
+func judgeIn(t *testing.T, dir, generation string) kbs.Judge {
+	t.Helper()
 	values := generated(t, dir, "reference-values")
 	if generation == "trustee-1.0" {
 		var list []struct {
@@ -233,6 +237,32 @@ func TestCtlPolicyReleasesByClass(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// While a class's init-data is rotated, what it was before is as good as what it is; each is of its class alone.
+func TestCtlPolicyReleasesToInitDataOfBefore(t *testing.T) {
+	for _, generation := range []string{"trustee-1.1", "trustee-1.0"} {
+		dir := policyDir(t, policyText(generation))
+		if err := os.Mkdir(filepath.Join(dir, "out", "initdata-previous"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		previous := filepath.Join(dir, "out", "initdata-previous", "web.toml")
+		lab.WriteFile(t, previous, []byte(initDataOf("before")), 0o600)
+		j := judgeIn(t, dir, generation)
+		for _, tee := range policyTEEs {
+			for class, want := range map[string][2]bool{"web": {true, false}, "before": {true, false}, "db": {false, true}, "other": {}} {
+				for i, path := range []string{"default/x509pop-issuer-web/pem", "default/password/db"} {
+					if v := ask(t, j, evidenceOf(generation, tee, class), nil, path); v.Released != want[i] {
+						t.Errorf("%s: %s of class %s, %s: released %v (%s)", generation, tee, class, path, v.Released, v.Status)
+					}
+				}
+			}
+		}
+		lab.WriteFile(t, previous, []byte(initDataOf("db")), 0o600)
+		says(t, lab.RunCtl(t, 100, dir, "kbs", "generate", "resource-policy"), "have the same init-data")
+		lab.WriteFile(t, previous, []byte("x"), 0o600)
+		says(t, lab.RunCtl(t, 100, dir, "kbs", "generate", "resource-policy"), "initdata-previous/web.toml")
 	}
 }
 

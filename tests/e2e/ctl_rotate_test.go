@@ -239,6 +239,7 @@ func TestCtlRotateCutOff(t *testing.T) {
 		t.Fatal("the certificate before it is not kept")
 	}
 	// Nobody attests by it: it can go at once.
+	l.ctl(0, "build")
 	l.ctl(0, "rotate", "issuer", "web", "--finish")
 
 	// A key whose certificate was never written is no next issuer.
@@ -246,6 +247,7 @@ func TestCtlRotateCutOff(t *testing.T) {
 	l.ctl(0, "rotate", "issuer", "web")
 	l.pair("web")
 	l.ctl(0, "rotate", "root")
+	l.ctl(0, "build")
 	says(t, l.ctl(100, "rotate", "root", "--switch"), "finish that first")
 }
 
@@ -255,6 +257,8 @@ func TestCtlRotateRootCutOff(t *testing.T) {
 	oldRoot := l.pair("root")
 	l.ctl(0, "rotate", "root")
 	l.ctl(0, "rotate", "root") // as often as one likes
+	l.ctl(0, "build")
+	lab.WriteFile(t, filepath.Join(l.dir, "out/x509pop-next/switching"), nil, 0o644) // it began, and no more
 	for _, key := range []string{"db.key", "root.key"} {
 		free := l.block(key)
 		says(t, l.ctl(111, "rotate", "root", "--switch"), "cannot move")
