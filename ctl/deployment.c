@@ -263,6 +263,17 @@ static int set_generation(struct reader *reader, const struct toml_value *value,
 	return 0;
 }
 
+static int set_bundle_from(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
+{
+	(void)reader;
+	struct bytes name = toml_string(value);
+	if (!bytes_equal_text(name, "kbs") && !bytes_equal_text(name, "init-data"))
+		return err_set(err, ERR_CONFIG, "'%.*s' is unknown; use 'kbs' or 'init-data'", (int)name.len,
+			       (const char *)name.data);
+	*(bool *)place = bytes_equal_text(name, "init-data");
+	return 0;
+}
+
 static int set_credential(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
 {
 	(void)reader;
@@ -413,6 +424,7 @@ static const struct field spire_fields[] = {
 	{ "server_address", TOML_STRING, true, set_host, ROOT(server_address) },
 	{ "server_port", TOML_INTEGER, false, set_port, ROOT(server_port) },
 	{ "trust_bundle_file", TOML_STRING, true, set_text, ROOT(trust_bundle_file) },
+	{ "trust_bundle_from", TOML_STRING, false, set_bundle_from, ROOT(trust_bundle_measured) },
 	{ "api", TOML_STRING, false, set_api, ROOT(api) },
 	{ "api_certificate", TOML_STRING, false, set_text, ROOT(api_certificate) },
 	{ "api_key", TOML_STRING, false, set_text, ROOT(api_key) },
@@ -749,7 +761,8 @@ static bool starts(const char *text, const char *with)
 /* Types of resources that build makes. */
 static bool is_kept(const char *path)
 {
-	static const char *const kept[] = { "x509pop-", RESOURCES_KEY, RESOURCES_CERTIFICATE, RESOURCES_CONFIG };
+	static const char *const kept[] = { "x509pop-", RESOURCES_KEY, RESOURCES_CERTIFICATE, RESOURCES_CONFIG,
+					    RESOURCES_BUNDLE };
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
 		if (starts(path, kept[i]))
 			return true;

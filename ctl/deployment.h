@@ -74,7 +74,8 @@ struct deployment {
 	const char *server_address;
 	uint16_t server_port;
 	const char *trust_bundle_file;
-	const char *api; /* "unix:///…" or "tcp://HOST:PORT"; NULL: not reached from here */
+	bool trust_bundle_measured; /* in init-data; else a KBS resource */
+	const char *api;	    /* "unix:///…" or "tcp://HOST:PORT"; NULL: not reached from here */
 	const char *api_certificate, *api_key, *api_bundle;
 	const char *class_name; /* of ClusterStaticEntry; NULL: none */
 	const char *agent_path;

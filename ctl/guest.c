@@ -151,6 +151,16 @@ static int write_credential(const struct deployment *d, const struct deployment_
 	return append_key(out, "class", class->name, err);
 }
 
+static int write_bundle(const struct deployment *d, const struct guest_material *material, struct buf *out,
+			struct err *err)
+{
+	struct resource resource;
+	if (d->trust_bundle_measured)
+		return append_block(out, "trust_bundle_pem", material->trust_bundle, err);
+	resource_for_all(d, RESOURCE_TRUST_BUNDLE, &resource);
+	return buf_printf(out, err, "trust_bundle = \"kbs:///%s\"\n", resource.path);
+}
+
 static int write_spire(const struct deployment *d, const struct guest_material *material, struct buf *out,
 		       struct err *err)
 {
@@ -158,7 +168,7 @@ static int write_spire(const struct deployment *d, const struct guest_material *
 	    append_key(out, "server_address", d->server_address, err) < 0 ||
 	    buf_printf(out, err, "server_port = %u\n", d->server_port) < 0)
 		return -1;
-	if (append_block(out, "trust_bundle_pem", material->trust_bundle, err) < 0)
+	if (write_bundle(d, material, out, err) < 0)
 		return err_wrap(err, "the trust bundle");
 	if (buf_append_text(out, "\n[agent]\n", err) < 0 || append_key(out, "path", d->agent_path, err) < 0 ||
 	    append_key(out, "version", d->spire_version, err) < 0)

@@ -234,6 +234,10 @@ static int content_of(const struct deployment *d, const struct guest_material *m
 		return secret_content(d, out, resource->secret, content, err);
 	if (resource->kind == RESOURCE_SIGNING_KEY)
 		return public_content(out, content, err);
+	if (resource->kind == RESOURCE_TRUST_BUNDLE)
+		return secret_alloc(content, material->trust_bundle.len, err) < 0
+			       ? -1
+			       : secret_append(content, material->trust_bundle, err);
 	return credential_content(out, resource, content, err);
 }
 

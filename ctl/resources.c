@@ -23,6 +23,13 @@ void resource_of_class(const struct deployment *deployment, const struct deploym
 		       names[kind].type, class->name, names[kind].tag);
 }
 
+void resource_for_all(const struct deployment *deployment, enum resource_kind kind, struct resource *ret_resource)
+{
+	*ret_resource = (struct resource){ .kind = kind };
+	(void)snprintf(ret_resource->path, sizeof(ret_resource->path), "%s/%s", deployment->repository,
+		       kind == RESOURCE_SIGNING_KEY ? RESOURCES_SIGNING_KEY : RESOURCES_BUNDLE);
+}
+
 static void resource_of_secret(const struct deployment *deployment, const struct deployment_secret *secret,
 			       struct resource *ret_resource)
 {
@@ -49,15 +56,14 @@ bool resource_at(const struct deployment *deployment, size_t i, struct resource 
 		}
 		i -= count;
 	}
-	if (i == 0) {
-		*ret_resource = (struct resource){ .kind = RESOURCE_SIGNING_KEY };
-		(void)snprintf(ret_resource->path, sizeof(ret_resource->path), "%s/" RESOURCES_SIGNING_KEY,
-			       deployment->repository);
+	size_t shared = deployment->trust_bundle_measured ? 1 : 2;
+	if (i < shared) {
+		resource_for_all(deployment, i == 0 ? RESOURCE_SIGNING_KEY : RESOURCE_TRUST_BUNDLE, ret_resource);
 		return true;
 	}
-	if (i - 1 >= deployment->secret_count)
+	if (i - shared >= deployment->secret_count)
 		return false;
-	resource_of_secret(deployment, &deployment->secrets[i - 1], ret_resource);
+	resource_of_secret(deployment, &deployment->secrets[i - shared], ret_resource);
 	return true;
 }
 

@@ -18,6 +18,8 @@
 #define RESOURCES_CONFIG "sealpod-config-"
 /* The public key of sealed secrets, a JWK, for all classes; its URI is the key's kid. */
 #define RESOURCES_SIGNING_KEY "signing-key/sealed-secret"
+/* The SPIRE server's CA certificates, for all classes, unless they are in init-data. */
+#define RESOURCES_BUNDLE "spire-trust-bundle/pem"
 
 enum resource_kind {
 	RESOURCE_ISSUER,
@@ -25,6 +27,7 @@ enum resource_kind {
 	RESOURCE_CERTIFICATE,
 	RESOURCE_CONFIG,
 	RESOURCE_SIGNING_KEY,
+	RESOURCE_TRUST_BUNDLE,
 	RESOURCE_SECRET,
 };
 
@@ -35,14 +38,17 @@ struct resource {
 	const struct deployment_secret *secret; /* of RESOURCE_SECRET, else NULL */
 };
 
-/* The i-th; false past the end. Credentials and configuration in the order of the classes, the signing key, then the
- * secrets. */
+/* The i-th; false past the end. Credentials and configuration in the order of the classes, the signing key, the
+ * trust bundle, then the secrets. */
 bool resource_at(const struct deployment *deployment, size_t i, struct resource *ret_resource);
 
 /* An issuer, or a leaf or its key. */
 bool resource_is_credential(const struct resource *resource);
 
 bool resource_is_for(const struct resource *resource, const char *class_name);
+
+/* RESOURCE_SIGNING_KEY or RESOURCE_TRUST_BUNDLE. */
+void resource_for_all(const struct deployment *deployment, enum resource_kind kind, struct resource *ret_resource);
 
 /* The one of this kind that belongs to the class. */
 void resource_of_class(const struct deployment *deployment, const struct deployment_class *class,

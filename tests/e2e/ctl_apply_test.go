@@ -168,7 +168,7 @@ var allItems = []string{
 	"reference-value snp_launch_measurement", "reference-value init_data",
 	"resource default/x509pop-issuer-web/pem", "resource default/spire-key-db/key", "resource default/spire-cert-db/cert",
 	"resource default/sealpod-config-web/toml", "resource default/sealpod-config-db/toml",
-	"resource default/signing-key/sealed-secret", "resource default/status/all", "resource default/password/db",
+	"resource default/signing-key/sealed-secret", "resource default/spire-trust-bundle/pem", "resource default/status/all", "resource default/password/db",
 }
 
 func wantItems(t *testing.T, got map[string]string, otherwise string, but map[string]string) {
@@ -404,7 +404,7 @@ func TestCtlApplyFails(t *testing.T) {
 		}, 100, "run 'sealpodctl build' first: KBS resources: KBS resource 'default/status/each'"},
 		"another trust bundle": {func(l *applyLab) {
 			l.write("bundle.pem", l.read("bundle.pem")+"\n")
-		}, 100, "run 'sealpodctl build' first: init-data: './out/initdata/web.toml' is not what would be made now"},
+		}, 100, "run 'sealpodctl build' first: KBS resources: KBS resource 'default/spire-trust-bundle/pem': './out/kbs"},
 		"another class": {func(l *applyLab) {
 			l.write("deployment.toml", strings.Replace(l.read("deployment.toml"), "name = \"web\"", "name = \"shop\"", 1))
 		}, 100, "run 'sealpodctl build' first: keys and certificates: './out/x509pop/shop.key' is not what would be made now"},

@@ -130,7 +130,7 @@ func TestLayoutHoldsEachResourceAsASecret(t *testing.T) {
 	if err := yaml.UnmarshalStrict([]byte(readText(t, layout, "values-trustee.yaml")), &values); err != nil {
 		t.Fatal(err)
 	}
-	if len(values.KBS.ExtraSecrets) != len(secrets) || len(secrets) != 3 {
+	if len(values.KBS.ExtraSecrets) != len(secrets) || len(secrets) != 4 {
 		t.Errorf("extraSecrets %v of %d Secrets", values.KBS.ExtraSecrets, len(secrets))
 	}
 	for _, name := range values.KBS.ExtraSecrets {

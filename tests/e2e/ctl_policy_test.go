@@ -215,6 +215,7 @@ func TestCtlPolicyReleasesByClass(t *testing.T) {
 		"default/spire-cert-db/cert":            {"db": true},
 		"default/status/all":                    {"web": true, "db": true},
 		"default/signing-key/sealed-secret":     {"web": true, "db": true},
+		"default/spire-trust-bundle/pem":        {"web": true, "db": true},
 		"default/sealpod-config-web/toml":       {"web": true},
 		"default/sealpod-config-db/toml":        {"db": true},
 		"default/password/db":                   {"db": true},

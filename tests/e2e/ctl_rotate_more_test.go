@@ -11,7 +11,7 @@ import (
 	"sealpod.test/kbs/hardware"
 )
 
-// Another trust bundle is another init-data. While that is rotated, VMs with what was before it (emulated here) are
+// Another trust bundle in init-data is another init-data. While that is rotated, VMs with what was before it (emulated here) are
 // attested as those with what is now; afterwards they are not.
 func TestCtlRotateInitData(t *testing.T) {
 	t.Parallel()
@@ -21,6 +21,7 @@ func TestCtlRotateInitData(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newApplyLab(t, "trustee-1.1", func(o *kbs.Options) { o.Verifiers = append(verifiers.Verifiers(), kbs.Sample{}) })
+	l.edit("[spire]\n", "[spire]\ntrust_bundle_from = \"init-data\"\n")
 	before := l.initDataDigest("web")
 	says(t, l.run(100, "rotate", "init-data", "web", "--finish"), "is not being rotated")
 	says(t, l.run(100, "rotate", "init-data", "nobody"), "has no class 'nobody'")

@@ -214,6 +214,7 @@ static void our_own_has_no_errors(void **state)
 		assert_non_null(strstr(buf_text(&toml), classes[i].mint
 								? "issuer = \"kbs:///default/x509pop-issuer-web/pem\""
 								: "key = \"kbs:///default/spire-key-db/key\""));
+		assert_non_null(strstr(buf_text(&toml), "trust_bundle = \"kbs:///default/spire-trust-bundle/pem\""));
 		if (guest_initdata(&without, &classes[i], &plain, &toml, &err) < 0)
 			fail_msg("%s", err.message);
 	}
@@ -222,7 +223,8 @@ static void our_own_has_no_errors(void **state)
 static void material_that_cannot_stand_in_it_is_refused(void **state)
 {
 	(void)state;
-	const struct deployment d = deployment_of("https://kbs.example.test");
+	struct deployment d = deployment_of("https://kbs.example.test");
+	d.trust_bundle_measured = true;
 	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
 	struct err err = { 0 };
 	const struct guest_material crlf = { .kbs_ca = bytes_of_text("a\r\n"),
