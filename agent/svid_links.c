@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/svid_place_parts.h"
@@ -47,7 +48,8 @@ static bool is_our_link(const struct svid_place *place, const char *name)
 }
 
 /* Before the switch, so that all files of a first generation appear with it; what another program left under such a
- * name is replaced only after it: *others says whether it is, and then whether there is any. */
+ * name is replaced only after it: *others says whether it is, and then whether there is any. A directory cannot be
+ * replaced, which must be known before the switch. */
 static int put_links(const struct svid_place *place, const struct svid_files *files, bool *others, struct err *err)
 {
 	bool later = !*others;
@@ -55,9 +57,12 @@ static int put_links(const struct svid_place *place, const struct svid_files *fi
 	for (size_t i = 0; i < files->count; i++) {
 		const char *name = files->list[i].name;
 		char target[NAME_MAX + 8];
+		struct stat st;
 		if (is_our_link(place, name))
 			continue;
-		if (later && faccessat(place->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (later && fstatat(place->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			if (S_ISDIR(st.st_mode))
+				return err_set_errno(err, ERR_SYSTEM, EISDIR, "cannot put '%s' in place", name);
 			*others = true;
 			continue;
 		}
