@@ -87,11 +87,15 @@ static bool is_secret(enum svid_kind kind)
 	       kind == SVID_KIND_TOKEN;
 }
 
+static mode_t mode_of(const struct svid_settings *settings, enum svid_kind kind)
+{
+	return is_secret(kind) ? settings->key_mode : settings->cert_mode;
+}
+
 static int add(const struct maker *maker, enum svid_kind kind, const char *name, struct svid_file **ret_file,
 	       struct err *err)
 {
-	mode_t mode = is_secret(kind) ? maker->settings->key_mode : maker->settings->cert_mode;
-	if (svid_files_add(maker->files, name, mode, ret_file, err) < 0)
+	if (svid_files_add(maker->files, name, mode_of(maker->settings, kind), ret_file, err) < 0)
 		return -1;
 	(*ret_file)->source = maker->source;
 	(*ret_file)->kind = kind;
@@ -164,34 +168,44 @@ static int add_svid(const struct maker *maker, const struct svid_item *item, str
 	return add_pkcs12(maker, svid, name, err);
 }
 
-static int add_svids(const struct svid_state *state, struct maker *maker, struct err *err)
+static int add_svids(const struct svid_state *state, struct maker maker, struct err *err)
 {
 	size_t made = 0;
 	struct err why = { 0 };
 	for (size_t i = 0; i < state->svid_count; i++) {
-		size_t before = maker->files->count;
-		maker->index = (unsigned)state->svids[i].index;
-		maker->expires = state->svids[i].svid.not_after;
-		if (add_svid(maker, &state->svids[i], &why) == 0) {
+		size_t before = maker.files->count;
+		maker.index = (unsigned)state->svids[i].index;
+		maker.expires = state->svids[i].svid.not_after;
+		if (add_svid(&maker, &state->svids[i], &why) == 0) {
 			made++;
 			continue;
 		}
-		if (!svid_settings_all(maker->settings) || why.code == ERR_SYSTEM)
+		if (!svid_settings_all(maker.settings) || why.code == ERR_SYSTEM)
 			break;
-		svid_files_cut(maker->files, before);
+		svid_files_cut(maker.files, before);
 		log_warning("'%s' is not delivered: %s", state->svids[i].svid.id, why.message);
 	}
-	maker->index = 0;
-	maker->expires = INT64_MAX;
-	if (made > 0 && (made == state->svid_count || svid_settings_all(maker->settings)) && why.code != ERR_SYSTEM)
+	if (made > 0 && (made == state->svid_count || svid_settings_all(maker.settings)) && why.code != ERR_SYSTEM)
 		return 0;
 	if (err)
 		*err = why;
 	return -1;
 }
 
-/* One of a foreign trust domain; it may be broken. */
-static int add_foreign(const struct maker *maker, const struct workload_bundle *bundle, time_t now, struct buf *behind,
+/* What a foreign trust domain brings about ends there, but for what is our own trouble. */
+static int leave_out(const struct workload_bundle *bundle, const struct err *why, struct err *err)
+{
+	if (why->code == ERR_SYSTEM) {
+		if (err)
+			*err = *why;
+		return -1;
+	}
+	log_warning("the bundle of '%s' is left out: %s", bundle->trust_domain, why->message);
+	return 0;
+}
+
+/* One of a foreign trust domain: into a file of its own, behind the own authorities, or both. */
+static int add_foreign(const struct maker *maker, const struct workload_bundle *bundle, time_t now, size_t own_file,
 		       struct err *err)
 {
 	const struct svid_settings *settings = maker->settings;
@@ -200,83 +214,101 @@ static int add_foreign(const struct maker *maker, const struct workload_bundle *
 	struct spire_bundle_count count;
 	struct svid_file *file;
 	struct err why = { 0 };
-	if (spire_bundle_pem(buf_bytes(&bundle->content), now, &pem, &count, &why) < 0) {
-		log_warning("the bundle of '%s' is left out: %s", bundle->trust_domain, why.message);
-		return 0;
-	}
-	if (settings->include_federated && buf_append(behind, buf_bytes(&pem), err) < 0)
+	if (spire_bundle_pem(buf_bytes(&bundle->content), now, &pem, &count, &why) < 0)
+		return leave_out(bundle, &why, err);
+	if (settings->include_federated && buf_append(&maker->files->list[own_file].text, buf_bytes(&pem), err) < 0)
 		return -1;
 	if (!settings->federated_file)
 		return 0;
-	if (fill_name(settings->federated_file, NULL, 0, bundle->trust_domain, name, err) < 0 ||
-	    add(maker, SVID_KIND_FEDERATED, name, &file, err) < 0)
-		return -1;
+	if (fill_name(settings->federated_file, NULL, 0, bundle->trust_domain, name, &why) < 0 ||
+	    add(maker, SVID_KIND_FEDERATED, name, &file, &why) < 0)
+		return leave_out(bundle, &why, err);
 	buf_move(&file->text, &pem);
 	return 0;
 }
 
-/* The own bundle, and behind it the federated ones where they belong inside. */
-static int add_bundles(const struct maker *maker, struct bytes own_pem, const struct workload_bundles *bundles,
-		       const struct workload_bundle *own, time_t now, struct err *err)
+static int add_all_foreign(const struct maker *maker, const struct workload_bundles *bundles,
+			   const struct workload_bundle *own, time_t now, size_t own_file, struct err *err)
 {
-	OWNED_BUF struct buf all = BUF_INIT(4u * SECRET_MAX);
-	struct svid_file *file;
-	if (buf_append(&all, own_pem, err) < 0)
-		return -1;
 	for (size_t i = 0; i < bundles->count; i++)
-		if (&bundles->list[i] != own && add_foreign(maker, &bundles->list[i], now, &all, err) < 0)
+		if (&bundles->list[i] != own && add_foreign(maker, &bundles->list[i], now, own_file, err) < 0)
 			return -1;
-	if (add(maker, SVID_KIND_BUNDLE, maker->settings->bundle_file, &file, err) < 0)
-		return -1;
-	buf_move(&file->text, &all);
 	return 0;
 }
 
-static int add_x509(const struct svid_state *state, time_t now, struct maker *maker, struct err *err)
+/* The federated ones come behind it where they belong inside. */
+static int add_own_bundle(const struct maker *maker, struct bytes pem, size_t *ret_file, struct err *err)
 {
-	maker->source = SVID_X509;
-	if (add_svids(state, maker, err) < 0)
+	struct svid_file *file;
+	*ret_file = maker->files->count;
+	if (add(maker, SVID_KIND_BUNDLE, maker->settings->bundle_file, &file, err) < 0)
 		return -1;
-	return add_bundles(maker, buf_bytes(&state->svids[0].svid.bundle_pem), &state->federated, NULL, now, err);
+	return buf_append(&file->text, pem, err);
 }
 
-static int add_bundles_alone(const struct svid_state *state, time_t now, struct maker *maker, struct err *err)
+static int add_x509(const struct svid_state *state, time_t now, struct maker maker, struct err *err)
+{
+	size_t own_file;
+	maker.source = SVID_X509;
+	if (add_own_bundle(&maker, buf_bytes(&state->svids[0].svid.bundle_pem), &own_file, err) < 0 ||
+	    add_svids(state, maker, err) < 0)
+		return -1;
+	return add_all_foreign(&maker, &state->federated, NULL, now, own_file, err);
+}
+
+static int add_bundles_alone(const struct svid_state *state, time_t now, struct maker maker, struct err *err)
 {
 	OWNED_BUF struct buf pem = BUF_INIT(2u * SECRET_MAX);
 	struct spire_bundle_count count;
+	size_t own_file;
 	const struct workload_bundle *own = svid_state_own_bundle(state, &state->x509_bundles);
-	maker->source = SVID_BUNDLES;
+	maker.source = SVID_BUNDLES;
 	if (!own)
 		return 0; /* no identity has come yet that says which it is */
 	if (spire_bundle_pem(buf_bytes(&own->content), now, &pem, &count, err) < 0)
 		return err_wrap(err, "the bundle of '%s'", own->trust_domain);
-	return add_bundles(maker, buf_bytes(&pem), &state->x509_bundles, own, now, err);
+	if (add_own_bundle(&maker, buf_bytes(&pem), &own_file, err) < 0)
+		return -1;
+	return add_all_foreign(&maker, &state->x509_bundles, own, now, own_file, err);
 }
 
-static int add_jwks(const struct svid_state *state, struct maker *maker, struct err *err)
+static int add_key_set(const struct maker *maker, const struct workload_bundle *bundle, struct err *err)
 {
-	const struct workload_bundles *bundles = &state->jwt_bundles;
-	const struct workload_bundle *own = svid_state_own_bundle(state, bundles);
-	bool all = strchr(maker->settings->jwt_bundle_file, '{') != NULL;
 	char name[NAME_SIZE];
-	maker->source = SVID_JWKS;
-	for (size_t i = 0; i < bundles->count; i++) {
-		const struct workload_bundle *bundle = &bundles->list[i];
-		if (bundle->content.len == 0 || (!all && bundle != own))
-			continue;
-		if (fill_name(maker->settings->jwt_bundle_file, NULL, 0, bundle->trust_domain, name, err) < 0 ||
-		    lend(maker, SVID_KIND_JWKS, name, buf_bytes(&bundle->content), bytes_of(NULL, 0), err) < 0)
+	if (fill_name(maker->settings->jwt_bundle_file, NULL, 0, bundle->trust_domain, name, err) < 0)
+		return -1;
+	return lend(maker, SVID_KIND_JWKS, name, buf_bytes(&bundle->content), bytes_of(NULL, 0), err);
+}
+
+static int add_own_key_set(const struct svid_state *state, struct maker maker, struct err *err)
+{
+	const struct workload_bundle *own = svid_state_own_bundle(state, &state->jwt_bundles);
+	maker.source = SVID_JWKS;
+	return own ? add_key_set(&maker, own, err) : 0;
+}
+
+static int add_foreign_key_sets(const struct svid_state *state, struct maker maker, struct err *err)
+{
+	const struct workload_bundle *own = svid_state_own_bundle(state, &state->jwt_bundles);
+	maker.source = SVID_JWKS;
+	if (!strchr(maker.settings->jwt_bundle_file, '{'))
+		return 0;
+	for (size_t i = 0; i < state->jwt_bundles.count; i++) {
+		const struct workload_bundle *bundle = &state->jwt_bundles.list[i];
+		struct err why = { 0 };
+		if (bundle->content.len > 0 && bundle != own && add_key_set(&maker, bundle, &why) < 0 &&
+		    leave_out(bundle, &why, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int add_tokens(const struct svid_state *state, struct maker *maker, struct err *err)
+static int add_tokens(const struct svid_state *state, struct maker maker, struct err *err)
 {
-	maker->source = SVID_TOKEN;
+	maker.source = SVID_TOKEN;
 	for (size_t i = 0; i < state->token_count; i++) {
-		maker->expires = state->jwt_expires[i];
-		if (state->token[i].there && lend(maker, SVID_KIND_TOKEN, state->tokens[i].file,
+		maker.expires = state->jwt_expires[i];
+		if (state->token[i].there && lend(&maker, SVID_KIND_TOKEN, state->tokens[i].file,
 						  secret_bytes(&state->jwt[i].token), bytes_of(NULL, 0), err) < 0)
 			return -1;
 	}
@@ -291,7 +323,7 @@ static int add_held(const struct svid_state *state, struct svid_files *files, st
 		struct svid_file *file;
 		if (svid_files_find(files, from->name))
 			continue;
-		if (svid_files_add(files, from->name, from->mode, &file, err) < 0)
+		if (svid_files_add(files, from->name, mode_of(state->settings, from->kind), &file, err) < 0)
 			return -1;
 		file->lent[0] = svid_file_content(from).pieces[0];
 		svid_file_tell(file, from);
@@ -299,12 +331,15 @@ static int add_held(const struct svid_state *state, struct svid_files *files, st
 	return 0;
 }
 
+/* What has a name of its own comes before what is named by others: of two files of one name it is the latter that is
+ * left out. */
 int svid_make_files(const struct svid_state *state, time_t now, struct svid_files *files, struct err *err)
 {
-	struct maker maker = { .settings = state->settings, .files = files, .expires = INT64_MAX };
-	if ((state->x509.there && add_x509(state, now, &maker, err) < 0) ||
-	    (state->bundles.there && add_bundles_alone(state, now, &maker, err) < 0) ||
-	    (state->jwks.there && add_jwks(state, &maker, err) < 0) || add_tokens(state, &maker, err) < 0)
+	const struct maker maker = { .settings = state->settings, .files = files, .expires = INT64_MAX };
+	if (add_tokens(state, maker, err) < 0 || (state->jwks.there && add_own_key_set(state, maker, err) < 0) ||
+	    (state->x509.there && add_x509(state, now, maker, err) < 0) ||
+	    (state->bundles.there && add_bundles_alone(state, now, maker, err) < 0) ||
+	    (state->jwks.there && add_foreign_key_sets(state, maker, err) < 0))
 		return -1;
 	return add_held(state, files, err);
 }

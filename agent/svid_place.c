@@ -73,7 +73,6 @@ static int read_held(int dirfd, struct svid_file *file, struct err *err)
 		return err_set_errno(err, ERR_SYSTEM, errno, "cannot open '%s'", file->name);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size >= (off_t)SECRET_MAX)
 		return err_set(err, ERR_SYSTEM, "'%s' is none of our files", file->name);
-	file->mode = st.st_mode & 0664;
 	/* Guarded memory is taken in advance, so no more than there is to read. */
 	return secret_read_fd(&file->secret, fd, (size_t)st.st_size, err);
 }

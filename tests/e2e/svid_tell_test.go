@@ -520,7 +520,7 @@ func TestSVIDCheck(t *testing.T) {
 		words   string
 	}{
 		{"svid_bundle.pem", other.PEM, 103, "does not verify with the bundle"},
-		{"svid_bundle.pem", []byte("nothing"), 103, "no certificate in the bundle"},
+		{"svid_bundle.pem", []byte("nothing"), 103, "no PEM block"},
 		{"svid_key.pem", stranger.KeyPEM, 103, "does not match"},
 		{"svid_key.pem", nil, 103, "no private key"},
 		{"all.pem", stranger.KeyPEM, 103, "'all.pem': no certificate"},

@@ -186,7 +186,7 @@ static void hints_choose(void **unused)
 	send_svid(news, "a", 100, "first");
 	assert_int_equal(take(news, &err), -1);
 	assert_non_null(strstr(err.message, "none of the 1 SVIDs has the hint 'second'"));
-	assert_files("svid.pem key.pem bundle.pem");
+	assert_files("bundle.pem svid.pem key.pem");
 }
 
 /* Each SVID keeps its index when another is bad or has expired. */
@@ -201,7 +201,7 @@ static void several_have_names_of_their_own(void **unused)
 	send_svid(news, "bad", -1, "y");
 	send_svid(news, "c", 50, "z");
 	take_well(news);
-	assert_files("0-a_b.pem x.key a_b 2-c.pem z.key c bundle.pem");
+	assert_files("bundle.pem 0-a_b.pem x.key a_b 2-c.pem z.key c");
 	struct svid_expired expired;
 	assert_false(svid_state_expired(&state, PKI_NOW + 49, &expired));
 	assert_int_equal(svid_state_next_expiry(&state), PKI_NOW + 50);
@@ -210,9 +210,9 @@ static void several_have_names_of_their_own(void **unused)
 	assert_non_null(strstr(expired.text, "spiffe://example.test/c"));
 	assert_false(svid_state_expired(&state, PKI_NOW + 50, &expired));
 	assert_int_equal(svid_state_next_expiry(&state), PKI_NOW + 100);
-	assert_files("0-a_b.pem x.key a_b 2-c.pem z.key c bundle.pem");
+	assert_files("bundle.pem 0-a_b.pem x.key a_b 2-c.pem z.key c");
 	svid_state_drop_expired(&state, PKI_NOW + 50);
-	assert_files("0-a_b.pem x.key a_b bundle.pem");
+	assert_files("bundle.pem 0-a_b.pem x.key a_b");
 	svid_state_drop_expired(&state, PKI_NOW + 100);
 	assert_files("");
 	assert_false(state.x509.there);
@@ -231,7 +231,7 @@ static void the_first_of_several_expires(void **unused)
 	send_svid(news, "c", 100, "");
 	take_well(news);
 	svid_state_drop_expired(&state, PKI_NOW + 50);
-	assert_files("1.pem 1.key 2.pem 2.key bundle.pem");
+	assert_files("bundle.pem 1.pem 1.key 2.pem 2.key");
 }
 
 /* A name that cannot be made leaves its SVID out, and not the others. */
@@ -248,7 +248,7 @@ static void names_must_be_fit(void **unused)
 	send_svid(news, "c", 100, "good");
 	send_svid(news, "d", 100, "good");
 	take_well(news);
-	assert_files("good.pem good.key bundle.pem");
+	assert_files("bundle.pem good.pem good.key");
 	news = news_of(SVID_X509);
 	send_svid(news, "a", 100, "*");
 	take_well(news);
@@ -272,12 +272,12 @@ static void tokens_end_by_themselves(void **unused)
 	assert_int_equal(expired.source, SVID_TOKEN);
 	assert_int_equal(strncmp(expired.text, "'one'", 5), 0);
 	svid_state_drop_expired(&state, PKI_NOW + 30);
-	assert_files("svid.pem key.pem bundle.pem two");
+	assert_files("two bundle.pem svid.pem key.pem");
 	send_token(0, 90);
-	assert_files("svid.pem key.pem bundle.pem one two");
+	assert_files("one two bundle.pem svid.pem key.pem");
 	assert_int_equal(svid_state_next_expiry(&state), PKI_NOW + 40);
 	svid_state_drop(&state, SVID_TOKEN, 1);
-	assert_files("svid.pem key.pem bundle.pem one");
+	assert_files("one bundle.pem svid.pem key.pem");
 }
 
 static void hold(const char *list)
@@ -303,16 +303,16 @@ static void earlier_files_stay_until_their_source_speaks(void **unused)
 	struct svid_news *news = news_of(SVID_X509);
 	send_svid(news, "a", 100, "");
 	take_well(news);
-	assert_files("svid.pem key.pem bundle.pem one");
+	assert_files("bundle.pem svid.pem key.pem one");
 	send_token(1, 100);
-	assert_files("svid.pem key.pem bundle.pem two one");
+	assert_files("two bundle.pem svid.pem key.pem one");
 	svid_state_drop(&state, SVID_TOKEN, 0);
-	assert_files("svid.pem key.pem bundle.pem two");
+	assert_files("two bundle.pem svid.pem key.pem");
 	/* A new file takes the place of an old one of its name. */
 	hold("jwt token 0 - one\n");
 	tokens[0].file = "svid.pem";
 	hold("jwt token 0 - svid.pem\n");
-	assert_files("svid.pem key.pem bundle.pem two");
+	assert_files("two bundle.pem svid.pem key.pem");
 }
 
 static void earlier_files_expire(void **unused)
@@ -369,7 +369,7 @@ static void bundles_can_come_alone(void **unused)
 	send_bundle(&news->bundles, "broken.test", bytes_of_text("x"));
 	send_bundle(&news->bundles, "example.test", buf_bytes(&own));
 	take_well(news);
-	assert_files("other.test.pem bundle.pem");
+	assert_files("bundle.pem other.test.pem");
 	svid_state_drop(&state, SVID_BUNDLES, 0);
 	assert_files("");
 }
@@ -390,14 +390,14 @@ static void key_sets_need_an_owner(void **unused)
 	send_svid(news, "a", 100, "");
 	take_well(news);
 	assert_true(svid_state_complete(&state));
-	assert_files("svid.pem key.pem bundle.pem jwks");
+	assert_files("jwks bundle.pem svid.pem key.pem");
 	/* One that is broken does not make the other the only one. */
 	news = news_of(SVID_JWKS);
 	send_bundle(&news->bundles, "other.test", good);
 	send_bundle(&news->bundles, "example.test", bytes_of_text("x"));
 	take_well(news);
 	assert_false(svid_state_complete(&state));
-	assert_files("svid.pem key.pem bundle.pem");
+	assert_files("bundle.pem svid.pem key.pem");
 	svid_state_drop(&state, SVID_X509, 0);
 	settings.no_x509 = true;
 	news = news_of(SVID_JWKS);
@@ -412,6 +412,67 @@ static void key_sets_need_an_owner(void **unused)
 	take_well(news);
 	assert_true(svid_state_complete(&state));
 	assert_files("other.test");
+}
+
+/* What a foreign trust domain is called must not keep the own SVID from being delivered. */
+static void foreign_names_may_be_unfit(void **unused)
+{
+	(void)unused;
+	struct buf foreign OWNED_BUF = BUF_INIT(65536);
+	char endless[200];
+	memset(endless, 'a', sizeof(endless) - 1);
+	endless[sizeof(endless) - 1] = 0;
+	add_der(&middle, &foreign);
+	state.token_count = 1;
+	tokens[0].file = "token.test.pem";
+	set(&settings.svid_file, "svid.test.pem");
+	set(&settings.federated_file, "{trust_domain}.pem");
+	set(&settings.jwt_bundle_file, "{trust_domain}.jwks");
+	send_token(0, 100);
+	struct svid_news *news = news_of(SVID_X509);
+	send_svid(news, "a", 100, "");
+	send_bundle(&news->x509.federated, endless, buf_bytes(&foreign));
+	send_bundle(&news->x509.federated, "svid.test", buf_bytes(&foreign));
+	send_bundle(&news->x509.federated, "bundle", buf_bytes(&foreign));
+	send_bundle(&news->x509.federated, "token.test", buf_bytes(&foreign));
+	send_bundle(&news->x509.federated, "good.test", buf_bytes(&foreign));
+	take_well(news);
+	news = news_of(SVID_JWKS);
+	send_bundle(&news->bundles, endless, bytes_of_text("{\"keys\":[]}"));
+	send_bundle(&news->bundles, "good.test", bytes_of_text("{\"keys\":[]}"));
+	send_bundle(&news->bundles, "example.test", bytes_of_text("{\"keys\":[]}"));
+	take_well(news);
+	assert_files("token.test.pem example.test.jwks bundle.pem svid.test.pem key.pem good.test.pem good.test.jwks");
+}
+
+/* An SVID whose hint makes a name that was given to something else is left out alone. */
+static void hints_take_no_name_away(void **unused)
+{
+	(void)unused;
+	struct svid_news *news = news_of(SVID_X509);
+	set(&settings.svid_file, "{hint}.pem");
+	set(&settings.key_file, "{hint}.key");
+	send_svid(news, "a", 100, "bundle");
+	send_svid(news, "b", 100, "b");
+	take_well(news);
+	assert_files("bundle.pem b.pem b.key");
+}
+
+/* An earlier run's files are written again as this configuration says, not as they were found. */
+static void earlier_files_get_the_modes_that_are_configured(void **unused)
+{
+	(void)unused;
+	OWNED_SVID_FILES struct svid_files files = { .list = NULL };
+	settings.cert_mode = 0640;
+	hold("x509 chain 0 1800000100 svid.pem\nx509 key 0 1800000100 key.pem\nx509 combined 0 1800000100 both\n"
+	     "x509 bundle 0 - bundle.pem\n");
+	for (size_t i = 0; i < state.held.count; i++)
+		state.held.list[i].mode = 0644;
+	assert_int_equal(svid_make_files(&state, PKI_NOW, &files, NULL), 0);
+	assert_int_equal(svid_files_find(&files, "svid.pem")->mode, 0640);
+	assert_int_equal(svid_files_find(&files, "bundle.pem")->mode, 0640);
+	assert_int_equal(svid_files_find(&files, "key.pem")->mode, 0600);
+	assert_int_equal(svid_files_find(&files, "both")->mode, 0600);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -429,6 +490,9 @@ int main(void)
 		TEST(earlier_files_expire),
 		TEST(bundles_can_come_alone),
 		TEST(key_sets_need_an_owner),
+		TEST(foreign_names_may_be_unfit),
+		TEST(hints_take_no_name_away),
+		TEST(earlier_files_get_the_modes_that_are_configured),
 	};
 	return cmocka_run_group_tests(tests, make_cas, drop_cas);
 }
