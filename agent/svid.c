@@ -21,27 +21,17 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/pages.h"
+#include "base/toml.h"
 
 #define ONCE_MS 60000
-
-static int add_string(struct buf *out, const char *text, struct err *err)
-{
-	if (buf_append_byte(out, '"', err) < 0)
-		return -1;
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		bool special = *c < 0x20 || *c == 0x7f || *c == '"' || *c == '\\';
-		if (special ? buf_printf(out, err, "\\u%04x", *c) < 0 : buf_append_byte(out, *c, err) < 0)
-			return -1;
-	}
-	return buf_append_byte(out, '"', err);
-}
 
 /* The members of a list, which were given one by one. */
 static int add_list(struct buf *out, const struct cli_options *options, const char *key, struct err *err)
 {
 	for (size_t i = 0; i < options->setting_count; i++)
 		if (strcmp(options->settings[i].key, key) == 0 &&
-		    (add_string(out, options->settings[i].value, err) < 0 || buf_append_byte(out, ',', err) < 0))
+		    (toml_write_string(bytes_of_text(options->settings[i].value), out, err) < 0 ||
+		     buf_append_byte(out, ',', err) < 0))
 			return -1;
 	return 0;
 }
@@ -52,7 +42,7 @@ static int add_value(struct buf *out, const struct cli_options *options, const s
 	if (type == TOML_BOOL)
 		return buf_append_text(out, "true", err);
 	if (type == TOML_STRING)
-		return add_string(out, setting->value, err);
+		return toml_write_string(bytes_of_text(setting->value), out, err);
 	if (type == TOML_INTEGER) {
 		if (setting->value[strspn(setting->value, "0123456789")] != 0 || strlen(setting->value) > 18)
 			return err_set(err, ERR_USAGE, "option for '%s': '%s' is no number", setting->key,

@@ -16,33 +16,28 @@
 
 #define PREFIX_LEN 5
 
-/* X(code, name, what it is to us) */
-#define CODES(X)                                                                                                       \
-	X(GRPC_OK, "OK", ERR_NONE)                                                                                     \
-	X(GRPC_CANCELLED, "Canceled", ERR_NETWORK)                                                                     \
-	X(GRPC_UNKNOWN, "Unknown", ERR_SERVER)                                                                         \
-	X(GRPC_INVALID_ARGUMENT, "InvalidArgument", ERR_CONFIG)                                                        \
-	X(GRPC_DEADLINE_EXCEEDED, "DeadlineExceeded", ERR_TIMEOUT)                                                     \
-	X(GRPC_NOT_FOUND, "NotFound", ERR_MISSING)                                                                     \
-	X(GRPC_ALREADY_EXISTS, "AlreadyExists", ERR_CONFIG)                                                            \
-	X(GRPC_PERMISSION_DENIED, "PermissionDenied", ERR_DENIED)                                                      \
-	X(GRPC_RESOURCE_EXHAUSTED, "ResourceExhausted", ERR_SERVER)                                                    \
-	X(GRPC_FAILED_PRECONDITION, "FailedPrecondition", ERR_CONFIG)                                                  \
-	X(GRPC_ABORTED, "Aborted", ERR_SERVER)                                                                         \
-	X(GRPC_OUT_OF_RANGE, "OutOfRange", ERR_CONFIG)                                                                 \
-	X(GRPC_UNIMPLEMENTED, "Unimplemented", ERR_PROTOCOL)                                                           \
-	X(GRPC_INTERNAL, "Internal", ERR_SERVER)                                                                       \
-	X(GRPC_UNAVAILABLE, "Unavailable", ERR_SERVER)                                                                 \
-	X(GRPC_DATA_LOSS, "DataLoss", ERR_SERVER)                                                                      \
-	X(GRPC_UNAUTHENTICATED, "Unauthenticated", ERR_DENIED)
-
+/* Their names, and what each is to us. */
 static const struct {
 	const char *name;
 	enum err_code err;
 } codes[] = {
-#define X(code, name, err) [code] = { name, err },
-	CODES(X)
-#undef X
+	[GRPC_OK] = { "OK", ERR_NONE },
+	[GRPC_CANCELLED] = { "Canceled", ERR_NETWORK },
+	[GRPC_UNKNOWN] = { "Unknown", ERR_SERVER },
+	[GRPC_INVALID_ARGUMENT] = { "InvalidArgument", ERR_CONFIG },
+	[GRPC_DEADLINE_EXCEEDED] = { "DeadlineExceeded", ERR_TIMEOUT },
+	[GRPC_NOT_FOUND] = { "NotFound", ERR_MISSING },
+	[GRPC_ALREADY_EXISTS] = { "AlreadyExists", ERR_CONFIG },
+	[GRPC_PERMISSION_DENIED] = { "PermissionDenied", ERR_DENIED },
+	[GRPC_RESOURCE_EXHAUSTED] = { "ResourceExhausted", ERR_SERVER },
+	[GRPC_FAILED_PRECONDITION] = { "FailedPrecondition", ERR_CONFIG },
+	[GRPC_ABORTED] = { "Aborted", ERR_SERVER },
+	[GRPC_OUT_OF_RANGE] = { "OutOfRange", ERR_CONFIG },
+	[GRPC_UNIMPLEMENTED] = { "Unimplemented", ERR_PROTOCOL },
+	[GRPC_INTERNAL] = { "Internal", ERR_SERVER },
+	[GRPC_UNAVAILABLE] = { "Unavailable", ERR_SERVER },
+	[GRPC_DATA_LOSS] = { "DataLoss", ERR_SERVER },
+	[GRPC_UNAUTHENTICATED] = { "Unauthenticated", ERR_DENIED },
 };
 
 const char *grpc_code_name(enum grpc_code code)

@@ -161,10 +161,7 @@ int workload_fetch_jwts(struct workload *workload, const char *const *audiences,
 	struct grpc_call call = call_of("/SpiffeWorkloadAPI/FetchJWTSVID", buf_bytes(&message));
 	if (grpc_unary(workload->http, &call, deadline, &reply, ret_status, err) < 0)
 		return -1;
-	if (workload_decode_jwts(secret_bytes(&reply), ret_jwts, err) == 0)
-		return 0;
-	*ret_status = (struct grpc_status){ .code = GRPC_INTERNAL };
-	return -1;
+	return workload_decode_jwts(secret_bytes(&reply), ret_jwts, err);
 }
 
 int workload_validate_jwt(struct workload *workload, const char *audience, const struct secret *token,

@@ -32,12 +32,13 @@ int workload_watch_bundles(struct workload *workload, enum workload_bundle_kind 
 			   void *arg, const struct deadline *deadline, struct grpc_status *ret_status,
 			   struct err *err) WARN_UNUSED;
 
-/* One token for each identity (`id` NULL) or for one. */
+/* One token for each identity (`id` NULL) or for one. *ret_status is how the call ended: well, also where the reply
+ * cannot be decoded. */
 int workload_fetch_jwts(struct workload *workload, const char *const *audiences, size_t count, const char *id,
 			const struct deadline *deadline, struct workload_jwts *ret_jwts, struct grpc_status *ret_status,
 			struct err *err) WARN_UNUSED;
 
-/* The SPIFFE ID of a token that the agent finds valid for `audience`. */
+/* The SPIFFE ID of a token that the agent finds valid for `audience`; *ret_status as above. */
 int workload_validate_jwt(struct workload *workload, const char *audience, const struct secret *token,
 			  const struct deadline *deadline, struct buf *ret_id, struct grpc_status *ret_status,
 			  struct err *err) WARN_UNUSED;

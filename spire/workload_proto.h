@@ -61,8 +61,8 @@ const struct workload_bundle *workload_bundles_find(const struct workload_bundle
 
 enum workload_bundle_kind { WORKLOAD_X509_BUNDLES, WORKLOAD_JWT_BUNDLES };
 
-/* ERR_PROTOCOL if the message is not what the standard says, or is over a limit. */
-/* `scratch` is memory for the work, kept for the next message; its content afterwards is nobody's business. */
+/* ERR_PROTOCOL if the message is not what the standard says, or is over a limit. `scratch` is memory for the work, kept
+ * for the next message; its content afterwards is nobody's business. */
 int workload_decode_x509(struct bytes message, struct secret *scratch, struct workload_x509 *ret_x509,
 			 struct err *err) WARN_UNUSED;
 int workload_decode_bundles(enum workload_bundle_kind kind, struct bytes message, struct workload_bundles *ret_bundles,
