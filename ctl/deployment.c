@@ -224,6 +224,16 @@ static int set_uid(struct reader *reader, const struct toml_value *value, void *
 	return 0;
 }
 
+static int set_svn(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
+{
+	(void)reader;
+	int64_t number = toml_integer(value);
+	if (number < 0 || number > UINT8_MAX)
+		return err_set(err, ERR_CONFIG, "%lld is no security version: use 0 to 255", (long long)number);
+	*(int64_t *)place = number;
+	return 0;
+}
+
 static int set_random(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
 {
 	(void)reader;
@@ -416,6 +426,14 @@ static const struct field root_fields[] = {
 	{ "trust_domain", TOML_STRING, true, set_trust_domain, ROOT(trust_domain) },
 	{ "tees", TOML_ARRAY, true, set_tees, ROOT(tees) },
 	{ "processors", TOML_ARRAY, false, set_processors, ROOT(processors) },
+	{ NULL, TOML_STRING, false, NULL, 0 },
+};
+
+static const struct field snp_minimum_tcb_fields[] = {
+	{ "bootloader", TOML_INTEGER, false, set_svn, ROOT(minimum_tcb[TCB_BOOTLOADER]) },
+	{ "tee", TOML_INTEGER, false, set_svn, ROOT(minimum_tcb[TCB_TEE]) },
+	{ "snp", TOML_INTEGER, false, set_svn, ROOT(minimum_tcb[TCB_SNP]) },
+	{ "microcode", TOML_INTEGER, false, set_svn, ROOT(minimum_tcb[TCB_MICROCODE]) },
 	{ NULL, TOML_STRING, false, NULL, 0 },
 };
 
@@ -820,9 +838,12 @@ static int set_places(struct reader *reader, const char *path)
 
 static void read_all(struct reader *reader, const struct toml_value *root)
 {
-	static const char *const tables[] = { "spire", "kbs", "image", "pod", "class", "secret", NULL };
+	static const char *const tables[] = {
+		"snp_minimum_tcb", "spire", "kbs", "image", "pod", "class", "secret", NULL
+	};
 	static const char *const in_image[] = { "reference_values", NULL };
 	read_fields(reader, root, "", root_fields, tables, reader->deployment);
+	read_table(reader, root, "snp_minimum_tcb", snp_minimum_tcb_fields, NULL);
 	read_table(reader, root, "spire", spire_fields, NULL);
 	read_table(reader, root, "kbs", kbs_fields, NULL);
 	read_table(reader, root, "image", image_fields, in_image);
@@ -839,6 +860,7 @@ int deployment_parse(struct bytes text, const char *path, struct deployment *ret
 		.server_port = 8081,
 		.agent_path = "/opt/spire/bin/spire-agent",
 		.agent_uid = -1,
+		.minimum_tcb = { -1, -1, -1, -1 },
 		.repository = "default",
 		.pod_namespace = "default",
 		.runtime_class = "kata-remote",

@@ -62,12 +62,22 @@ struct deployment_reference {
 	struct deployment_texts values; /* lower-case hex */
 };
 
+/* Parts of an SNP machine's TCB that evidence names. */
+enum deployment_tcb {
+	TCB_BOOTLOADER,
+	TCB_TEE,
+	TCB_SNP,
+	TCB_MICROCODE,
+	TCB_PARTS,
+};
+
 struct deployment {
 	const char *path;      /* of the file */
 	const char *directory; /* that relative paths start from */
 	const char *name;      /* prefix of ids, mark of ownership */
 	const char *trust_domain;
 	struct deployment_texts tees;	    /* as Trustee spells them; at least 1 */
+	int64_t minimum_tcb[TCB_PARTS];	    /* of SNP machines; -1: any */
 	struct deployment_texts processors; /* "milan", "genoa", "turin"; none: not said */
 
 	const char *spire_version;

@@ -189,6 +189,21 @@ static int rule_lines(const struct deployment *deployment, const struct json *va
 	return compare(deployment->generation, "input.init_data", POLICY_INIT_DATA, text, err);
 }
 
+/* This is a bound and not a list, which no reference value is. Claims of Azure's verifier are texts. */
+static int tcb_lines(const struct deployment *deployment, const char *tee, struct buf *text, struct err *err)
+{
+	static const char *const names[TCB_PARTS] = { "bootloader", "tee", "snp", "microcode" };
+	bool texts = strcmp(tee, "az-snp-vtpm") == 0;
+	if (!texts && strcmp(tee, "snp") != 0)
+		return 0;
+	for (size_t i = 0; i < TCB_PARTS; i++)
+		if (deployment->minimum_tcb[i] >= 0 &&
+		    buf_printf(text, err, "\t%stee.reported_tcb_%s%s >= %lld\n", texts ? "to_number(" : "", names[i],
+			       texts ? ")" : "", (long long)deployment->minimum_tcb[i]) < 0)
+			return -1;
+	return 0;
+}
+
 static int vector_of_tee(const struct deployment *deployment, const struct json *values, const char *tee,
 			 enum policy_vector vector, struct buf *text, struct err *err)
 {
@@ -200,7 +215,8 @@ static int vector_of_tee(const struct deployment *deployment, const struct json 
 	for (size_t i = 0; (condition = policy_condition_at(tee, vector, i)) != NULL; i++)
 		if (buf_printf(text, err, "\ttee.%s\n", condition) < 0)
 			return -1;
-	if (rule_lines(deployment, values, tee, vector, text, err) < 0)
+	if ((vector == POLICY_HARDWARE && tcb_lines(deployment, tee, text, err) < 0) ||
+	    rule_lines(deployment, values, tee, vector, text, err) < 0)
 		return -1;
 	return buf_append_text(text, "}\n", err);
 }

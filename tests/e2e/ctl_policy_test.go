@@ -267,6 +267,57 @@ func TestCtlPolicyReleasesToInitDataOfBefore(t *testing.T) {
 	}
 }
 
+// Firmware below the least that is wanted, in any part, is no sound hardware.
+func TestCtlPolicyWantsATCB(t *testing.T) {
+	least := map[string]int{"bootloader": 3, "tee": 1, "snp": 22, "microcode": 100}
+	table := "[snp_minimum_tcb]\n"
+	for part, number := range least {
+		table += fmt.Sprintf("%s = %d\n", part, number)
+	}
+	for _, generation := range []string{"trustee-1.1", "trustee-1.0"} {
+		j := judgeIn(t, policyDir(t, strings.Replace(policyText(generation), "[spire]", table+"[spire]", 1)), generation)
+		for _, tee := range []string{"snp", "az-snp-vtpm"} {
+			released := func(change string, by int, drop bool) bool {
+				evidence := evidenceOf(generation, tee, "web")
+				for _, own := range evidence {
+					claims, ok := own.(claims)
+					if !ok || claims["policy_migrate_ma"] == nil {
+						continue
+					}
+					for part, number := range least {
+						if part == change {
+							number += by
+						}
+						claims["reported_tcb_"+part] = number
+						if tee == "az-snp-vtpm" {
+							claims["reported_tcb_"+part] = fmt.Sprint(number)
+						}
+						if part == change && drop {
+							delete(claims, "reported_tcb_"+part)
+						}
+					}
+				}
+				return ask(t, j, evidence, nil, "default/x509pop-issuer-web/pem").Released
+			}
+			for part := range least {
+				// As texts "9" is more than "100".
+				if !released(part, 0, false) || !released(part, 100, false) || released(part, -1, false) || released(part, 0, true) {
+					t.Errorf("%s, %s, %s: %v %v %v %v, want true, true, false, false", generation, tee, part,
+						released(part, 0, false), released(part, 100, false), released(part, -1, false), released(part, 0, true))
+				}
+			}
+			if released("microcode", -91, false) {
+				t.Errorf("%s, %s: 9 passes for more than 100", generation, tee)
+			}
+		}
+		for _, tee := range []string{"tdx", "az-tdx-vtpm"} {
+			if !ask(t, j, evidenceOf(generation, tee, "web"), nil, "default/x509pop-issuer-web/pem").Released {
+				t.Errorf("%s: %s is measured by what SNP machines must be", generation, tee)
+			}
+		}
+	}
+}
+
 // The table of what must be denied: each row spoils good evidence in one way.
 func TestCtlPolicyDenies(t *testing.T) {
 	set := func(path string, value any) func(claims) {

@@ -96,6 +96,8 @@ static void refuses_each_mistake(void **state)
 	assert_refused(GOOD "[[secret]]\npath = \"a\"\nvalue = \"x\"\n", "is not of the form");
 	assert_refused(GOOD "[[secret]]\npath = \"x509pop-a/b\"\nvalue = \"x\"\n", "kept for what build makes");
 	assert_refused(GOOD "[[secret]]\npath = \"sealpod-config-a/b\"\nvalue = \"x\"\n", "kept for what build makes");
+	assert_refused("[snp_minimum_tcb]\nsnp = 256\n", "256 is no security version");
+	assert_refused("[snp_minimum_tcb]\nfmc = 1\n", "key 'snp_minimum_tcb.fmc': is unknown");
 	assert_refused("[spire]\ntrust_bundle_from = \"etcd\"\n", "'etcd' is unknown; use 'kbs' or 'init-data'");
 	assert_refused(GOOD "[[secret]]\npath = \"spire-key-a/b\"\nvalue = \"x\"\n", "kept for what build makes");
 	assert_refused(GOOD "[[secret]]\npath = \"signing-key/sealed-secret\"\nvalue = \"x\"\n", "signing key");
