@@ -163,14 +163,18 @@ static void forget_user_data(struct look *look)
 }
 
 /* The oldest evidence has it as PEM; what is none stays empty, which is no certificate either. */
-static void look_at_vcek(const struct az_evidence *evidence, const struct hcl_report *report, struct look *findings)
+static void show_vcek(const struct az_evidence *evidence, const struct hcl_report *report, struct look *findings,
+		      struct sheet *sheet)
 {
+	size_t before = findings->count;
 	struct buf der OWNED_BUF = BUF_INIT(AZ_ENDORSEMENT_MAX);
 	struct bytes vcek = buf_bytes(&evidence->endorsement);
 	if (evidence->version == 0)
 		vcek = snp_cert_of_pem(buf_text(&evidence->endorsement), &der, NULL) == 0 ? buf_bytes(&der)
 											  : bytes_of(NULL, 0);
 	look_at_az_vcek(report, vcek, findings);
+	sheet_bool(sheet, "vcek_signed", "VCEK signed the report",
+		   report->type == HCL_SNP && findings->count == before);
 }
 
 /* The links hold or do not; which report data were asked for is not known here, so the quote's are taken. */
@@ -187,7 +191,7 @@ static void show_links(const struct az_evidence *evidence, struct sheet *sheet)
 		look_at_az(&gathered, quote.extra_data, NULL, &findings);
 	look_at_az_kind(evidence->kind, &gathered.report, &findings);
 	if (evidence->kind == AZ_SNP)
-		look_at_vcek(evidence, &gathered.report, &findings);
+		show_vcek(evidence, &gathered.report, &findings, sheet);
 	if (evidence->kind == AZ_TDX && tdreport_read(gathered.report.hardware, &report, NULL) == 0 &&
 	    tdx_quote_read(buf_bytes(&evidence->endorsement), &td_quote, NULL) == 0)
 		look_at_az_td_quote(&report, &td_quote.body, &findings);

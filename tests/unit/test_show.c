@@ -388,6 +388,10 @@ static void shows_what_does_not_belong_together(void **state)
 			fail_msg("%zu: '%s'", i, finding_of(&sheet, rows[i].name));
 		if (!rows[i].name)
 			assert_int_equal(json_count(json_member(sheet.document, "findings")), 0);
+		bool signed_by_it = false;
+		assert_int_equal(json_get_bool(sheet.document, "vcek_signed", &signed_by_it, NULL),
+				 rows[i].kind == AZ_SNP ? 0 : -1);
+		assert_int_equal(signed_by_it, !rows[i].name);
 	}
 }
 
