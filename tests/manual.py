@@ -46,7 +46,7 @@ def keys_of_deployment(source):
     """(table, key) for each row of the tables of fields; "" is the top level."""
     names = {"root": "", "class": "[class]", "workload": "[class.workload]", "secret": "[secret]"}
     keys = {("image", "reference_values")}
-    for table, body in re.findall(r"struct field ([a-z]+)_fields\[\] = \{(.*?)\n\};", source, re.S):
+    for table, body in re.findall(r"struct field ([a-z_]+)_fields\[\] = \{(.*?)\n\};", source, re.S):
         keys |= {(names.get(table, table), key) for key in re.findall(r'\{ "([a-z0-9_]+)", TOML_', body)}
     return keys
 
