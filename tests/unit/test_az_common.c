@@ -10,7 +10,7 @@
 
 #define SHORT_MS 300 /* where nothing comes */
 #define LONG_MS 30000
-#define TURN_MS 150
+#define TURN_MS 40
 #define HEAD 1236
 
 static struct soft_tpm soft;
@@ -362,7 +362,7 @@ static void overtaken_by_another(void **state)
 static void overtaken_where_reports_are_late(void **state)
 {
 	(void)state;
-	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 48, .slow = 15 }, 2);
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 48, .slow = 9 }, 2);
 }
 
 static void overtaken_with_other_lengths(void **state)
