@@ -12,104 +12,31 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "cdh-client/kbs.h"
+#include "ctl/material_parts.h"
 #include "ctl/resources.h"
-#include "spire/issue.h"
 
 #define PEM_MAX 65536
 #define MATERIAL_NAME 512
-#define ENDS_SOON_DAYS 30
 
-/* Is the pair there? Half of it is an error. */
-static int look_for_pair(const struct out *out, const char *key, const char *public, bool *ret_there, struct err *err)
-{
-	bool has_key = out_has(out, key), has_public = out_has(out, public);
-	*ret_there = has_key && has_public;
-	if (has_key == has_public)
-		return 0;
-	return err_set(err, ERR_CONFIG, "'%s/%s' is there without '%s': put it back, or move both away", out->path,
-		       has_key ? key : public, has_key ? public : key);
-}
-
-static int write_pair(struct out *out, const char *key_name, const struct secret *key, const char *public_name,
-		      struct bytes public, struct err *err)
-{
-	if (out_write_private(out, key_name, secret_bytes(key), err) < 0)
-		return -1;
-	return out_write(out, public_name, public, err);
-}
-
-int material_make_admin_key(struct out *out, const char *key_name, const char *public_name, struct err *err)
-{
-	bool there;
-	struct secret key OWNED_SECRET = SECRET_INIT;
-	OWNED_BUF struct buf public = BUF_INIT(PEM_MAX);
-	if (look_for_pair(out, key_name, public_name, &there, err) < 0)
-		return -1;
-	if (there)
-		return 0;
-	if (spire_key_generate(SPIRE_KEY_ED25519, &key, &public, err) < 0)
-		return -1;
-	return write_pair(out, key_name, &key, public_name, buf_bytes(&public), err);
-}
-
-static int make_sealed_key(const struct deployment *d, struct out *out, struct err *err)
-{
-	bool there;
-	struct secret key OWNED_SECRET = SECRET_INIT;
-	OWNED_BUF struct buf public = BUF_INIT(PEM_MAX);
-	OWNED_BUF struct buf jwk = BUF_INIT(PEM_MAX);
-	OWNED_BUF struct buf kid = BUF_INIT(PEM_MAX);
-	if (look_for_pair(out, "sealed-secret.key", "sealed-secret.jwk", &there, err) < 0 || there)
-		return there ? 0 : -1;
-	if (buf_printf(&kid, err, "kbs:///%s/%s", d->repository, RESOURCES_SIGNING_KEY) < 0 ||
-	    spire_key_generate(SPIRE_KEY_P256, &key, &public, err) < 0 ||
-	    spire_key_jwk(buf_bytes(&public), buf_text(&kid), &jwk, err) < 0)
-		return -1;
-	return write_pair(out, "sealed-secret.key", &key, "sealed-secret.jwk", buf_bytes(&jwk), err);
-}
-
-/* One that is there already. The root's key may be somewhere safer while nothing is to be signed. */
-static int look_at_certificate(const struct out *out, const char *pem_name, const struct spire_issue *issue,
-			       struct err *err)
-{
-	OWNED_BUF struct buf chain = BUF_INIT(PEM_MAX);
-	time_t until;
-	if (out_read(out, pem_name, &chain, err) < 0)
-		return -1;
-	if (spire_issue_check(issue, buf_bytes(&chain), &until, err) < 0)
-		return err_wrap(err, "'%s/%s' (to have another made, move it and its key away)", out->path, pem_name);
-	if (until - issue->now < ENDS_SOON_DAYS * 86400)
-		log_warning("'%s/%s' ends in %lld days: see 'sealpodctl rotate'", out->path, pem_name,
-			    (long long)(until - issue->now) / 86400);
-	return 0;
-}
-
-/* A certificate that is missing, below the root in the directory `ca_dir` (NULL: a root). */
-static int make_certificate(struct out *out, const char *dir, const char *stem, const char *ca_dir,
+static int make_certificate(const struct deployment_class *class, struct out *out, const char *dir, const char *ca_dir,
 			    const struct spire_issue *issue, struct err *err)
 {
-	char key_name[MATERIAL_NAME], pem_name[MATERIAL_NAME], ca_key_name[MATERIAL_NAME], ca_pem_name[MATERIAL_NAME];
+	const char *stem = class ? class->name : MATERIAL_ROOT;
+	struct material_name key_name = material_name(dir, stem, "key"), pem_name = material_name(dir, stem, "pem");
 	struct secret key OWNED_SECRET = SECRET_INIT;
 	struct secret ca_key OWNED_SECRET = SECRET_INIT;
 	OWNED_BUF struct buf chain = BUF_INIT(PEM_MAX);
 	OWNED_BUF struct buf ca_chain = BUF_INIT(PEM_MAX);
-	bool there;
-	(void)snprintf(key_name, sizeof(key_name), "%s/%s.key", dir, stem);
-	(void)snprintf(pem_name, sizeof(pem_name), "%s/%s.pem", dir, stem);
-	(void)snprintf(ca_key_name, sizeof(ca_key_name), "%s/root.key", ca_dir ? ca_dir : "");
-	(void)snprintf(ca_pem_name, sizeof(ca_pem_name), "%s/root.pem", ca_dir ? ca_dir : "");
-	if (!ca_dir && out_has(out, pem_name) && !out_has(out, key_name))
-		there = true;
-	else if (look_for_pair(out, key_name, pem_name, &there, err) < 0)
-		return -1;
-	if (there)
-		return look_at_certificate(out, pem_name, issue, err);
-	if (ca_dir &&
-	    (out_read_private(out, ca_key_name, &ca_key, err) < 0 || out_read(out, ca_pem_name, &ca_chain, err) < 0))
+	if (out_has(out, key_name.text) || out_has(out, pem_name.text))
+		return material_look_at_certificate(class, out, dir, ca_dir, issue, err);
+	if (ca_dir && (out_read_private(out, material_name(ca_dir, MATERIAL_ROOT, "key").text, &ca_key, err) < 0 ||
+		       out_read(out, material_name(ca_dir, MATERIAL_ROOT, "pem").text, &ca_chain, err) < 0))
 		return -1;
 	if (spire_issue(issue, &ca_key, buf_bytes(&ca_chain), &key, &chain, err) < 0)
 		return err_wrap(err, "certificate '%s'", stem);
-	return write_pair(out, key_name, &key, pem_name, buf_bytes(&chain), err);
+	if (out_write_private(out, key_name.text, secret_bytes(&key), err) < 0)
+		return -1;
+	return out_write(out, pem_name.text, buf_bytes(&chain), err);
 }
 
 /* CNs are unique over deployments, whose names have no dot: they are part of agent ids. A certificate that takes
@@ -121,20 +48,39 @@ int material_make_certificate(const struct deployment *d, struct out *out, const
 	struct spire_issue issue = { .kind = SPIRE_ISSUE_ROOT, .cn = cn, .now = now };
 	(void)snprintf(cn, sizeof(cn), "%s.%s", d->name, class ? class->name : "root");
 	if (!class)
-		return make_certificate(out, dir, "root", NULL, &issue, err);
+		return make_certificate(NULL, out, dir, NULL, &issue, err);
 	issue.kind = class->mint ? SPIRE_ISSUE_ISSUER : SPIRE_ISSUE_LEAF;
 	issue.trust_domain = d->trust_domain;
 	issue.class_name = class->name;
-	return make_certificate(out, dir, class->name, ca_dir, &issue, err);
+	return make_certificate(class, out, dir, ca_dir, &issue, err);
 }
 
 static int make_certificates(const struct deployment *d, struct out *out, time_t now, struct err *err)
 {
 	if (material_make_certificate(d, out, NULL, MATERIAL_NOW, NULL, now, err) < 0)
 		return -1;
+	/* The next root is what the SPIRE server is told to trust, too. */
+	if (out_has(out, material_name(MATERIAL_NEXT, MATERIAL_ROOT, "pem").text) &&
+	    material_make_certificate(d, out, NULL, MATERIAL_NEXT, NULL, now, err) < 0)
+		return -1;
 	for (size_t i = 0; i < d->class_count; i++)
 		if (material_make_certificate(d, out, &d->classes[i], MATERIAL_NOW, MATERIAL_NOW, now, err) < 0)
 			return -1;
+	return 0;
+}
+
+/* One that is there already is in use. */
+static int look_at_random(const struct out *out, const char *name, const struct deployment_secret *wish,
+			  struct err *err)
+{
+	struct secret found OWNED_SECRET = SECRET_INIT;
+	size_t letters = (4 * wish->random_bytes + 2) / 3;
+	if (out_read_private(out, name, &found, err) < 0)
+		return -1;
+	if (found.len != letters && !out->look_only)
+		log_warning("'%s/%s' has %zu letters, where %zu random bytes are %zu: it stays as it is; to have "
+			    "another made, move it away",
+			    out->path, name, found.len, wish->random_bytes, letters);
 	return 0;
 }
 
@@ -146,7 +92,7 @@ static int make_random(struct out *out, const struct deployment_secret *wish, st
 	struct secret text OWNED_SECRET = SECRET_INIT;
 	(void)snprintf(name, sizeof(name), "secrets/%s", wish->path);
 	if (out_has(out, name))
-		return 0;
+		return look_at_random(out, name, wish, err);
 	if (secret_alloc(&raw, wish->random_bytes, err) < 0 || secret_alloc(&text, 2 * wish->random_bytes + 4, err) < 0)
 		return -1;
 	random_fill(raw.data, wish->random_bytes);
@@ -158,10 +104,12 @@ static int make_random(struct out *out, const struct deployment_secret *wish, st
 
 int material_make(const struct deployment *deployment, struct out *out, time_t now, struct err *err)
 {
+	if (material_check_no_step_is_cut_off(deployment, out, err) < 0)
+		return -1;
 	if (!deployment->kbs_admin_key_file &&
 	    material_make_admin_key(out, MATERIAL_ADMIN_KEY, MATERIAL_ADMIN_PUBLIC, err) < 0)
 		return -1;
-	if (make_sealed_key(deployment, out, err) < 0 || make_certificates(deployment, out, now, err) < 0)
+	if (material_make_sealed_key(deployment, out, err) < 0 || make_certificates(deployment, out, now, err) < 0)
 		return -1;
 	for (size_t i = 0; i < deployment->secret_count; i++)
 		if (deployment->secrets[i].random_bytes && make_random(out, &deployment->secrets[i], err) < 0)

@@ -22,6 +22,7 @@
 #define MATERIAL_NOW "x509pop"
 #define MATERIAL_PREVIOUS "x509pop-previous"
 #define MATERIAL_NEXT "x509pop-next"
+#define MATERIAL_SWITCHING MATERIAL_NEXT "/switching" /* is there while the root is being switched */
 
 /* The KBS administrator's key, and the one that takes its place in a rotation. */
 #define MATERIAL_ADMIN_KEY "kbs-admin.key"
@@ -29,16 +30,17 @@
 #define MATERIAL_NEXT_ADMIN_KEY "kbs-admin-next.key"
 #define MATERIAL_NEXT_ADMIN_PUBLIC "kbs-admin-next.pub"
 
-/* An Ed25519 pair, where there is none. */
+/* An Ed25519 pair, where there is none. ERR_CREDENTIAL for halves of two. */
 int material_make_admin_key(struct out *out, const char *key, const char *public, struct err *err) WARN_UNUSED;
 
 /* DIR/CLASS.key and DIR/CLASS.pem below CA_DIR/root, or DIR/root.key and DIR/root.pem for a class of NULL, if they are
- * missing. */
+ * missing; else they are looked at (ERR_CONFIG, ERR_CREDENTIAL). */
 int material_make_certificate(const struct deployment *deployment, struct out *out,
 			      const struct deployment_class *class, const char *dir, const char *ca_dir, time_t now,
 			      struct err *err) WARN_UNUSED;
 
-/* Makes what is missing. Half a pair is ERR_CONFIG. `now` decides on certificates. */
+/* Makes what is missing, and looks at what is there. A certificate without its key, or the other way round, and a
+ * rotation's step that was cut off are ERR_CONFIG. `now` decides on certificates. */
 int material_make(const struct deployment *deployment, struct out *out, time_t now, struct err *err) WARN_UNUSED;
 
 /* Writes kbs/resources, out of what material_make() made and the texts that init-data is made of. */

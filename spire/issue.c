@@ -189,66 +189,6 @@ int spire_issue(const struct spire_issue *issue, const struct secret *ca_key, st
 	return issue_below(issue, &ca, ret_key, ret_chain, err);
 }
 
-static bool has_cn(const X509 *cert, const char *cn)
-{
-	char found[128];
-	int len = X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, found, sizeof(found));
-	return len > 0 && (size_t)len == strlen(cn) && memcmp(found, cn, (size_t)len) == 0;
-}
-
-static void free_names(GENERAL_NAMES **names)
-{
-	GENERAL_NAMES_free(*names);
-}
-
-static bool has_class(const X509 *cert, const struct spire_issue *issue)
-{
-	CLEANUP(free_names) GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	char wanted[1024];
-	bool found = false;
-	int len = snprintf(wanted, sizeof(wanted), "x509pop://%s/class/%s", issue->trust_domain, issue->class_name);
-	for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-		if (name->type != GEN_URI || ASN1_STRING_length(name->d.uniformResourceIdentifier) != len)
-			continue;
-		found = found ||
-			memcmp(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier), wanted, (size_t)len) == 0;
-	}
-	ERR_clear_error();
-	return found;
-}
-
-static int check_kind(X509 *cert, const struct spire_issue *issue, struct err *err)
-{
-	bool ca = issue->kind != SPIRE_ISSUE_LEAF;
-	char subject[256];
-	if (spire_cert_is_ca(cert) != ca)
-		return err_set(err, ERR_CONFIG, "is %s, not %s", ca ? "a leaf" : "a CA", ca ? "a CA" : "a leaf");
-	spire_cert_subject(cert, subject, sizeof(subject));
-	if (!has_cn(cert, issue->cn))
-		return err_set(err, ERR_CONFIG, "is of '%s', not of 'CN=%s'", subject, issue->cn);
-	if (!ca && !has_class(cert, issue))
-		return err_set(err, ERR_CONFIG, "is not for class '%s' in trust domain '%s'", issue->class_name,
-			       issue->trust_domain);
-	return 0;
-}
-
-int spire_issue_check(const struct spire_issue *issue, struct bytes chain, time_t *ret_until, struct err *err)
-{
-	struct spire_problems problems = SPIRE_PROBLEMS_INIT;
-	struct spire_key_pair pair OWNED_KEY_PAIR = SPIRE_KEY_PAIR_INIT;
-	char when[SPIRE_TIME_TEXT];
-	time_t from, until;
-	if (spire_key_pair_load(bytes_of("", 0), chain, &pair, &problems, err) < 0)
-		return -1;
-	if (pair.chain.count == 0 || spire_cert_window(pair.chain.list[0], &from, &until) < 0)
-		return err_set(err, ERR_CREDENTIAL, "there is no certificate");
-	if (check_kind(pair.chain.list[0], issue, err) < 0)
-		return -1;
-	*ret_until = until;
-	return until > issue->now ? 0 : err_set(err, ERR_CREDENTIAL, "ended at %s", spire_time_text(when, until));
-}
-
 int spire_issue_fingerprint(struct bytes pem, char ret_hex[41], struct err *err)
 {
 	struct spire_problems problems = SPIRE_PROBLEMS_INIT;

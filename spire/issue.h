@@ -42,10 +42,18 @@ struct spire_issue {
 int spire_issue(const struct spire_issue *issue, const struct secret *ca_key, struct bytes ca_chain,
 		struct secret *ret_key, struct buf *ret_chain, struct err *err) WARN_UNUSED;
 
-/* Is the first certificate of `chain`, made earlier, what is wished: a CA or a leaf, of this CN, a leaf with the SAN of
- * this class, and still valid? *ret_until: when it ends, also for one that has. ERR_CONFIG for another wish,
- * ERR_CREDENTIAL for what is no certificate or is over. */
-int spire_issue_check(const struct spire_issue *issue, struct bytes chain, time_t *ret_until,
+/* What was made earlier, as it was kept. */
+struct spire_issued {
+	const struct secret *key; /* NULL: somewhere safer, and not looked at */
+	struct bytes chain;
+	struct bytes root; /* empty for a root */
+};
+
+/* Is the first certificate, made earlier, what is wished: a CA or a leaf, of this CN, a leaf with the SAN of this
+ * class, with this key, below this root (a root: signed by itself), and still valid? *ret_until: when it ends, also for
+ * one that has. ERR_CONFIG for another wish, ERR_CREDENTIAL for what is no certificate, does not belong together or is
+ * over. */
+int spire_issue_check(const struct spire_issue *issue, const struct spire_issued *issued, time_t *ret_until,
 		      struct err *err) WARN_UNUSED;
 
 /* SHA-1 over the first certificate, lower-case hex: what SPIRE calls a fingerprint. */

@@ -75,14 +75,18 @@ static void a_leaf_is_a_credential(void **state)
 	must(spire_credential_check(&leaf.key, buf_bytes(&leaf.chain), time(NULL), &credential, &err), &err);
 }
 
-static int check(enum spire_issue_kind kind, const char *cn, const char *class_name, const struct made *made,
-		 time_t now, struct err *err)
+/* `root` is NULL for a root. */
+static int check_with(enum spire_issue_kind kind, const char *cn, const char *class_name, const struct made *made,
+		      const struct secret *key, const struct made *root, time_t now, struct err *err)
 {
 	time_t until = 0;
 	const struct spire_issue issue = {
 		.kind = kind, .cn = cn, .trust_domain = "example.test", .class_name = class_name, .now = now
 	};
-	return spire_issue_check(&issue, buf_bytes(&made->chain), &until, err);
+	const struct spire_issued issued = { .key = key,
+					     .chain = buf_bytes(&made->chain),
+					     .root = root ? buf_bytes(&root->chain) : bytes_of("", 0) };
+	return spire_issue_check(&issue, &issued, &until, err);
 }
 
 static void assert_refused(int rc, const struct err *err, enum err_code code, const char *part)
@@ -162,16 +166,73 @@ static void what_was_made_is_what_is_wished(void **state)
 	must(make(SPIRE_ISSUE_ROOT, "r", NULL, &root, &err), &err);
 	must(make(SPIRE_ISSUE_ISSUER, "h.web", &root, &issuer, &err), &err);
 	must(make(SPIRE_ISSUE_LEAF, "h.web", &issuer, &leaf, &err), &err);
-	must(check(SPIRE_ISSUE_ROOT, "r", NULL, &root, now, &err), &err);
-	must(check(SPIRE_ISSUE_ISSUER, "h.web", NULL, &issuer, now, &err), &err);
-	must(check(SPIRE_ISSUE_LEAF, "h.web", "web", &leaf, now, &err), &err);
-	assert_refused(check(SPIRE_ISSUE_LEAF, "h.web", "web", &issuer, now, &err), &err, ERR_CONFIG, "is a CA");
-	assert_refused(check(SPIRE_ISSUE_ISSUER, "h.web", NULL, &leaf, now, &err), &err, ERR_CONFIG, "is a leaf");
-	assert_refused(check(SPIRE_ISSUE_ISSUER, "h.we", NULL, &issuer, now, &err), &err, ERR_CONFIG, "'CN=h.web'");
-	assert_refused(check(SPIRE_ISSUE_LEAF, "h.web", "we", &leaf, now, &err), &err, ERR_CONFIG, "not for class");
-	assert_refused(check(SPIRE_ISSUE_LEAF, "h.web", "web", &leaf, now + 90 * 86400, &err), &err, ERR_CREDENTIAL,
-		       "ended at");
-	assert_refused(check(SPIRE_ISSUE_ROOT, "r", NULL, &none, now, &err), &err, ERR_CREDENTIAL, "no certificate");
+	must(check_with(SPIRE_ISSUE_ROOT, "r", NULL, &root, &root.key, NULL, now, &err), &err);
+	must(check_with(SPIRE_ISSUE_ROOT, "r", NULL, &root, NULL, NULL, now, &err), &err);
+	must(check_with(SPIRE_ISSUE_ISSUER, "h.web", NULL, &issuer, &issuer.key, &root, now, &err), &err);
+	must(check_with(SPIRE_ISSUE_LEAF, "h.web", "web", &leaf, &leaf.key, &root, now, &err), &err);
+	const struct {
+		enum spire_issue_kind kind;
+		const char *cn, *class_name;
+		const struct made *made;
+		int64_t later;
+		enum err_code code;
+		const char *says;
+	} rows[] = {
+		{ SPIRE_ISSUE_LEAF, "h.web", "web", &issuer, 0, ERR_CONFIG, "is a CA" },
+		{ SPIRE_ISSUE_ISSUER, "h.web", NULL, &leaf, 0, ERR_CONFIG, "is a leaf" },
+		{ SPIRE_ISSUE_ISSUER, "h.we", NULL, &issuer, 0, ERR_CONFIG, "'CN=h.web'" },
+		{ SPIRE_ISSUE_LEAF, "h.web", "we", &leaf, 0, ERR_CONFIG, "not for class" },
+		{ SPIRE_ISSUE_LEAF, "h.web", "web", &leaf, 90 * 86400, ERR_CREDENTIAL, "ended at" },
+		{ SPIRE_ISSUE_ROOT, "r", NULL, &none, 0, ERR_CREDENTIAL, "no certificate" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_refused(check_with(rows[i].kind, rows[i].cn, rows[i].class_name, rows[i].made, NULL, &root,
+					  now + rows[i].later, &err),
+			       &err, rows[i].code, rows[i].says);
+}
+
+/* Two that have the same names. */
+static void what_belongs_together_is_told_by_keys(void **state)
+{
+	(void)state;
+	struct made root MADE;
+	struct made issuer MADE;
+	struct made leaf MADE;
+	struct made foreign_root MADE;
+	struct made foreign_issuer MADE;
+	struct made none MADE;
+	struct err err = { 0 };
+	time_t now = time(NULL);
+	must(make(SPIRE_ISSUE_ROOT, "r", NULL, &root, &err), &err);
+	must(make(SPIRE_ISSUE_ISSUER, "i", &root, &issuer, &err), &err);
+	must(make(SPIRE_ISSUE_LEAF, "l", &issuer, &leaf, &err), &err);
+	must(make(SPIRE_ISSUE_ROOT, "r", NULL, &foreign_root, &err), &err);
+	must(make(SPIRE_ISSUE_ISSUER, "i", &foreign_root, &foreign_issuer, &err), &err);
+	const struct {
+		enum spire_issue_kind kind;
+		const char *cn;
+		const struct made *made;
+		const struct secret *key;
+		const struct made *root;
+		const char *says;
+	} rows[] = {
+		{ SPIRE_ISSUE_ISSUER, "i", &issuer, &foreign_issuer.key, &root, "of the key beside it" },
+		{ SPIRE_ISSUE_ISSUER, "i", &issuer, &issuer.key, &foreign_root, "'CN=i' is not signed" },
+		{ SPIRE_ISSUE_ISSUER, "i", &issuer, NULL, &leaf, "'CN=i' is not signed" },
+		{ SPIRE_ISSUE_LEAF, "l", &leaf, NULL, &foreign_root, "'CN=i' is not signed" },
+		{ SPIRE_ISSUE_ROOT, "r", &root, &foreign_root.key, NULL, "of the key beside it" },
+		{ SPIRE_ISSUE_ISSUER, "i", &issuer, NULL, &none, "no root" },
+		{ SPIRE_ISSUE_ROOT, "r", &root, &none.key, NULL, "none that can be read" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_refused(
+			check_with(rows[i].kind, rows[i].cn, "web", rows[i].made, rows[i].key, rows[i].root, now, &err),
+			&err, ERR_CREDENTIAL, rows[i].says);
+	/* An issuer where a root should be: named as one, signed by another. */
+	struct made named_root MADE;
+	must(make(SPIRE_ISSUE_ISSUER, "r", &root, &named_root, &err), &err);
+	assert_refused(check_with(SPIRE_ISSUE_ROOT, "r", NULL, &named_root, NULL, NULL, now, &err), &err,
+		       ERR_CREDENTIAL, "'CN=r' is not signed");
 }
 
 int main(void)
@@ -180,6 +241,7 @@ int main(void)
 		cmocka_unit_test(an_issuer_can_mint),
 		cmocka_unit_test(a_leaf_is_a_credential),
 		cmocka_unit_test(what_was_made_is_what_is_wished),
+		cmocka_unit_test(what_belongs_together_is_told_by_keys),
 		cmocka_unit_test(signs_for_nobody_who_cannot),
 		cmocka_unit_test(keys_come_with_their_public_half),
 		cmocka_unit_test(fingerprints_are_of_the_first_certificate),
