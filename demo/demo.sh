@@ -249,7 +249,13 @@ broken() {
 	printf '\nWhat sealpod said:\n'
 	sed 's/^/    /' "$work/sealpod.log"
 	printf '\nIts exit status: %d (sealpod help exit-codes)\n' "$status"
-	printf '\nWhat it left in the runtime directory: %s\n' "$(find "$work/run" -mindepth 1 | wc -l) files"
+	local left
+	left=$(find "$work/run" -mindepth 1 | wc -l)
+	printf '\nWhat it left in the runtime directory: %d files\n' "$left"
+	[ "$(grep -c '^sealpod: error: ' "$work/sealpod.log")" -eq 1 ] || fail "the manual page promises one line of error here"
+	tail -n 1 "$work/sealpod.log" | grep -q '^sealpod: error: .*gave up at the deadline.*: Connection refused$' ||
+		fail "the manual page promises that refused connections are tried again until the deadline"
+	[ "$left" -eq 0 ] || fail "the manual page promises that nothing is left"
 	[ "$status" -eq 111 ] || fail "the manual page promises exit status 111 here"
 }
 
