@@ -27,6 +27,8 @@
 #include "ctl/workspace.h"
 #include "initdata/binding.h"
 #include "initdata/compose.h"
+#include "spire/authorities.h"
+#include "spire/bundle.h"
 
 #define PEM_MAX (256u * 1024u)
 #define NAME_SIZE 256
@@ -46,6 +48,17 @@ static int read_named(const struct deployment *d, const char *name, struct buf *
 	if (deployment_path(d, name, &path, err) < 0)
 		return -1;
 	return input_read(buf_text(&path), content, err);
+}
+
+/* It is given to every VM: nothing but certificates may be in it. */
+static int read_bundle(const struct deployment *d, struct buf *content, struct err *err)
+{
+	OWNED_SPIRE_BUNDLE struct spire_bundle bundle = SPIRE_BUNDLE_INIT;
+	if (read_named(d, d->trust_bundle_file, content, err) < 0)
+		return -1;
+	if (spire_bundle_check(buf_bytes(content), time(NULL), &bundle, err) < 0)
+		return err_wrap(err, "trust bundle '%s'", d->trust_bundle_file);
+	return 0;
 }
 
 /* What the guest's texts are made of. */
@@ -68,8 +81,7 @@ static int read_texts(const struct build *build, struct texts *texts, struct gue
 		      struct err *err)
 {
 	const struct deployment *d = build->deployment;
-	if (read_named(d, d->kbs_ca_file, &texts->ca, err) < 0 ||
-	    read_named(d, d->trust_bundle_file, &texts->bundle, err) < 0 ||
+	if (read_named(d, d->kbs_ca_file, &texts->ca, err) < 0 || read_bundle(d, &texts->bundle, err) < 0 ||
 	    out_read(build->out, "sealed-secret.jwk", &texts->sealed, err) < 0)
 		return -1;
 	*ret_material = (struct guest_material){ .kbs_ca = buf_bytes(&texts->ca),
@@ -162,6 +174,21 @@ static int build_class(const struct build *build, const struct deployment_class 
 	return write_digests(build, class->name, doc, err);
 }
 
+static void tell_of_bundle(void *arg, const char *text)
+{
+	const struct deployment *d = arg;
+	log_warning("trust bundle '%s': %s: get the server's next one before that, build and apply",
+		    d->trust_bundle_file, text);
+}
+
+/* Of one that stands in init-data, lint tells. */
+static void look_at_bundle(const struct build *build, struct bytes bundle)
+{
+	struct deployment copy = *build->deployment;
+	if (!build->out->look_only && !copy.trust_bundle_measured)
+		(void)spire_authorities_look(bundle, false, time(NULL), tell_of_bundle, &copy);
+}
+
 static int build_initdata(const struct build *build, struct err *err)
 {
 	const struct deployment *d = build->deployment;
@@ -169,6 +196,7 @@ static int build_initdata(const struct build *build, struct err *err)
 	struct guest_material material;
 	if (read_texts(build, &texts, &material, err) < 0)
 		return -1;
+	look_at_bundle(build, material.trust_bundle);
 	for (size_t i = 0; i < d->class_count; i++) {
 		progress_say("init-data: %zu of %zu", i + 1, d->class_count);
 		if (build_class(build, &d->classes[i], &material, err) < 0)

@@ -7,10 +7,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#include "config/config.h"
+#include "cdh-client/sealed.h"
 #include "ctl/resources.h"
 #include "initdata/compose.h"
+#include "spire/authorities.h"
+#include "spire/bundle.h"
 
 #define TEXT_MAX (256u * 1024u)
 
@@ -209,6 +212,42 @@ static int write_sealpod(const struct deployment *d, const struct deployment_cla
 	return write_secrets(material, out, err);
 }
 
+/* The KBS's certificate may be pinned itself: any that has not ended is enough. */
+static int check_ca_end(const struct config *config, struct err *err)
+{
+	if (!config->kbs_ca)
+		return 0;
+	const struct spire_authorities found =
+		spire_authorities_look(bytes_of_text(config->kbs_ca), true, time(NULL), NULL, NULL);
+	if (found.count == 0 || found.ended < found.count)
+		return 0;
+	return err_set(err, ERR_CREDENTIAL, "key 'kbs.ca': %s ended, so the KBS would be refused: give the CA of now",
+		       found.count == 1 ? "its certificate has" : "all its certificates have");
+}
+
+static int check_texts(const struct config *config, struct err *err)
+{
+	OWNED_SPIRE_BUNDLE struct spire_bundle bundle = SPIRE_BUNDLE_INIT;
+	OWNED_SEALED_KEY struct sealed_key *key = NULL;
+	if (config->trust_bundle_pem &&
+	    spire_bundle_check(bytes_of_text(config->trust_bundle_pem), time(NULL), &bundle, err) < 0)
+		return err_wrap(err, "key 'spire.trust_bundle_pem'");
+	if (config->sealed_key_pem && sealed_key_read(bytes_of_text(config->sealed_key_pem), &key, err) < 0)
+		return err_wrap(err, "key 'secrets.sealed_key_pem'");
+	return check_ca_end(config, err);
+}
+
+int guest_check(struct bytes toml, const char *name, const struct config_context *context, struct config *ret_config,
+		struct err *err)
+{
+	struct config config OWNED_CONFIG = { 0 };
+	if (config_parse(toml, name, CONFIG_ALL, context, &config, err) < 0 || check_texts(&config, err) < 0)
+		return -1;
+	*ret_config = config;
+	config = (struct config){ 0 };
+	return 0;
+}
+
 /* By the reader that the guest uses. */
 static int check_sealpod(const struct deployment *d, const struct guest_material *material, const struct buf *text,
 			 struct err *err)
@@ -222,7 +261,7 @@ static int check_sealpod(const struct deployment *d, const struct guest_material
 		.kbs_url = ca.len > 0 ? d->kbs_url : NULL,
 		.kbs_ca = ca.len > 0 ? buf_text(&ca) : NULL,
 	};
-	return config_parse(buf_bytes(text), "sealpod.toml", CONFIG_ALL, &context, &config, err);
+	return guest_check(buf_bytes(text), "sealpod.toml", &context, &config, err);
 }
 
 int guest_initdata(const struct deployment *deployment, const struct deployment_class *class,

@@ -10,6 +10,7 @@
 #ifndef SEALPOD_CTL_GUEST_H
 #define SEALPOD_CTL_GUEST_H
 
+#include "config/config.h"
 #include "ctl/deployment.h"
 
 /* What the texts are made of beside the deployment. */
@@ -23,6 +24,11 @@ struct guest_material {
 /* The whole init-data of a class. The texts have passed the readers that the guest uses. */
 int guest_initdata(const struct deployment *deployment, const struct deployment_class *class,
 		   const struct guest_material *material, struct buf *ret_toml, struct err *err) WARN_UNUSED;
+
+/* What sealpod(8) would say of a sealpod.toml, by its own readers, before it asks anybody: the configuration, and the
+ * CA, trust bundle and key that stand in it. `name` is for messages. ERR_CONFIG, ERR_CREDENTIAL, ERR_CLOCK. */
+int guest_check(struct bytes toml, const char *name, const struct config_context *context, struct config *ret_config,
+		struct err *err) WARN_UNUSED;
 
 /* sealpod.toml for an agent that runs in a container of the pod, released by the KBS: it names the KBS itself, and
  * the directories of the pod manifest (ctl/pod.h). */

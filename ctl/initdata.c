@@ -98,6 +98,17 @@ static int read_part(const char *operand, struct part_text *part, struct err *er
 	return file_read(AT_FDCWD, path, &part->text, err);
 }
 
+/* A VM that sealpod refuses to start is found out here, and so is a key in what everybody may read. */
+static int check_composed(struct bytes toml, struct err *err)
+{
+	OWNED_INITDATA struct initdata *doc = NULL;
+	if (initdata_parse(toml, &doc, err) < 0)
+		return -1;
+	if (lint_refusal(doc, err) < 0)
+		return err_wrap(err, "entry 'sealpod.toml'");
+	return 0;
+}
+
 static int run_build(const struct cli_args *args, struct err *err)
 {
 	CLEANUP(part_texts_done) struct part_text texts[PARTS_MAX] = { 0 };
@@ -108,7 +119,7 @@ static int run_build(const struct cli_args *args, struct err *err)
 			return -1;
 		parts[i] = (struct initdata_part){ texts[i].name, buf_bytes(&texts[i].text) };
 	}
-	if (initdata_compose(parts, args->operand_count, &toml, err) < 0)
+	if (initdata_compose(parts, args->operand_count, &toml, err) < 0 || check_composed(buf_bytes(&toml), err) < 0)
 		return -1;
 	return print_form(cli_value(args, "--form", "toml"), buf_bytes(&toml), err);
 }

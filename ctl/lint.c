@@ -9,10 +9,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/toml.h"
-#include "config/config.h"
+#include "ctl/guest.h"
 #include "initdata/toml_defaults.h"
+#include "spire/authorities.h"
 #include "spire/value.h"
 
 #define TEXT_MAX 512
@@ -298,19 +300,54 @@ static void lint_version(struct lint *lint, const char *text)
 			text);
 }
 
+static void tell_of_bundle(void *arg, const char *text)
+{
+	warning(arg, "sealpod.toml", "trust bundle: %s: give VMs the next one before that", text);
+}
+
+static void tell_of_ca(void *arg, const char *text)
+{
+	warning(arg, "sealpod.toml", "the KBS's CA: %s: give VMs the next one before that", text);
+}
+
+/* What VMs are started with for as long as the document is in use. */
+static void lint_ends(struct lint *lint, const struct config *config)
+{
+	const char *bundle = config->trust_bundle_pem, *ca = config->kbs_ca;
+	if (bundle)
+		(void)spire_authorities_look(bytes_of_text(bundle), false, time(NULL), tell_of_bundle, lint);
+	if (ca)
+		(void)spire_authorities_look(bytes_of_text(ca), true, time(NULL), tell_of_ca, lint);
+}
+
+static int lint_guest_check(const struct initdata *doc, struct bytes text, struct config *ret_config, struct err *err)
+{
+	struct initdata_kbs kbs OWNED_INITDATA_KBS = { 0 };
+	if (initdata_kbs_defaults(doc, &kbs, err) < 0)
+		return -1;
+	const struct config_context context = { .kbs_url = kbs.url, .kbs_ca = kbs.ca_pem, .elsewhere = true };
+	return guest_check(text, "sealpod.toml", &context, ret_config, err);
+}
+
+int lint_refusal(const struct initdata *doc, struct err *err)
+{
+	struct config config OWNED_CONFIG = { 0 };
+	struct initdata_entry entry;
+	if (!initdata_find_entry(doc, "sealpod.toml", &entry))
+		return 0;
+	return lint_guest_check(doc, entry.text, &config, err);
+}
+
 static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct bytes text,
 			 const struct lint_target *target)
 {
-	struct initdata_kbs kbs OWNED_INITDATA_KBS = { 0 };
 	struct config config OWNED_CONFIG = { 0 };
 	struct err why = { 0 };
-	if (initdata_kbs_defaults(doc, &kbs, &why) < 0)
-		return; /* said of that entry */
-	const struct config_context context = { .kbs_url = kbs.url, .kbs_ca = kbs.ca_pem, .elsewhere = true };
-	if (config_parse(text, "sealpod.toml", CONFIG_ALL, &context, &config, &why) < 0)
+	if (lint_guest_check(doc, text, &config, &why) < 0)
 		error(lint, "sealpod.toml", "%s", why.message);
 	else if (config.kbs_allow_http)
 		warning(lint, "sealpod.toml", "takes a KBS without TLS: nothing proves that it is yours");
+	lint_ends(lint, &config);
 	if (!target->spire_version)
 		lint_version(lint, config.agent_version);
 }
@@ -318,6 +355,9 @@ static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct b
 static void lint_entry(struct lint *lint, const struct initdata *doc, const struct initdata_entry *entry,
 		       const struct lint_target *target)
 {
+	if (contains(entry->text, "PRIVATE KEY-----"))
+		error(lint, "document", "holds a private key, in entry '%.*s': whoever sees the pod reads it",
+		      (int)(entry->name.len > 64 ? 64 : entry->name.len), (const char *)entry->name.data);
 	if (bytes_equal_text(entry->name, "policy.rego"))
 		lint_policy(lint, entry->text);
 	else if (bytes_equal_text(entry->name, "aa.toml"))

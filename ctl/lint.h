@@ -26,6 +26,9 @@ struct lint {
 /* Looks at the document and at each entry that we know. */
 void lint_initdata(struct lint *lint, const struct initdata *doc, const struct lint_target *target);
 
+/* That alone which sealpod(8) would refuse of the document's sealpod.toml; 0 where it has none. */
+int lint_refusal(const struct initdata *doc, struct err *err) WARN_UNUSED;
+
 /* The TEE kinds and SPIRE version by themselves. */
 void lint_target_itself(struct lint *lint, const struct lint_target *target);
 

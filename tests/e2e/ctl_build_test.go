@@ -239,6 +239,12 @@ func TestBuildRefuses(t *testing.T) {
 		"empty_secret": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "secret.txt"), nil, 0o600)
 		}, "KBS resource 'default/status/file': has 0 bytes"},
+		"key_in_bundle": {func(dir string) error {
+			return os.Rename(filepath.Join(dir, "bundle.key"), filepath.Join(dir, "bundle.pem"))
+		}, "trust bundle 'bundle.pem': a private key begins in line 1: a trust bundle is public"},
+		"no_certificate_in_bundle": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "bundle.pem"), []byte("hi\n"), 0o600)
+		}, "trust bundle 'bundle.pem': no PEM block 'CERTIFICATE' in it"},
 		"bad_ca": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "kbs-ca.pem"), []byte("x\n"), 0o600) }, "holds no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -247,9 +253,18 @@ func TestBuildRefuses(t *testing.T) {
 			if err := c.break_(dir); err != nil {
 				t.Fatal(err)
 			}
-			p := lab.RunCtl(t, 100, dir, "build")
+			status := 100
+			if strings.HasSuffix(name, "_bundle") && name != "no_bundle" {
+				status = 103
+			}
+			p := lab.RunCtl(t, status, dir, "build")
 			if !strings.Contains(p.Stderr.String(), c.says) {
 				t.Errorf("'%s' is not in: %v", c.says, p.Stderr.String())
+			}
+			for name, text := range contents(t, filepath.Join(dir, "out")) {
+				if strings.HasPrefix(name, "initdata/") && strings.Contains(text, "PRIVATE KEY") {
+					t.Errorf("%s holds a key", name)
+				}
 			}
 		})
 	}

@@ -233,3 +233,36 @@ func TestBuildNamesTheRotationForAnotherMode(t *testing.T) {
 		t.Errorf("the alias of before is not kept, or the leaf has no agent: %s", after)
 	}
 }
+
+// What VMs are going to trust and is over soon is told of; init-data by hand goes through the same reader.
+func TestBuildTellsOfWhatEnds(t *testing.T) {
+	b := newBuilt(t)
+	b.foreign("root", "soon", "--days", "5")
+	b.ctl(0, "issue", "root", "late")
+	b.move("foreign.pem", "bundle.pem")
+	p := b.ctl(0, "build")
+	says(t, p, "trust bundle 'bundle.pem': 'CN=soon' ends at", "days ahead: get the server's next one")
+	if strings.Contains(p.Stderr.String(), "CN=kbs-ca") {
+		t.Errorf("ten years are told of: %v", p)
+	}
+	b.edit("[kbs]\n", "trust_bundle_from = \"init-data\"\n[kbs]\n")
+	says(t, b.ctl(0, "build"), "init-data of class 'web'", "trust bundle: 'CN=soon' ends at")
+
+	for _, name := range []string{"sealpod.toml", "aa.toml"} {
+		writeFile(t, b.dir, name, []byte(b.ctl(0, "initdata", "show", "--entry", name, "out/initdata/web.toml").Stdout.String()))
+	}
+	b.ctl(0, "initdata", "build", "aa.toml", "sealpod.toml")
+	says(t, b.ctl(100, "initdata", "build", "sealpod.toml"), "key 'kbs.url': is missing", "entry 'sealpod.toml'")
+	text := b.read("sealpod.toml")
+	const end = "-----END CERTIFICATE-----\n"
+	i, j := strings.Index(text, "-----BEGIN CERT"), strings.Index(text, end)
+	if i < 0 || j < 0 {
+		t.Fatalf("no bundle in %s", text)
+	}
+	writeFile(t, b.dir, "sealpod.toml", []byte(text[:i]+b.read("late.key")+text[j+len(end):]))
+	p = b.ctl(103, "initdata", "build", "aa.toml", "sealpod.toml")
+	says(t, p, "entry 'sealpod.toml': key 'spire.trust_bundle_pem': a private key begins in line 1")
+	if p.Stdout.String() != "" {
+		t.Errorf("it was printed: %v", p)
+	}
+}

@@ -12,12 +12,27 @@
 #include "spire/issue.h"
 
 static struct buf ca = BUF_INIT(65536);
+static struct buf jwk = BUF_INIT(4096);
 
-static int make_ca(void **state)
+/* A CA that was made 30 days ago, for so many days. */
+static void make_old_ca(int64_t days, struct secret *key, struct buf *pem)
+{
+	const struct spire_issue issue = {
+		.kind = SPIRE_ISSUE_ROOT, .cn = "old", .days = days, .now = time(NULL) - 30 * 86400
+	};
+	assert_int_equal(spire_issue(&issue, NULL, bytes_of("", 0), key, pem, NULL), 0);
+}
+
+static int make_material(void **state)
 {
 	(void)state;
 	struct secret key OWNED_SECRET = SECRET_INIT;
+	struct secret signer OWNED_SECRET = SECRET_INIT;
+	OWNED_BUF struct buf public = BUF_INIT(4096);
 	const struct spire_issue issue = { .kind = SPIRE_ISSUE_ROOT, .cn = "ca", .now = time(NULL) };
+	if (spire_key_generate(SPIRE_KEY_P256, &signer, &public, NULL) < 0 ||
+	    spire_key_jwk(buf_bytes(&public), "k", &jwk, NULL) < 0)
+		return -1;
 	return spire_issue(&issue, NULL, bytes_of("", 0), &key, &ca, NULL);
 }
 
@@ -123,6 +138,49 @@ static void assert_found_for_version(const char *version, const char *setting, b
 	assert_found("sealpod.toml", buf_text(&text), &no_target, is_error, part);
 }
 
+/* A whole one with these texts in it. */
+static void assert_found_in_texts(const char *kbs_ca, const char *bundle, const char *sealed_key, bool is_error,
+				  const char *part)
+{
+	OWNED_BUF struct buf text = BUF_INIT(65536);
+	struct err err = { 0 };
+	assert_int_equal(buf_printf(&text, &err,
+				    "[kbs]\nurl = \"https://k.test\"\nca = \"\"\"\n%s\"\"\"\n"
+				    "[credential]\npem = \"kbs:///a/b/c\"\n"
+				    "[secrets]\nsealed_key_pem = '%s'\n"
+				    "[spire]\ntrust_domain = \"t.test\"\nserver_address = \"s.test\"\n"
+				    "trust_bundle_pem = \"\"\"\n%s\"\"\"\n"
+				    "[agent]\npath = \"/bin/agent\"\nuid = 1\n",
+				    kbs_ca, sealed_key, bundle),
+			 0);
+	assert_found("sealpod.toml", buf_text(&text), &no_target, is_error, part);
+}
+
+static void reads_the_texts_in_it_as_the_guest_does(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf over = BUF_INIT(65536), soon = BUF_INIT(65536), with_key = BUF_INIT(65536);
+	struct secret key OWNED_SECRET = SECRET_INIT;
+	struct secret over_key OWNED_SECRET = SECRET_INIT;
+	OWNED_BUF struct buf line = BUF_INIT(4096);
+	assert_int_equal(buf_append(&line, bytes_of(jwk.data, jwk.len - 1), NULL), 0);
+	const char *good = buf_text(&ca), *signer = buf_text(&line);
+	make_old_ca(20, &over_key, &over);
+	make_old_ca(35, &key, &soon);
+	assert_int_equal(buf_printf(&with_key, NULL, "%s%.*s", good, (int)key.len, (const char *)key.data), 0);
+	assert_found_in_texts(good, buf_text(&with_key), signer, true, "spire.trust_bundle_pem': a private key begins");
+	assert_found_in_texts(good, buf_text(&with_key), signer, true, "document: holds a private key");
+	assert_found_in_texts(good, "hi\n", signer, true, "spire.trust_bundle_pem': no PEM block");
+	assert_found_in_texts(good, buf_text(&over), signer, true, "none of its CA certificates is valid now");
+	assert_found_in_texts(good, buf_text(&soon), signer, false, "trust bundle: 'CN=old' ends at");
+	assert_found_in_texts(buf_text(&over), good, signer, true, "kbs.ca': its certificate has ended");
+	assert_found_in_texts(buf_text(&soon), good, signer, false, "the KBS's CA: 'CN=old' ends at");
+	assert_found_in_texts(good, good, "{}", true, "secrets.sealed_key_pem'");
+	assert_int_equal(buf_append(&over, buf_bytes(&ca), NULL), 0);
+	assert_found_in_texts(buf_text(&over), good, signer, false, "the KBS's CA: 'CN=old' ended at");
+	assert_found_in_texts(good, buf_text(&over), signer, false, "trust bundle: 'CN=old' ended at");
+}
+
 static void finds_what_the_spire_version_lacks(void **state)
 {
 	(void)state;
@@ -197,7 +255,7 @@ static void our_own_has_no_errors(void **state)
 	const struct deployment without = deployment_of("http://kbs.example.test");
 	const struct guest_material material = { .kbs_ca = buf_bytes(&ca),
 						 .trust_bundle = buf_bytes(&ca),
-						 .sealed_key = bytes_of_text("{\"a\":1}\n") };
+						 .sealed_key = buf_bytes(&jwk) };
 	const struct guest_material plain = { .kbs_ca = bytes_of_text(""),
 					      .trust_bundle = buf_bytes(&ca),
 					      .sealed_key = bytes_of_text("") };
@@ -245,6 +303,7 @@ int main(void)
 		cmocka_unit_test(finds_holes_in_the_agent_policy),
 		cmocka_unit_test(is_quiet_about_conditions_and_denials),
 		cmocka_unit_test(finds_what_the_spire_version_lacks),
+		cmocka_unit_test(reads_the_texts_in_it_as_the_guest_does),
 		cmocka_unit_test(finds_traps_of_the_guest_components),
 		cmocka_unit_test(finds_traps_of_the_document),
 		cmocka_unit_test(warns_of_the_target_itself),
@@ -254,7 +313,8 @@ int main(void)
 	struct err err = { 0 };
 	if (secret_setup(&err) < 0)
 		return 1;
-	int failed = cmocka_run_group_tests(tests, make_ca, NULL);
+	int failed = cmocka_run_group_tests(tests, make_material, NULL);
 	buf_done(&ca);
+	buf_done(&jwk);
 	return failed;
 }
