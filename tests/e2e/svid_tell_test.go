@@ -184,9 +184,9 @@ func TestSVIDRestartsAlways(t *testing.T) {
 	l := newSVIDLab(t)
 	l.startAgent("a")
 	l.entry(svidEntry{path: "/always", uid: 0})
-	program := l.program("program", `echo run >>"$0.out"
+	program := l.program("program", `trap 'echo term >>"$0.out"; exit 4' TERM
+echo run >>"$0.out"
 [ $(wc -l <"$0.out") -ge 3 ] || exit $(( $(wc -l <"$0.out") - 1 ))
-trap 'echo term >>"$0.out"; exit 4' TERM
 while :; do sleep 0.05; done
 `)
 	p := l.deliver("--restart", "always", "--", program)
