@@ -7,6 +7,7 @@
 #include "agent/cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/config_fields.h"
@@ -14,7 +15,7 @@
 
 const struct cli_verb cli_verbs[] = {
 	{ "run", "[options]", "attest, get the credential and become or supervise the SPIRE agent",
-	  CLI_ATTESTING | CLI_MODE, NULL, false, NULL, false, verb_run },
+	  CLI_ATTESTING | CLI_MODE | CLI_AGENT, NULL, false, NULL, false, verb_run },
 	{ "health", "[--margin DURATION] [DIRECTORY]",
 	  "look whether the supervised agent serves and its credential is valid", CLI_VERBOSE | CLI_MARGIN, "DIRECTORY",
 	  true, NULL, false, verb_health },
@@ -23,7 +24,8 @@ const struct cli_verb cli_verbs[] = {
 	{ "unseal", "[options] [FILE]", "open a sealed secret out of a file or standard input", CLI_ATTESTING, "FILE",
 	  true, NULL, false, verb_unseal },
 	{ "doctor", "[options]", "look at all that 'run' needs, in its order, and say what is missing",
-	  CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_DOCTOR, NULL, false, NULL, false, verb_doctor },
+	  CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_AGENT | CLI_DOCTOR, NULL, false, NULL, false,
+	  verb_doctor },
 	{ "install", "DIRECTORY", "copy this program into a directory, for an init container", CLI_VERBOSE, "DIRECTORY",
 	  false, NULL, false, verb_install },
 	{ "attest", "[options]", "gather evidence of this TEE and print it",
@@ -85,6 +87,26 @@ static int take_exec(struct cli_options *options, const char *value, struct err 
 	(void)value;
 	(void)err;
 	options->exec = true;
+	return 0;
+}
+
+static int take_agent_path(struct cli_options *options, const char *value, struct err *err)
+{
+	if (value[0] != '/')
+		return err_set(err, ERR_USAGE, "'%s' is no absolute path", value);
+	options->agent_path = value;
+	return 0;
+}
+
+/* (uid_t)-1 means "leave it alone" to the kernel. */
+static int take_agent_uid(struct cli_options *options, const char *value, struct err *err)
+{
+	char *end = NULL;
+	unsigned long long uid = value[0] >= '0' && value[0] <= '9' ? strtoull(value, &end, 10) : UINT32_MAX;
+	if (uid >= UINT32_MAX || *end)
+		return err_set(err, ERR_USAGE, "'%s' is no user id", value);
+	options->agent_uid_given = true;
+	options->agent_uid = (uid_t)uid;
 	return 0;
 }
 
@@ -200,6 +222,10 @@ static const struct option {
 	{ CLI_MODE, "--supervise", NULL, take_supervise,
 	  "run: stay, run the agent as a child, renew its credential; the default where it is minted" },
 	{ CLI_MODE, "--exec", NULL, take_exec, "run: become the agent; no process of sealpod stays" },
+	{ CLI_AGENT, "--agent-path", "FILE", take_agent_path,
+	  "the agent must be this program; a configuration over plain REST needs it for any but " CONFIG_AGENT_PATH },
+	{ CLI_AGENT, "--agent-uid", "UID", take_agent_uid,
+	  "the agent must run as this user; over plain REST needed for any but sealpod's own" },
 	{ CLI_MARGIN, "--margin", "DURATION", take_margin,
 	  "health: how long the credential must still be valid; default: 10m" },
 	{ CLI_TEE, "--tee", "NAME", take_tee,

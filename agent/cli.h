@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -29,6 +30,7 @@ enum {
 	CLI_REPORT = 2048, /* --report, --termination-log */
 	CLI_SOCKET = 8192,
 	CLI_DOCTOR = 4096, /* --offline, --json, --attest */
+	CLI_AGENT = 16384, /* --agent-path, --agent-uid */
 	CLI_ATTESTING = CLI_CONFIG | CLI_DEADLINE | CLI_TEE | CLI_VERBOSE | CLI_REPORT,
 };
 
@@ -44,7 +46,10 @@ struct cli_options {
 	const char *report;	     /* path, NULL if not given */
 	const char *termination_log; /* path, NULL: the usual one */
 	bool verbose;
-	bool help;	     /* print the verb's help, and nothing else */
+	bool help;		/* print the verb's help, and nothing else */
+	const char *agent_path; /* what the agent must be, NULL if not given */
+	bool agent_uid_given;
+	uid_t agent_uid;     /* as whom it must run */
 	bool supervise;	     /* of run */
 	bool exec;	     /* of run */
 	int64_t margin_ms;   /* of health; 0 if not given */

@@ -60,13 +60,15 @@ enum doctor_result doctor_configuration(struct doctor *doctor, struct err *err)
 		return DOCTOR_SKIPPED;
 	}
 	if (startup_read(order, CONFIG_ALL, &doctor->startup, err) < 0 ||
-	    pipeline_plan(&doctor->startup.config, order, doctor->deadline, &doctor->plan, err) < 0)
+	    pipeline_plan(&doctor->startup, order, doctor->deadline, &doctor->plan, err) < 0)
 		return DOCTOR_FAILED;
 	doctor->startup.deadline = doctor->deadline;
-	bool measured = doctor->startup.initdata || order->options->config;
-	doctor_say(doctor, "valid, out of %s%s", order->report->config,
-		   measured ? "" : ": whoever can write it decides whom this VM trusts");
-	return measured ? DOCTOR_OK : DOCTOR_WARNING;
+	const char *doubt = order->options->unmeasured_config ? ": whoever can write it decides whom this VM trusts"
+			    : doctor->startup.plain_rest
+				    ? ", over plain http: whoever binds the port of api-server-rest first is believed"
+				    : "";
+	doctor_say(doctor, "valid, out of %s%s", order->report->config, doubt);
+	return *doubt ? DOCTOR_WARNING : DOCTOR_OK;
 }
 
 enum doctor_result doctor_agent(struct doctor *doctor, struct err *err)

@@ -48,9 +48,45 @@ static bool is_supervised(const struct config *config, const struct cli_options 
 	return secret_ref_given(&config->credential_issuer);
 }
 
-int pipeline_plan(const struct config *config, const struct order *order, struct deadline deadline,
+static int check_path(const struct startup *startup, const struct cli_options *options, const struct handoff_plan *plan,
+		      struct err *err)
+{
+	const char *want = options->agent_path ? options->agent_path : startup->plain_rest ? CONFIG_AGENT_PATH : NULL;
+	if (!want || strcmp(plan->agent_path, want) == 0)
+		return 0;
+	if (options->agent_path)
+		return err_set(err, ERR_CONFIG, "key 'agent.path' is '%s', '--agent-path' says '%s'", plan->agent_path,
+			       want);
+	return err_set(err, ERR_CONFIG,
+		       "key 'agent.path' is '%s', which is not executed at the word of a configuration that came over "
+		       "plain REST: '--agent-path' confirms another than '%s'",
+		       plan->agent_path, want);
+}
+
+/* With the user its own group; without a switch that of this process. */
+static int check_user(const struct startup *startup, const struct cli_options *options, const struct handoff_plan *plan,
+		      struct err *err)
+{
+	if (!options->agent_uid_given && !startup->plain_rest)
+		return 0;
+	uid_t uid = options->agent_uid_given ? options->agent_uid : geteuid();
+	gid_t gid = uid == geteuid() ? getegid() : uid;
+	if (plan->uid == uid && (plan->gid == gid || !startup->plain_rest))
+		return 0;
+	if (options->agent_uid_given)
+		return err_set(err, ERR_CONFIG, "the agent is to run as user %u, group %u; '--agent-uid' says %u",
+			       plan->uid, plan->gid, uid);
+	return err_set(
+		err, ERR_CONFIG,
+		"keys 'agent.uid' and 'agent.gid' are %u and %u, which a configuration that came over plain REST "
+		"does not decide: '--agent-uid' confirms another user than %u, with the group of that number",
+		plan->uid, plan->gid, uid);
+}
+
+int pipeline_plan(const struct startup *startup, const struct order *order, struct deadline deadline,
 		  struct handoff_plan *plan, struct err *err)
 {
+	const struct config *config = &startup->config;
 	bool supervise = is_supervised(config, order->options);
 	if (supervise && config->allow_disk)
 		return err_set(err, ERR_CONFIG,
@@ -70,8 +106,11 @@ int pipeline_plan(const struct config *config, const struct order *order, struct
 	    copy_path(plan->runtime_dir, config->runtime_dir, "agent.runtime_dir", err) < 0 ||
 	    copy_path(plan->socket_path, config->socket_path, "agent.socket_path", err) < 0)
 		return -1;
-	return copy_path(plan->admin_socket_path, config->admin_socket_path ? config->admin_socket_path : "",
-			 "agent.admin_socket_path", err);
+	if (copy_path(plan->admin_socket_path, config->admin_socket_path ? config->admin_socket_path : "",
+		      "agent.admin_socket_path", err) < 0 ||
+	    check_path(startup, order->options, plan, err) < 0)
+		return -1;
+	return check_user(startup, order->options, plan, err);
 }
 
 /* The raw key and chain: one resource, or two. */
@@ -207,7 +246,7 @@ int pipeline_work(int fd, void *arg, struct err *err)
 	struct handoff_plan plan;
 	struct handoff_credential about = { 0 };
 	if (source_setup(err) < 0 || startup_read(order, CONFIG_ALL, &startup, err) < 0 ||
-	    pipeline_plan(&startup.config, order, startup.deadline, &plan, err) < 0 ||
+	    pipeline_plan(&startup, order, startup.deadline, &plan, err) < 0 ||
 	    make_agent_config(&startup.config, &plan, &files.agent_config, err) < 0 ||
 	    handoff_send_agent_plan(fd, &plan, &files, err) < 0 || handoff_await_go(fd, err) < 0 ||
 	    gather(&startup, order, &plan, &files, &about, err) < 0)

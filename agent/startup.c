@@ -4,7 +4,7 @@
  *
  * Init-data is the host's word until the TEE's report carries its digest; that is
  * checked before any evidence leaves (agent/source.c). A released configuration
- * came through the KBS's policy. Must never mix the places.
+ * came through the KBS's policy, if api-server-rest is who listens there. Must never mix the places.
  */
 #include "agent/startup.h"
 
@@ -87,6 +87,11 @@ static int from_kbs(const struct order *order, enum config_need need, struct sta
 	    source_open(&bootstrap, order, NULL, deadline, &source, err) < 0 ||
 	    source_get(&source, &ref, &text, err) < 0)
 		return err_wrap(err, "configuration '%s'", order->options->config);
+	startup->plain_rest = source.kind == SOURCE_REST;
+	if (startup->plain_rest)
+		log_warning("the configuration '%s' comes over plain http from %s, which proves nothing: whatever "
+			    "container of the pod binds that port first decides whom this agent trusts",
+			    order->options->config, REST_URL);
 	return config_parse(secret_bytes(&text), order->options->config, need, &context, &startup->config, err);
 }
 

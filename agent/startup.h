@@ -18,6 +18,7 @@ struct startup {
 	struct config config;
 	struct initdata *initdata; /* NULL unless the configuration came out of it */
 	struct deadline deadline;
+	bool plain_rest; /* it came from whoever listens at the loopback address of api-server-rest */
 };
 
 #define OWNED_STARTUP CLEANUP(startup_done)

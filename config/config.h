@@ -20,7 +20,8 @@
 #include "cdh-client/tee_key.h"
 
 #define CONFIG_MAX_PEM (64u * 1024u)
-#define CONFIG_DEADLINE_MS (5 * 60 * 1000) /* of a start, where none is configured */
+#define CONFIG_AGENT_PATH "/opt/spire/bin/spire-agent" /* where none is configured: that of SPIRE's own image */
+#define CONFIG_DEADLINE_MS (5 * 60 * 1000)	       /* of a start, where none is configured */
 
 /* Through which component of the guest secrets come. */
 enum source_kind {

@@ -172,7 +172,7 @@ const struct config_field config_fields[] = {
 	{ "spire", "server_port", TOML_INTEGER, set_port, AT(server_port), NULL, false },
 	{ "spire", "trust_bundle", TOML_STRING, set_ref, AT(trust_bundle), NULL, false },
 	{ "spire", "trust_bundle_pem", TOML_STRING, set_pem, AT(trust_bundle_pem), NULL, true },
-	{ "agent", "path", TOML_STRING, set_path, AT(agent_path), "/opt/spire/bin/spire-agent", true },
+	{ "agent", "path", TOML_STRING, set_path, AT(agent_path), CONFIG_AGENT_PATH, true },
 	{ "agent", "version", TOML_STRING, set_text, AT(agent_version), NULL, true },
 	{ "agent", "uid", TOML_INTEGER, set_uid, 0, NULL, false },
 	{ "agent", "gid", TOML_INTEGER, set_gid, 0, NULL, false },

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/http.h"
+#include "config/config.h"
 #include "config/problems.h"
 #include "ctl/resources.h"
 #include "spire/id.h"
@@ -858,7 +859,7 @@ int deployment_parse(struct bytes text, const char *path, struct deployment *ret
 {
 	struct deployment deployment OWNED_DEPLOYMENT = {
 		.server_port = 8081,
-		.agent_path = "/opt/spire/bin/spire-agent",
+		.agent_path = CONFIG_AGENT_PATH,
 		.agent_uid = -1,
 		.minimum_tcb = { -1, -1, -1, -1 },
 		.repository = "default",

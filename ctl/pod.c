@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "config/config.h"
 #include "ctl/guest.h"
 #include "ctl/resources.h"
 #include "ctl/yaml.h"
@@ -70,6 +71,16 @@ static int append_install(const struct deployment *d, struct buf *out, struct er
 	return buf_append_text(out, container_security, err);
 }
 
+/* The configuration comes over plain REST, so another program than SPIRE's own image has is to be confirmed. */
+static int append_agent_path(const struct deployment *d, struct buf *out, struct err *err)
+{
+	if (strcmp(d->agent_path, CONFIG_AGENT_PATH) == 0)
+		return 0;
+	if (buf_append_text(out, "    args:\n    - --agent-path\n", err) < 0)
+		return -1;
+	return yaml_line(out, "    - ", d->agent_path, err);
+}
+
 static int append_agent(const struct deployment *d, const struct deployment_class *class, struct buf *out,
 			struct err *err)
 {
@@ -80,18 +91,21 @@ static int append_agent(const struct deployment *d, const struct deployment_clas
 			    : buf_printf(&image, err, "ghcr.io/spiffe/spire-agent:%s", d->spire_version)) < 0 ||
 	    buf_append_text(out, "  - name: spire-agent\n    restartPolicy: Always\n", err) < 0 ||
 	    yaml_line(out, "    image: ", buf_text(&image), err) < 0 ||
-	    buf_printf(
-		    out, err,
-		    "    command: [\"/opt/sealpod/sealpod\", \"run\", \"--supervise\", \"--config\", \"kbs:///%s\"]\n"
-		    "    startupProbe:\n"
-		    "      exec:\n"
-		    "        command: " GUEST_AGENT_PROBE "\n"
-		    "      periodSeconds: 1\n      failureThreshold: 300\n"
-		    "    volumeMounts:\n"
-		    "    - {name: sealpod, mountPath: /opt/sealpod, readOnly: true}\n"
-		    "    - {name: agent-run, mountPath: " GUEST_RUNTIME_DIR "}\n"
-		    "    - {name: agent-socket, mountPath: " GUEST_SOCKET_DIR "}\n",
-		    config.path) < 0)
+	    buf_printf(out, err,
+		       "    command: [\"/opt/sealpod/sealpod\", \"run\", \"--supervise\", \"--config\", "
+		       "\"kbs:///%s\"]\n",
+		       config.path) < 0 ||
+	    append_agent_path(d, out, err) < 0 ||
+	    buf_append_text(out,
+			    "    startupProbe:\n"
+			    "      exec:\n"
+			    "        command: " GUEST_AGENT_PROBE "\n"
+			    "      periodSeconds: 1\n      failureThreshold: 300\n"
+			    "    volumeMounts:\n"
+			    "    - {name: sealpod, mountPath: /opt/sealpod, readOnly: true}\n"
+			    "    - {name: agent-run, mountPath: " GUEST_RUNTIME_DIR "}\n"
+			    "    - {name: agent-socket, mountPath: " GUEST_SOCKET_DIR "}\n",
+			    err) < 0)
 		return -1;
 	return buf_append_text(out, container_security, err);
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,23 @@ func TestPodManifestsAreWhatKubernetesTakes(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, "out", "kbs", "resources", config)); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// An agent elsewhere than in SPIRE's own image is confirmed on the command line: its configuration comes over plain
+// REST and is not believed alone.
+func TestPodManifestConfirmsAnotherAgent(t *testing.T) {
+	for path, want := range map[string]string{"": "", "/opt/spire/bin/spire-agent": "", "/srv/spire agent": "--agent-path /srv/spire agent"} {
+		dir := newDeployment(t)
+		if path != "" {
+			text := fmt.Sprintf(buildDeployment, goodLaunch)
+			writeFile(t, dir, "deployment.toml", []byte(strings.Replace(text, "[spire]\n", "[spire]\nagent_path = '"+path+"'\n", 1)))
+		}
+		lab.RunCtl(t, 0, dir, "build")
+		pod := readPod(t, filepath.Join(dir, "out", "pods", "web.yaml"))
+		if got := strings.Join(pod.Spec.InitContainers[1].Args, " "); got != want {
+			t.Errorf("agent_path '%s': the agent is started with '%s', want '%s'", path, got, want)
 		}
 	}
 }

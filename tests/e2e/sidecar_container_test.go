@@ -39,7 +39,14 @@ type container struct {
 	UID      int
 	Writable []string
 	Network  string // path of the namespace; empty: the test's
+	Agent    string // the directory of a spire-agent, which is then where SPIRE's own image has it
 }
+
+// stockAgent is the agent of SPIRE's own image.
+const stockAgent = "/opt/spire/bin/spire-agent"
+
+// devices are all that a runtime gives to a container that asks for none.
+var devices = []string{"full", "null", "random", "tty", "urandom", "zero"}
 
 const memoryLock = 64 << 10
 
@@ -102,9 +109,15 @@ func (c container) mounts() error {
 	}
 	// Nothing of the guest is seen: no device of the TEE, no socket of its components.
 	for _, dir := range []string{"/run", "/sys/kernel", "/sys/firmware"} {
-		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
-			return fmt.Errorf("hide '%s': %w", dir, err)
+		if err := hide(dir); err != nil {
+			return err
 		}
+	}
+	if err := ownDevices(); err != nil {
+		return err
+	}
+	if err := c.image(); err != nil {
+		return err
 	}
 	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		return fmt.Errorf("make the root read-only: %w", err)
@@ -115,6 +128,53 @@ func (c container) mounts() error {
 		}
 	}
 	return os.Chdir("/")
+}
+
+func hide(dir string) error {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID, "mode=0755"); err != nil {
+		return fmt.Errorf("hide '%s': %w", dir, err)
+	}
+	return nil
+}
+
+// ownDevices makes a /dev of the container's own.
+func ownDevices() error {
+	fds := map[string]int{}
+	for _, name := range devices {
+		fd, err := unix.Open("/dev/"+name, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("device '%s': %w", name, err)
+		}
+		defer unix.Close(fd)
+		fds[name] = fd
+	}
+	if err := hide("/dev"); err != nil {
+		return err
+	}
+	for name, fd := range fds {
+		if err := os.WriteFile("/dev/"+name, nil, 0o666); err != nil {
+			return err
+		}
+		if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", fd), "/dev/"+name, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("device '%s': %w", name, err)
+		}
+	}
+	return nil
+}
+
+// image puts the agent where its own image has it.
+func (c container) image() error {
+	if c.Agent == "" {
+		return nil
+	}
+	if err := hide("/opt"); err != nil {
+		return err
+	}
+	dir := filepath.Dir(stockAgent)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return unix.Mount(c.Agent, dir, "", unix.MS_BIND, "")
 }
 
 func (c container) network() error {
@@ -226,6 +286,10 @@ func (c container) check() error {
 		if err := unix.Statfs(dir, &fs); err != nil || fs.Flags&unix.ST_RDONLY == 0 {
 			return fmt.Errorf("'%s' is writable (%v)", dir, err)
 		}
+	}
+	seen, err := filepath.Glob("/dev/*")
+	if err != nil || strings.Join(seen, " ") != "/dev/"+strings.Join(devices, " /dev/") {
+		return fmt.Errorf("it sees the devices %v (%v)", seen, err)
 	}
 	for _, try := range []struct {
 		name string

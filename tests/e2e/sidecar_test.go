@@ -4,8 +4,12 @@ package e2e
 
 import (
 	"bytes"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,9 +106,27 @@ func (s *sidecar) release(t *testing.T) {
 	}
 }
 
+// run has an agent that is not SPIRE's own image confirmed.
 func (s *sidecar) run(t *testing.T, args ...string) *lab.Process {
 	t.Helper()
-	return s.container.start(t, append([]string{s.program, "run", "--config", "kbs:///" + pathConfig}, args...)...)
+	return s.runVerb(t, "run", append([]string{"--agent-path", s.Config.AgentPath}, args...)...)
+}
+
+func (s *sidecar) runVerb(t *testing.T, verb string, args ...string) *lab.Process {
+	t.Helper()
+	return s.container.start(t, append([]string{s.program, verb, "--config", "kbs:///" + pathConfig}, args...)...)
+}
+
+// saysPlain is the warning of a configuration that anybody in the pod could have written.
+const saysPlain = "whatever container of the pod binds that port first decides whom this agent trusts"
+
+// checkWarnedOnce checks that it stands there, and nothing else that is a warning.
+func checkWarnedOnce(t *testing.T, p *lab.Process) {
+	t.Helper()
+	text := p.Stderr.String()
+	if strings.Count(text, saysPlain) != 1 || strings.Count(text, "warning") != 1 || !strings.Contains(text, "plain http from http://127.0.0.1:8006") {
+		t.Errorf("want one warning, of the plain way\n%s", text)
+	}
 }
 
 // As a sidecar: any user, no capability, read-only root, no new privileges, the
@@ -139,7 +161,8 @@ func TestSidecarServesSVIDs(t *testing.T) {
 			}
 			checkContained(t, p.Pid, sidecarUID)
 			checkSaid(t, p, saysHubREST)
-			checkUnsaid(t, p, "not measured", "warning")
+			checkUnsaid(t, p, "not measured")
+			checkWarnedOnce(t, p)
 			if got := s.components.Counts(); got != (guest.Counts{Tokens: c.gets, Resources: c.gets}) {
 				t.Errorf("the guest's components were asked for %+v, want %d resources", got, c.gets)
 			}
@@ -150,6 +173,157 @@ func TestSidecarServesSVIDs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// In the container of SPIRE's own image nothing has to be said about the agent: it is where a configuration
+// without a word of it has it, and runs as the container does.
+func TestSidecarInTheStockImage(t *testing.T) {
+	t.Parallel()
+	s := newSidecar(t, lab.FixtureOptions{RealAgent: true})
+	s.container.Agent = filepath.Dir(s.Config.AgentPath)
+	s.Config.AgentPath = stockAgent
+	s.Config.UID = sidecarUID // what is so anyhow may be said
+	s.release(t)
+	s.Spire.Entry(t, s.Credential.AgentID(), "/sidecar/stock", workloadUID)
+	p := s.runVerb(t, "run", "--supervise")
+	lab.FetchID(t, s.Socket, workloadUID, "spiffe://"+lab.TrustDomain+"/sidecar/stock", 60*time.Second)
+	status, ok := (&supervised{t, s.Fixture, p}).status()
+	if !ok {
+		t.Fatalf("no supervisor is at work\n%s", p)
+	}
+	for _, pid := range []int{p.Pid, status.AgentPID} {
+		checkContained(t, pid, sidecarUID)
+	}
+	checkWarnedOnce(t, p)
+}
+
+// What comes over plain REST chooses neither the program nor the user: the command line confirms it, or the start
+// ends before a credential is asked for. doctor sees the same.
+func TestPlainRESTDoesNotChooseTheAgent(t *testing.T) {
+	t.Parallel()
+	const otherUID = 1000750000
+	for _, c := range []struct {
+		name   string
+		path   string // empty: the stand-in's
+		uid    uint32
+		more   string // under [agent]
+		root   bool
+		args   []string
+		status int // 0: it becomes the agent
+		words  []string
+	}{
+		{name: "path, unconfirmed", uid: sidecarUID, status: 100, words: []string{"key 'agent.path'", "plain REST", "'--agent-path' confirms another than '" + stockAgent + "'"}},
+		{name: "path, confirmed", uid: sidecarUID, args: []string{"--agent-path", "PATH"}},
+		{name: "path, another confirmed", uid: sidecarUID, args: []string{"--agent-path", "/opt/other"}, status: 100,
+			words: []string{"key 'agent.path'", "'--agent-path' says '/opt/other'"}},
+		{name: "stock path, another confirmed", path: stockAgent, uid: sidecarUID, args: []string{"--agent-path", "PATH"}, status: 100,
+			words: []string{"key 'agent.path' is '" + stockAgent + "'", "'--agent-path' says"}},
+		{name: "user, unconfirmed", uid: otherUID, root: true, args: []string{"--agent-path", "PATH"}, status: 100,
+			words: []string{"'agent.uid'", "1000750000", "'--agent-uid' confirms another user than 0"}},
+		{name: "user, confirmed", uid: otherUID, root: true, args: []string{"--agent-path", "PATH", "--agent-uid", "1000750000"}},
+		{name: "user, another confirmed", uid: otherUID, root: true, args: []string{"--agent-path", "PATH", "--agent-uid=1000760000"}, status: 100,
+			words: []string{"as user 1000750000", "'--agent-uid' says 1000760000"}},
+		{name: "group beside a confirmed user", uid: otherUID, more: "gid = 0\n", root: true,
+			args: []string{"--agent-path", "PATH", "--agent-uid", "1000750000"}, status: 100, words: []string{"group 0", "'--agent-uid' says 1000750000"}},
+		{name: "group of root's own", more: "uid = 0\ngid = 1000750000\n", root: true, args: []string{"--agent-path", "PATH"}, status: 100,
+			words: []string{"'agent.gid' are 0 and 1000750000"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSidecar(t, lab.FixtureOptions{})
+			args := slices.Clone(c.args)
+			for i := range args {
+				args[i] = strings.Replace(args[i], "PATH", s.Config.AgentPath, 1)
+			}
+			if c.path != "" {
+				s.Config.AgentPath = c.path
+			}
+			s.Config.UID = c.uid
+			text := strings.Replace(s.Config.TOML(), "[agent]\n", "[agent]\n"+c.more, 1)
+			put(t, s.Fixture, pathConfig, []byte(text))
+			if c.root { // of the guest: an agent of another user is nothing for a container without capabilities
+				s.container.UID = 0
+			}
+			start := func(verb string, more ...string) *lab.Process {
+				argv := append([]string{s.program, verb, "--config", "kbs:///" + pathConfig}, append(args, more...)...)
+				var p *lab.Process
+				if !c.root {
+					p = s.container.start(t, argv...)
+				} else {
+					p = lab.Start(t, 0, "/", append([]string{"nsenter", "--net=" + s.network.path, "--"}, argv...)...)
+				}
+				p.Wait(t, waitLimit)
+				return p
+			}
+			diagnosis := start("doctor", "--attest")
+			gets := lab.Gets(s.KBS.Counters())
+			p := start("run")
+			if c.status == 0 {
+				lab.CheckExec(t, p)
+				checkWarnedOnce(t, p)
+				return
+			}
+			lab.CheckFailure(t, p, c.status, c.words...)
+			if now := lab.Gets(s.KBS.Counters()); now != gets+1 {
+				t.Errorf("the broker was asked for %d resources, want the configuration alone", now-gets)
+			}
+			if diagnosis.Status() != c.status {
+				t.Errorf("doctor ended with %d\n%s", diagnosis.Status(), diagnosis)
+			}
+			checkSaid(t, diagnosis, c.words[len(c.words)-1])
+		})
+	}
+}
+
+// Another container of the pod has bound the port before the guest's component: it is believed, and the warning
+// says so, but the program that it names is not executed.
+func TestImpostorAtTheRESTPort(t *testing.T) {
+	t.Parallel()
+	s := newSidecar(t, lab.FixtureOptions{})
+	s.components.Close()
+	shared := filepath.Dir(s.Socket) // a volume that both containers have
+	program, mark := filepath.Join(shared, "program"), filepath.Join(shared, "it-ran")
+	lab.WriteFile(t, program, []byte("#!/bin/sh\n: > "+mark+"\n"), 0o755)
+	s.Config.AgentPath = program
+	s.impostor(t, s.Config.TOML())
+	p := s.runVerb(t, "run")
+	p.Wait(t, waitLimit)
+	lab.CheckFailure(t, p, 100, "'"+program+"', which is not executed")
+	checkWarnedOnce(t, p)
+	diagnosis := s.runVerb(t, "doctor", "--attest", "--json", "--agent-path", program)
+	diagnosis.Wait(t, waitLimit)
+	d := parseDiagnosis(t, diagnosis)
+	if result, detail, _ := d.result("configuration"); result != "warning" || !strings.Contains(detail, "over plain http: whoever binds the port") {
+		t.Errorf("doctor says of the configuration: %s (%s)", result, detail)
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the program was executed")
+	}
+	p = s.run(t) // the command line confirms it
+	p.Wait(t, waitLimit)
+	if _, err := os.Stat(mark); err != nil || p.Status() != 0 {
+		t.Errorf("a program that is confirmed was not executed (%v)\n%s", err, p)
+	}
+}
+
+// impostor answers as api-server-rest does, with resources of its own.
+func (s *sidecar) impostor(t *testing.T, config string) {
+	t.Helper()
+	resources := map[string][]byte{pathConfig: []byte(config), lab.PathCombined: s.Credential.Combined(), lab.PathBundle: s.Spire.Bundle}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/info", func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"version":"v0","feature":"resource"}`)
+	})
+	mux.HandleFunc("/cdh/resource/", func(w http.ResponseWriter, r *http.Request) {
+		w.Write(resources[strings.TrimPrefix(r.URL.Path, "/cdh/resource/")])
+	})
+	var listener net.Listener
+	if err := s.network.do(func() (err error) { listener, err = net.Listen("tcp", "127.0.0.1:8006"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: mux}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
 }
 
 // The same with a credential that is born in the sidecar: issuer, leaf and key together

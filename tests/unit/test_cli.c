@@ -60,6 +60,24 @@ static void reports_and_the_doctor_have_their_options(void **state)
 	assert_int_equal(parse("attest", ARGS("--report", "r"), &options, NULL), -1);
 }
 
+static void the_agent_is_named_for_a_start_and_for_the_doctor(void **state)
+{
+	(void)state;
+	static const char *const verbs[] = { "run", "doctor" };
+	struct cli_options options;
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		assert_int_equal(parse(verbs[i], ARGS("--agent-path=/a", "--agent-uid", "4294967294"), &options, NULL),
+				 0);
+		assert_string_equal(options.agent_path, "/a");
+		assert_true(options.agent_uid_given);
+		assert_int_equal(options.agent_uid, 4294967294u);
+	}
+	assert_int_equal(parse("run", ARGS("--agent-uid=0"), &options, NULL), 0);
+	assert_true(options.agent_uid_given && options.agent_uid == 0 && !options.agent_path);
+	assert_int_equal(parse("run", ARGS(), &options, NULL), 0);
+	assert_false(options.agent_uid_given);
+}
+
 static void operands_are_taken(void **state)
 {
 	(void)state;
@@ -85,6 +103,12 @@ static void wrong_lines_are_explained(void **state)
 		{ "run",
 		  { "--config", "/etc/sealpod.toml", NULL },
 		  "option '--config': '/etc/sealpod.toml' is not a KBS resource URI" },
+		{ "run", { "--agent-path", "spire-agent", NULL }, "'spire-agent' is no absolute path" },
+		{ "run", { "--agent-uid", "4294967295", NULL }, "option '--agent-uid': '4294967295' is no user id" },
+		{ "run", { "--agent-uid", "18446744073709551617", NULL }, "is no user id" },
+		{ "run", { "--agent-uid", "-1", NULL }, "'-1' is no user id" },
+		{ "run", { "--agent-uid", "1x", NULL }, "'1x' is no user id" },
+		{ "get", { "--agent-uid", "1", "kbs:///a/b/c", NULL }, "knows no option '--agent-uid'" },
 		{ "run", { "--supervise", "--exec", NULL }, "exclude each other" },
 		{ "get", { "--supervise", "kbs:///a/b/c", NULL }, "knows no option '--supervise'" },
 		{ "health", { "--margin", "0s", NULL }, "option '--margin': '0s' is no duration" },
@@ -153,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_are_taken_in_both_forms),
 		cmocka_unit_test(reports_and_the_doctor_have_their_options),
+		cmocka_unit_test(the_agent_is_named_for_a_start_and_for_the_doctor),
 		cmocka_unit_test(operands_are_taken),
 		cmocka_unit_test(wrong_lines_are_explained),
 		cmocka_unit_test(help_is_given_for_each_verb),
