@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "config/problems.h"
 #include "ctl/resources.h"
+#include "ctl/users.h"
 #include "spire/id.h"
 #include "spire/mint.h"
 #include "spire/value.h"
@@ -366,6 +367,8 @@ static int set_selectors(struct reader *reader, const struct toml_value *value, 
 		if (!colon || colon == selectors->items[i] || !colon[1])
 			return err_set(err, ERR_CONFIG, "'%s' is no selector; write 'TYPE:VALUE', as 'unix:uid:1000'",
 				       selectors->items[i]);
+		if (users_check_selector(selectors->items[i], err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -758,6 +761,19 @@ static void check_workload(struct reader *reader, struct deployment_workload *wo
 		bad(reader, workload->line, "class.workload", "spiffe_id", "has no path");
 }
 
+/* The processes of a pod see each other. */
+static void check_users(struct reader *reader, const struct deployment_class *class)
+{
+	struct users users;
+	users_of(reader->deployment, class, &users);
+	for (size_t i = 0; i < class->workload_count; i++)
+		if (users_clash(&users, &class->workloads[i]))
+			problems_add(&reader->problems, class->workloads[i].line, "class.workload.selectors",
+				     "let the workload run as %u, which is the agent's user: it could read the agent's "
+				     "credential; give the agent one of its own (spire.agent_uid)",
+				     users.agent);
+}
+
 static void check_classes(struct reader *reader)
 {
 	struct deployment *d = reader->deployment;
@@ -769,6 +785,7 @@ static void check_classes(struct reader *reader)
 			bad(reader, class->line, "class", "name", "is 'root', which the root CA's files are called");
 		for (size_t k = 0; k < class->workload_count; k++)
 			check_workload(reader, &class->workloads[k]);
+		check_users(reader, class);
 	}
 }
 

@@ -10,31 +10,31 @@
 #include "config/config.h"
 #include "ctl/guest.h"
 #include "ctl/resources.h"
+#include "ctl/users.h"
 #include "ctl/yaml.h"
 
 #define TEXT_MAX 8192
 
-/* The user of the first "unix:uid:N" of the class: what the entry says is what the pod runs as. */
-static const char *user_of(const struct deployment_class *class)
+static int append_security(uint32_t user, uint32_t group, struct buf *out, struct err *err)
 {
-	static const char prefix[] = "unix:uid:";
-	for (size_t i = 0; i < class->workload_count; i++)
-		for (size_t k = 0; k < class->workloads[i].selectors.count; k++)
-			if (strncmp(class->workloads[i].selectors.items[k], prefix, sizeof(prefix) - 1) == 0)
-				return class->workloads[i].selectors.items[k] + sizeof(prefix) - 1;
-	return NULL;
+	if (user > INT32_MAX || group > INT32_MAX)
+		return err_set(err, ERR_CONFIG, "%u:%u is no user and group of a pod: Kubernetes takes up to %d", user,
+			       group, INT32_MAX);
+	return buf_printf(out, err,
+			  "    securityContext:\n"
+			  "      runAsUser: %u\n"
+			  "      runAsGroup: %u\n"
+			  "      runAsNonRoot: %s\n"
+			  "      allowPrivilegeEscalation: false\n"
+			  "      readOnlyRootFilesystem: true\n"
+			  "      capabilities:\n"
+			  "        drop: [\"ALL\"]\n",
+			  user, group, user == 0 ? "false" : "true");
 }
 
-static const char container_security[] = "    securityContext:\n"
-					 "      allowPrivilegeEscalation: false\n"
-					 "      readOnlyRootFilesystem: true\n"
-					 "      capabilities:\n"
-					 "        drop: [\"ALL\"]\n";
-
-static int append_head(const struct deployment *d, const struct deployment_class *class, struct bytes annotation,
-		       struct buf *out, struct err *err)
+static int append_head(const struct deployment *d, const struct deployment_class *class, const struct users *users,
+		       struct bytes annotation, struct buf *out, struct err *err)
 {
-	const char *user = user_of(class);
 	if (buf_printf(out, err,
 		       "# Pod of class \"%s\" of deployment \"%s\".\n"
 		       "# Written by sealpodctl: change deployment.toml, then build.\n"
@@ -44,21 +44,18 @@ static int append_head(const struct deployment *d, const struct deployment_class
 	    buf_append_text(out, "  annotations:\n    io.katacontainers.config.hypervisor.cc_init_data: \"", err) < 0 ||
 	    buf_append(out, annotation, err) < 0 || buf_append_text(out, "\"\nspec:\n", err) < 0 ||
 	    yaml_line(out, "  runtimeClassName: ", d->runtime_class, err) < 0 ||
-	    buf_append_text(out,
-			    "  automountServiceAccountToken: false\n"
-			    "  # SPIRE's unix attestor must see the workload's process.\n"
-			    "  shareProcessNamespace: true\n"
-			    "  securityContext:\n"
-			    "    runAsNonRoot: true\n",
-			    err) < 0)
+	    buf_append_text(
+		    out,
+		    "  automountServiceAccountToken: false\n"
+		    "  # SPIRE's unix attestor must see the workload's process. The agent's user is no workload's.\n"
+		    "  shareProcessNamespace: true\n"
+		    "  securityContext:\n",
+		    err) < 0)
 		return -1;
-	if (user &&
-	    buf_printf(out, err, "    runAsUser: %s\n    runAsGroup: %s\n    fsGroup: %s\n", user, user, user) < 0)
-		return -1;
-	return buf_append_text(out, "    seccompProfile:\n      type: RuntimeDefault\n", err);
+	return buf_printf(out, err, "    fsGroup: %u\n    seccompProfile:\n      type: RuntimeDefault\n", users->group);
 }
 
-static int append_install(const struct deployment *d, struct buf *out, struct err *err)
+static int append_install(const struct deployment *d, const struct users *users, struct buf *out, struct err *err)
 {
 	if (buf_append_text(out, "  initContainers:\n  - name: sealpod-install\n", err) < 0 ||
 	    yaml_line(out, "    image: ", d->sealpod_image, err) < 0 ||
@@ -68,7 +65,7 @@ static int append_install(const struct deployment *d, struct buf *out, struct er
 			    "    - {name: sealpod, mountPath: /opt/sealpod}\n",
 			    err) < 0)
 		return -1;
-	return buf_append_text(out, container_security, err);
+	return append_security(users->agent, users->agent, out, err);
 }
 
 /* The configuration comes over plain REST, so another program than SPIRE's own image has is to be confirmed. */
@@ -81,8 +78,8 @@ static int append_agent_path(const struct deployment *d, struct buf *out, struct
 	return yaml_line(out, "    - ", d->agent_path, err);
 }
 
-static int append_agent(const struct deployment *d, const struct deployment_class *class, struct buf *out,
-			struct err *err)
+static int append_agent(const struct deployment *d, const struct deployment_class *class, const struct users *users,
+			struct buf *out, struct err *err)
 {
 	OWNED_BUF struct buf image = BUF_INIT(TEXT_MAX);
 	struct resource config;
@@ -107,10 +104,11 @@ static int append_agent(const struct deployment *d, const struct deployment_clas
 			    "    - {name: agent-socket, mountPath: " GUEST_SOCKET_DIR "}\n",
 			    err) < 0)
 		return -1;
-	return buf_append_text(out, container_security, err);
+	return append_security(users->agent, users->agent, out, err);
 }
 
-static int append_svid(const struct deployment *d, struct buf *out, struct err *err)
+/* As the workload: it is given what that would be given, and its files are that one's alone. */
+static int append_svid(const struct deployment *d, const struct users *users, struct buf *out, struct err *err)
 {
 	if (buf_append_text(out, "  - name: svid\n    restartPolicy: Always\n", err) < 0 ||
 	    yaml_line(out, "    image: ", d->sealpod_image, err) < 0 ||
@@ -127,10 +125,11 @@ static int append_svid(const struct deployment *d, struct buf *out, struct err *
 			    "    - {name: svids, mountPath: /svids}\n",
 			    err) < 0)
 		return -1;
-	return buf_append_text(out, container_security, err);
+	return append_security(users->workload, users->group, out, err);
 }
 
-static int append_workload(const struct deployment_class *class, struct buf *out, struct err *err)
+static int append_workload(const struct deployment_class *class, const struct users *users, struct buf *out,
+			   struct err *err)
 {
 	OWNED_BUF struct buf image = BUF_INIT(TEXT_MAX);
 	if ((class->image ? buf_append_text(&image, class->image, err)
@@ -142,16 +141,18 @@ static int append_workload(const struct deployment_class *class, struct buf *out
 			    "    - {name: svids, mountPath: /svids, readOnly: true}\n",
 			    err) < 0)
 		return -1;
-	return buf_append_text(out, container_security, err);
+	return append_security(users->workload, users->group, out, err);
 }
 
 int pod_manifest(const struct deployment *deployment, const struct deployment_class *class, struct bytes annotation,
 		 struct buf *out, struct err *err)
 {
-	if (append_head(deployment, class, annotation, out, err) < 0 || append_install(deployment, out, err) < 0 ||
-	    append_agent(deployment, class, out, err) < 0 || append_svid(deployment, out, err) < 0 ||
-	    append_workload(class, out, err) < 0)
-		return -1;
+	struct users users;
+	users_of(deployment, class, &users);
+	if (append_head(deployment, class, &users, annotation, out, err) < 0 ||
+	    append_install(deployment, &users, out, err) < 0 || append_agent(deployment, class, &users, out, err) < 0 ||
+	    append_svid(deployment, &users, out, err) < 0 || append_workload(class, &users, out, err) < 0)
+		return err_wrap(err, "class '%s'", class->name);
 	return buf_append_text(out,
 			       "  # In memory: they hold a program, keys and sockets.\n"
 			       "  volumes:\n"

@@ -2,7 +2,8 @@
 /*
  * The manifest of a class's pod: sealpod copied into a memory volume by an init container, the stock
  * SPIRE agent started through it, `sealpod svid` delivering files, the workload beside them.
- * All as one unprivileged user, without capabilities, on read-only roots.
+ * The first two as the agent's user, the others as the workload's (ctl/users.h), without capabilities, on read-only
+ * roots.
  */
 #ifndef SEALPOD_CTL_POD_H
 #define SEALPOD_CTL_POD_H

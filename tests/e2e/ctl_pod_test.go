@@ -29,6 +29,35 @@ func readPod(t *testing.T, path string) *corev1.Pod {
 	return pod
 }
 
+func containerNamed(t *testing.T, pod *corev1.Pod, name string) corev1.Container {
+	t.Helper()
+	for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
+		if container.Name == name {
+			return container
+		}
+	}
+	t.Fatalf("the pod has no container '%s'", name)
+	return corev1.Container{}
+}
+
+// Root is what the selectors may say; Kubernetes must not be told the contrary beside it.
+func TestPodOfRootSaysSo(t *testing.T) {
+	b := newBuilt(t)
+	b.edit(`"unix:uid:1"`, `"unix:uid:0", "unix:gid:5"`)
+	b.ctl(0, "build")
+	pod := readPod(t, b.path("out/pods/web.yaml"))
+	for _, name := range []string{"svid", "workload"} {
+		if s := containerNamed(t, pod, name).SecurityContext; *s.RunAsUser != 0 || *s.RunAsGroup != 5 || *s.RunAsNonRoot {
+			t.Errorf("container %s runs as %v", name, s)
+		}
+	}
+	if s := containerNamed(t, pod, "spire-agent").SecurityContext; *s.RunAsUser != 64000 || !*s.RunAsNonRoot {
+		t.Errorf("the agent runs as %v", s)
+	}
+	b.edit(`"unix:uid:0"`, `"unix:uid:2147483648"`)
+	says(t, b.ctl(100, "build"), "class 'web': 2147483648:5 is no user and group of a pod")
+}
+
 func TestPodManifestsAreWhatKubernetesTakes(t *testing.T) {
 	dir := newDeployment(t)
 	lab.RunCtl(t, 0, dir, "build")
@@ -64,9 +93,12 @@ func TestPodManifestsAreWhatKubernetesTakes(t *testing.T) {
 				}
 			}
 		}
-		wantUser := map[string]int64{"web": 1, "db": 2}[class]
-		if pod.Spec.SecurityContext.RunAsUser == nil || *pod.Spec.SecurityContext.RunAsUser != wantUser {
-			t.Errorf("the pod of %s runs as %v", class, pod.Spec.SecurityContext.RunAsUser)
+		user := map[string]int64{"web": 1, "db": 2}[class]
+		for name, want := range map[string]int64{"sealpod-install": 64000, "spire-agent": 64000, "svid": user, "workload": user} {
+			security := containerNamed(t, pod, name).SecurityContext
+			if *security.RunAsUser != want || *security.RunAsGroup != want || !*security.RunAsNonRoot {
+				t.Errorf("container %s runs as %v", name, security)
+			}
 		}
 		config := "default/sealpod-config-" + class + "/toml"
 		if !strings.Contains(strings.Join(pod.Spec.InitContainers[1].Command, " "), "kbs:///"+config) {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ const containerPart = "be-a-container"
 // container says what one is. Writable directories are its emptyDir volumes.
 type container struct {
 	UID      int
+	GID      int   // 0: the number of the user
+	Groups   []int // further ones
 	Writable []string
 	Network  string // path of the namespace; empty: the test's
 	Agent    string // the directory of a spire-agent, which is then where SPIRE's own image has it
@@ -203,10 +206,11 @@ func noCapabilities() error {
 }
 
 func (c container) user() error {
-	if err := syscall.Setgroups([]int{c.UID}); err != nil {
+	group := cmp.Or(c.GID, c.UID)
+	if err := syscall.Setgroups(append([]int{group}, c.Groups...)); err != nil {
 		return err
 	}
-	if err := syscall.Setresgid(c.UID, c.UID, c.UID); err != nil {
+	if err := syscall.Setresgid(group, group, group); err != nil {
 		return err
 	}
 	return syscall.Setresuid(c.UID, c.UID, c.UID)
@@ -282,7 +286,11 @@ func (c container) check() error {
 		return fmt.Errorf("the root can be written to: %v", err)
 	}
 	var fs unix.Statfs_t
-	for _, dir := range []string{"/", "/tmp", "/run", "/dev", filepath.Dir(c.Writable[0])} {
+	target := "/tmp"
+	if len(c.Writable) > 0 {
+		target = c.Writable[0]
+	}
+	for _, dir := range []string{"/", "/tmp", "/run", "/dev", filepath.Dir(target)} {
 		if err := unix.Statfs(dir, &fs); err != nil || fs.Flags&unix.ST_RDONLY == 0 {
 			return fmt.Errorf("'%s' is writable (%v)", dir, err)
 		}
@@ -296,7 +304,7 @@ func (c container) check() error {
 		err  error
 	}{
 		{"unshare", unix.Unshare(unix.CLONE_NEWUSER)},
-		{"mount", unix.Mount("tmpfs", c.Writable[0], "tmpfs", 0, "")},
+		{"mount", unix.Mount("tmpfs", target, "tmpfs", 0, "")},
 		{"keyctl", func() error { _, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false); return err }()},
 		{"bpf", func() error { _, _, e := unix.Syscall(unix.SYS_BPF, 0, 0, 0); return e }()},
 	} {

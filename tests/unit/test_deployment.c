@@ -5,9 +5,11 @@
  */
 #include "support.h"
 
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "ctl/deployment.h"
+#include "ctl/users.h"
 
 #define GOOD                                                                                                           \
 	"name = \"hello\"\ntrust_domain = \"example.test\"\ntees = [\"snp\", \"az-snp-vtpm\"]\n"                       \
@@ -112,11 +114,85 @@ static void refuses_each_mistake(void **state)
 		       "seconds");
 }
 
+/* Selectors become users of a pod, and what is no number matches nobody. */
+static void users_are_numbers(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {
+		"unix:uid:abc",		"unix:uid:1\\n    privileged: true",
+		"unix:uid:4294967295",	"unix:uid:-1",
+		"unix:uid:01",		"unix:gid:1000 ",
+		"unix:gid:99999999999", "unix:supplementary_gid:x",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		char text[4096];
+		(void)snprintf(text, sizeof(text),
+			       GOOD "[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"%s\"]\n", wrong[i]);
+		assert_refused(text, "matches nobody");
+	}
+}
+
+#define CLASS(selectors)                                                                                               \
+	"[[class]]\nname = \"b\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [" selectors "]\n"
+
+static void assert_users(const char *selectors, uint32_t workload, uint32_t group)
+{
+	struct deployment d CLEANUP(deployment_done) = { 0 };
+	struct users users;
+	struct err err = { 0 };
+	char text[4096];
+	(void)snprintf(text, sizeof(text),
+		       GOOD "[[class]]\nname = \"b\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [%s]\n",
+		       selectors);
+	if (parse(text, &d, &err) < 0)
+		fail_msg("%s", log_text);
+	users_of(&d, &d.classes[1], &users);
+	assert_int_equal(users.agent, USERS_AGENT);
+	assert_int_equal(users.workload, workload);
+	assert_int_equal(users.group, group);
+}
+
+static void a_pods_users_are_those_of_its_selectors(void **state)
+{
+	(void)state;
+	assert_users("\"unix:uid:7\"", 7, 7);
+	assert_users("\"unix:uid:7\", \"unix:gid:8\"", 7, 8);
+	assert_users("\"unix:gid:8\"", USERS_WORKLOAD, 8);
+	assert_users("\"a:b\"", USERS_WORKLOAD, USERS_WORKLOAD);
+	assert_users("\"unix:uid:0\"", 0, 0);
+	assert_users("\"unix:uid:4294967294\"", 4294967294, 4294967294);
+	assert_users("\"unix:gid:8\"]\n[[class.workload]]\nspiffe_id = \"/b\"\nselectors = [\"unix:uid:9\"", 9, 9);
+}
+
+/* It could read the agent's credential. */
+static void no_workload_has_the_agents_user(void **state)
+{
+	(void)state;
+	assert_refused(GOOD CLASS("\"unix:uid:64000\""), "run as 64000, which is the agent's user");
+	assert_refused(GOOD CLASS("\"unix:uid:7\"") "[[class.workload]]\nspiffe_id = \"/b\"\nselectors = "
+						    "[\"unix:uid:64000\"]\n",
+		       "run as 64000, which is the agent's user");
+#define WITH_AGENT(uid)                                                                                                \
+	"name = \"hello\"\ntrust_domain = \"example.test\"\ntees = [\"snp\"]\n"                                        \
+	"[spire]\nversion = \"1.15.2\"\nserver_address = \"s.test\"\ntrust_bundle_file = \"b\"\nagent_uid = " uid      \
+	"\n[kbs]\nurl = \"http://k.test\"\n"
+	struct deployment d CLEANUP(deployment_done) = { 0 };
+	struct err err = { 0 };
+	assert_refused(WITH_AGENT("7") CLASS("\"unix:uid:7\""), "run as 7, which is the agent's user");
+	assert_refused(WITH_AGENT("1000") CLASS("\"a:b\""), "run as 1000, which is the agent's user");
+	assert_refused(WITH_AGENT("0") CLASS("\"unix:uid:0\""), "run as 0, which is the agent's user");
+	if (parse(WITH_AGENT("7") CLASS("\"unix:uid:64000\""), &d, &err) < 0)
+		fail_msg("%s", log_text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_a_whole_file),
 		cmocka_unit_test(refuses_each_mistake),
+		cmocka_unit_test(users_are_numbers),
+		cmocka_unit_test(a_pods_users_are_those_of_its_selectors),
+		cmocka_unit_test(no_workload_has_the_agents_user),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
