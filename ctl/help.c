@@ -35,7 +35,7 @@ static int print_help(void)
 	return 0;
 }
 
-void help_print_verb(const struct cli_verb *verb)
+static void print_verb(const struct cli_verb *verb)
 {
 	(void)printf("usage: ");
 	print_synopsis(verb);
@@ -47,10 +47,8 @@ void help_print_verb(const struct cli_verb *verb)
 			     option->value ? option->value : "", option->repeats ? " ..." : "", option->text);
 }
 
-static int help_on_words(const struct cli_args *args, struct err *err)
+int help_on_words(const char *first, const char *second, struct err *err)
 {
-	const char *first = cli_operand(args, 0);
-	const char *second = cli_operand(args, 1);
 	size_t found = 0;
 	for (size_t i = 0; cli_verbs[i]; i++) {
 		const char *const *words = cli_verbs[i]->words;
@@ -58,7 +56,7 @@ static int help_on_words(const struct cli_args *args, struct err *err)
 			continue;
 		if (found++)
 			(void)printf("\n");
-		help_print_verb(cli_verbs[i]);
+		print_verb(cli_verbs[i]);
 	}
 	if (found)
 		return 0;
@@ -72,7 +70,7 @@ static int run_help(const struct cli_args *args, struct err *err)
 		return print_help();
 	if (args->operand_count == 1 && strcmp(cli_operand(args, 0), "exit-codes") == 0)
 		return print_exit_codes();
-	return help_on_words(args, err);
+	return help_on_words(cli_operand(args, 0), cli_operand(args, 1), err);
 }
 
 static int run_version(const struct cli_args *args, struct err *err)

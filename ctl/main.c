@@ -3,6 +3,7 @@
  * sealpodctl: the operator's program. main() finds the verb and prints the one error there
  * may be. It runs on a machine that its user trusts; what it reads is another matter.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,17 +13,22 @@
 #include "ctl/progress.h"
 #include "ctl/verbs.h"
 
+static bool asks_for_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int run_verb(int argc, char **argv, struct err *err)
 {
 	const struct cli_verb *verb;
 	struct cli_args args;
 	int words;
+	if (argc == 3 && asks_for_help(argv[2]))
+		return help_on_words(argv[1], NULL, err);
 	if (cli_find_verb(argc - 1, argv + 1, &verb, &words, err) < 0)
 		return -1;
-	if (argc == words + 2 && strcmp(argv[argc - 1], "--help") == 0) {
-		help_print_verb(verb);
-		return 0;
-	}
+	if (argc > words + 1 && asks_for_help(argv[argc - 1]))
+		return help_on_words(verb->words[0], verb->words[1], err);
 	if (cli_parse(verb, argc - 1 - words, argv + 1 + words, &args, err) < 0)
 		return -1;
 	progress_start();

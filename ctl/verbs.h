@@ -44,7 +44,8 @@ extern const struct cli_verb verb_spire_config;
 extern const struct cli_verb verb_version;
 extern const struct cli_verb verb_help;
 
-/* What `sealpodctl VERB --help` prints. */
-void help_print_verb(const struct cli_verb *verb);
+/* What `sealpodctl VERB --help` prints; of all verbs that begin with `first` where `second` is NULL. ERR_USAGE where
+ * there is none. */
+int help_on_words(const char *first, const char *second, struct err *err) WARN_UNUSED;
 
 #endif

@@ -242,18 +242,37 @@ func TestHelp(t *testing.T) {
 	} {
 		p := lab.StartSealpod(t, "/", c.args...)
 		p.Wait(t, waitLimit)
-		if p.Status() != 0 {
-			t.Errorf("%v: status %d\n%s", c.args, p.Status(), p)
+		checkHelp(t, p, c.with, c.absent)
+	}
+	for _, c := range []struct {
+		args         []string
+		with, absent string
+	}{
+		{[]string{"--help"}, "sealpodctl build|sealpodctl rotate issuer", ""},
+		{[]string{"build", "--help"}, "sealpodctl build|--layout", "sealpodctl apply"},
+		{[]string{"build", "--json", "-h"}, "sealpodctl build|--layout", "sealpodctl apply"},
+		{[]string{"rotate", "-h"}, "sealpodctl rotate issuer|sealpodctl rotate admin-key|--switch", "sealpodctl build"},
+		{[]string{"help", "rotate"}, "sealpodctl rotate issuer|sealpodctl rotate admin-key|--switch", "sealpodctl build"},
+		{[]string{"rotate", "issuer", "--help"}, "sealpodctl rotate issuer|--finish", "--switch"},
+	} {
+		checkHelp(t, lab.RunCtl(t, 0, "/", c.args...), c.with, c.absent)
+	}
+	says(t, lab.RunCtl(t, 100, "/", "nothing", "--help"), "no help on 'nothing'")
+}
+
+func checkHelp(t *testing.T, p *lab.Process, with, absent string) {
+	t.Helper()
+	if p.Status() != 0 {
+		t.Errorf("status %d\n%s", p.Status(), p)
+	}
+	for _, word := range strings.Split(with, "|") {
+		if !strings.Contains(p.Stdout.String(), word) {
+			t.Errorf("does not mention '%s': %s", word, p)
 		}
-		for _, word := range strings.Split(c.with, "|") {
-			if !strings.Contains(p.Stdout.String(), word) {
-				t.Errorf("%v: does not mention '%s':\n%s", c.args, word, p.Stdout.String())
-			}
-		}
-		for _, word := range strings.Split(c.absent, "|") {
-			if word != "" && strings.Contains(p.Stdout.String(), word) {
-				t.Errorf("%v: mentions '%s':\n%s", c.args, word, p.Stdout.String())
-			}
+	}
+	for _, word := range strings.Split(absent, "|") {
+		if word != "" && strings.Contains(p.Stdout.String(), word) {
+			t.Errorf("mentions '%s': %s", word, p)
 		}
 	}
 }
