@@ -218,7 +218,8 @@ static const struct option {
 	  "read sealpod.toml(5) from the KBS, through the guest's own components" },
 	{ CLI_CONFIG, "--source", "KIND", take_source, "how to get secrets: 'auto', 'kbs', 'aa', 'cdh' or 'rest'" },
 	{ CLI_DEADLINE, "--deadline", "DURATION", take_deadline,
-	  "give up after this long ('90s', '5m'); default: the configuration's" },
+	  "give up after this long ('90s', '5m'); default: the configuration's; 60s for svid --once, 10s for "
+	  "validate-jwt" },
 	{ CLI_MODE, "--supervise", NULL, take_supervise,
 	  "run: stay, run the agent as a child, renew its credential; the default where it is minted" },
 	{ CLI_MODE, "--exec", NULL, take_exec, "run: become the agent; no process of sealpod stays" },
