@@ -171,8 +171,13 @@ static void write_status(struct supervisor *s)
 static void take_renewal(struct supervisor *s)
 {
 	s->changed = true;
-	if (renewal_take(&s->renewal))
-		child_want(&s->agent); /* does nothing to one that runs */
+	if (!renewal_take(&s->renewal))
+		return;
+	/* A pause is for what may heal meanwhile. It has, if it was credential or bundle; renewals are rarer than
+	 * pauses. */
+	if (s->agent.due)
+		log_info("the agent is started at once, without the rest of its pause: what it attests with is fresh");
+	child_want(&s->agent); /* does nothing to one that runs */
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -127,6 +127,7 @@ type door struct {
 	mu              sync.Mutex
 	listener        net.Listener
 	open            []net.Conn
+	held            sync.Mutex // who holds it keeps those waiting that come
 }
 
 func newDoor(t *testing.T, f *lab.Fixture) *door {
@@ -151,7 +152,9 @@ func (d *door) unlock(t *testing.T) {
 			if err != nil {
 				return
 			}
+			d.held.Lock()
 			broker, err := net.Dial("tcp", d.target)
+			d.held.Unlock()
 			if err != nil {
 				client.Close()
 				return
