@@ -193,9 +193,24 @@ func TestSharedCertificateMakesAgentsTakeTurns(t *testing.T) {
 	first := startGuest(t, lab.NewFixture(t, lab.FixtureOptions{RealAgent: true}), guest.Options{})
 	second := startGuest(t, lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, Credential: first.Credential}), guest.Options{})
 	id := first.Credential.AgentID()
+	var agents []*lab.Process
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for i, p := range agents {
+			t.Logf("agent %d, running %v: %s", i+1, p.Running(), p)
+		}
+		for _, line := range strings.Split(first.Spire.Log(), "\n") {
+			if strings.Contains(line, id) {
+				t.Log(line)
+			}
+		}
+	})
 	for _, g := range []*guestLab{first, second} {
 		makePublicDir(t, g.Fixture)
-		g.WaitForExec(t, g.startVerb(t, "run"), 40*time.Second)
+		agents = append(agents, g.startVerb(t, "run"))
+		g.WaitForExec(t, agents[len(agents)-1], 40*time.Second)
 	}
 	seen := map[string]bool{}
 	lab.Eventually(t, 60*time.Second, "the two agents attest in turns", func() (bool, string) {

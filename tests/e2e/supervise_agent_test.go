@@ -81,7 +81,8 @@ func checkManager(t *testing.T, manager *net.UnixConn, want string) {
 	}
 }
 
-// An agent that is killed is started again with an empty data directory, and serves.
+// An agent that is killed is started again with an empty data directory, and serves. A client that polls is without an
+// SVID once, from then on until another agent serves.
 func TestSupervisedAgentIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true})
@@ -90,6 +91,7 @@ func TestSupervisedAgentIsStartedAgain(t *testing.T) {
 	mark := filepath.Join(f.Config.RuntimeDir, "agent", "data", "of-the-first")
 	lab.WriteFile(t, mark, nil, 0o600)
 	first, _ := s.status()
+	client, killed := pollSupervised(s, f.Spire), time.Now()
 	syscall.Kill(first.AgentPID, syscall.SIGKILL)
 	second := s.await(30*time.Second, "another agent", func(st supervisorStatus) bool { return st.Restarts == 1 && st.Ready })
 	if second.AgentPID == first.AgentPID {
@@ -99,6 +101,8 @@ func TestSupervisedAgentIsStartedAgain(t *testing.T) {
 		t.Errorf("the data directory is the first agent's: %v", err)
 	}
 	lab.FetchID(t, f.Socket, workloadUID, id, 15*time.Second)
+	client.awaitAnswers(20)
+	client.endWithOneGap(killed, killed.Add(lab.Patience(30*time.Second)))
 	if seen := f.KBS.Counters(); lab.Handshakes(seen) != 1 {
 		t.Errorf("the broker saw %d attestations, want one: the credential was there", lab.Handshakes(seen))
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,41 +33,70 @@ type poller struct {
 	looks           atomic.Int64  // at the credential's file
 	longest, atOnce time.Duration // an answer took, and may take
 	last            error
+	gaps            []gap
 	stop            context.CancelFunc
 	done            sync.WaitGroup
 }
+
+// gap is a time without an SVID: from the first answer that failed to the next that did not.
+type gap struct{ from, to time.Time }
 
 // poll starts once an SVID is there.
 func poll(t *testing.T, server *lab.Server, agentID, socket string) *poller {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	p := &poller{t: t, stop: cancel, atOnce: lab.Patience(3 * time.Second)}
-	client, err := workloadapi.New(ctx, workloadapi.WithAddr("unix://"+socket))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
 	p.done.Add(2)
-	go p.ask(ctx, client)
+	go p.ask(ctx, socket)
 	go p.count(ctx, server, agentID)
 	return p
 }
 
-func (p *poller) ask(ctx context.Context, client *workloadapi.Client) {
+// fetch asks once. After a failure the next one is asked over a new connection: an old one would be in a pause of its own.
+func (p *poller) fetch(ctx context.Context, socket string, client **workloadapi.Client) (err error) {
+	call, end := context.WithTimeout(ctx, p.atOnce)
+	defer end()
+	if *client == nil {
+		if *client, err = workloadapi.New(call, workloadapi.WithAddr("unix://"+socket)); err != nil {
+			*client = nil
+			return err
+		}
+	}
+	if _, err = (*client).FetchX509SVID(call); err != nil {
+		(*client).Close()
+		*client = nil
+	}
+	return err
+}
+
+func (p *poller) ask(ctx context.Context, socket string) {
 	defer p.done.Done()
+	var client *workloadapi.Client
+	defer func() {
+		if client != nil {
+			client.Close()
+		}
+	}()
+	open := false // a gap
 	for ticks := time.NewTicker(50 * time.Millisecond); ctx.Err() == nil; <-ticks.C {
 		began := time.Now()
-		call, end := context.WithTimeout(ctx, p.atOnce)
-		_, err := client.FetchX509SVID(call)
-		end()
+		err := p.fetch(ctx, socket, &client)
 		switch {
 		case ctx.Err() != nil:
 		case err == nil:
 			p.good.Add(1)
 			p.longest = max(p.longest, time.Since(began))
+			if open {
+				p.gaps[len(p.gaps)-1].to = time.Now()
+			}
+			open = false
 		default:
 			p.bad.Add(1)
 			p.last = err
+			if !open {
+				p.gaps = append(p.gaps, gap{from: time.Now()})
+			}
+			open = true
 		}
 	}
 }
@@ -91,6 +121,40 @@ func (p *poller) end() {
 	if p.bad.Load() != 0 || p.good.Load() < 20 {
 		p.t.Errorf("%d answers with an SVID, %d without; the last: %v", p.good.Load(), p.bad.Load(), p.last)
 	}
+}
+
+// endWithOneGap stops it where an agent was away: there must have been one gap, which neither began before `from` nor
+// lasted beyond `to`.
+func (p *poller) endWithOneGap(from, to time.Time) {
+	p.t.Helper()
+	p.stop()
+	p.done.Wait()
+	if len(p.gaps) != 1 || p.gaps[0].to.IsZero() || p.gaps[0].from.Before(from) || p.gaps[0].to.After(to) || p.good.Load() < 20 {
+		p.t.Errorf("%d answers with an SVID, %d without, in the gaps %v; want one between %v and %v; the last failure: %v",
+			p.good.Load(), p.bad.Load(), p.gaps, from, to, p.last)
+		return
+	}
+	p.t.Logf("%d answers with an SVID, none for %v", p.good.Load(), p.gaps[0].to.Sub(p.gaps[0].from))
+}
+
+// awaitAnswers waits until it has been answered so many times more.
+func (p *poller) awaitAnswers(n int64) {
+	p.t.Helper()
+	before := p.good.Load()
+	lab.Eventually(p.t, 30*time.Second, "answers with an SVID", func() (bool, string) {
+		return p.good.Load() >= before+n, fmt.Sprintf("%d more, %d failed", p.good.Load()-before, p.bad.Load())
+	})
+}
+
+// pollSupervised gives this very process an entry, and polls once it has its SVID.
+func pollSupervised(s *supervised, server *lab.Server) *poller {
+	s.t.Helper()
+	path, uid := "/poller/"+strings.ToLower(s.t.Name()), uint32(syscall.Getuid())
+	server.Entry(s.t, s.f.Credential.AgentID(), path, uid)
+	lab.FetchID(s.t, s.f.Socket, uid, "spiffe://"+lab.TrustDomain+path, 20*time.Second)
+	p := poll(s.t, server, s.f.Credential.AgentID(), s.f.Socket)
+	p.awaitAnswers(10)
+	return p
 }
 
 // mintedAgent is a supervised agent with a minted credential, named by issuer and instance, and

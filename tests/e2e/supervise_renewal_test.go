@@ -343,7 +343,8 @@ func TestServerComesBackWithAnotherCA(t *testing.T) {
 }
 
 // The server is down for an SVID's life and, in the long form, until agents have given
-// up twice; when it is back, an agent serves again, whatever became of the others.
+// up twice; when it is back, an agent serves again, whatever became of the others. A client that polls
+// has its SVID for as long as the first agent lives, and is without it once.
 func TestServerDownForLifetimes(t *testing.T) {
 	t.Parallel()
 	ends := 1 // at the end of its SVID
@@ -354,12 +355,17 @@ func TestServerDownForLifetimes(t *testing.T) {
 	f := lab.NewFixture(t, lab.FixtureOptions{RealAgent: true, Server: server})
 	s, id := startSupervised(t, f)
 	lab.FetchID(t, f.Socket, workloadUID, id, 15*time.Second)
+	client := pollSupervised(s, server)
 	server.Stop()
+	s.await(120*time.Second, "the first agent ends", func(st supervisorStatus) bool { return st.Restarts >= 1 })
+	ended := time.Now()
 	s.await(300*time.Second, "the agent ends", func(st supervisorStatus) bool { return st.Restarts >= ends })
 	s.wantHealth(111, "does not answer")
 	server.StartAgain(t, "20s")
 	s.await(120*time.Second, "an agent that serves", func(st supervisorStatus) bool { return st.Ready })
 	lab.FetchID(t, f.Socket, workloadUID, id, 20*time.Second)
+	client.awaitAnswers(20)
+	client.endWithOneGap(ended.Add(-lab.Patience(2*time.Second)), time.Now())
 	s.stop(syscall.SIGTERM, 0)
 }
 
