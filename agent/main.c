@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 	struct command command = { .verb = NULL };
 	if (harden_process(&err) < 0 || run_verb(argc, argv, &command, &err) < 0)
 		return fail(&command, &err);
-	if (fflush(stdout) != 0) {
+	if (fflush(stdout) != 0 || ferror(stdout)) { /* musl's fflush() forgets an earlier failure */
 		(void)err_set(&err, ERR_SYSTEM, "cannot write to standard output");
 		return fail(&command, &err);
 	}

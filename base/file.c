@@ -126,6 +126,12 @@ static void temporary_name(const char *name, char out[static 96])
 	(void)snprintf(out, 96, ".%.64s.%08x", name, randombytes_random());
 }
 
+bool file_is_temporary(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 10 && name[0] == '.' && name[len - 9] == '.' && strspn(name + len - 8, "0123456789abcdef") == 8;
+}
+
 static int replace(int dirfd, const char *name, const struct content *content, mode_t mode, struct file_owner owner,
 		   struct err *err)
 {

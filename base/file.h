@@ -33,8 +33,11 @@ struct file_owner {
 int file_replace(int dirfd, const char *name, struct bytes data, mode_t mode, struct file_owner owner,
 		 struct err *err) WARN_UNUSED;
 
-/* The same with the whole content of another file, from its beginning, which the kernel copies: it never comes into
- * this process's memory. */
+/* Is this how file_replace() calls a file before it is in place? A process that was killed leaves one behind. */
+bool file_is_temporary(const char *name);
+
+/* As file_replace(), with the whole content of another file, from its beginning, which the kernel copies: it never
+ * comes into this process's memory. */
 int file_replace_from(int dirfd, const char *name, int from, mode_t mode, struct file_owner owner,
 		      struct err *err) WARN_UNUSED;
 

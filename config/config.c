@@ -304,7 +304,10 @@ static void check_spire(struct reader *reader)
 static int check_version(const char *text, struct err *err)
 {
 	unsigned version;
-	return spire_version_parse(text, &version, err);
+	struct err why = { 0 };
+	if (spire_version_parse(text, &version, &why) == 0)
+		return 0;
+	return err_set(err, why.code, "%s; without this key, what all of them take is written", why.message);
 }
 
 static void check_admin_socket(struct reader *reader)

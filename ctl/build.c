@@ -19,6 +19,7 @@
 #include "ctl/layout.h"
 #include "ctl/lint.h"
 #include "ctl/material.h"
+#include "ctl/new.h"
 #include "ctl/pod.h"
 #include "ctl/policy.h"
 #include "ctl/spire_config.h"
@@ -344,8 +345,11 @@ static int run_build(const struct cli_args *args, struct err *err)
 	struct workspace workspace OWNED_WORKSPACE = WORKSPACE_INIT;
 	struct out out OWNED_OUT = OUT_INIT;
 	const char *layout = cli_value(args, "--layout", NULL);
-	if (workspace_read(args, &workspace, err) < 0 || out_open(buf_text(&workspace.out), &out, err) < 0 ||
-	    run_steps(&(struct build){ &workspace.deployment, &out }, err) < 0)
+	if (workspace_read(args, &workspace, err) < 0 || out_open(buf_text(&workspace.out), &out, err) < 0)
+		return -1;
+	out_sweep(&out);
+	new_tell_of_examples(&workspace.deployment);
+	if (run_steps(&(struct build){ &workspace.deployment, &out }, err) < 0)
 		return -1;
 	if (layout && layout_build(&workspace.deployment, layout, &out, err) < 0)
 		return -1;

@@ -17,6 +17,7 @@
 #include "ctl/resources.h"
 #include "ctl/users.h"
 #include "spire/id.h"
+#include "spire/issue.h"
 #include "spire/mint.h"
 #include "spire/value.h"
 
@@ -415,6 +416,8 @@ static int set_resource(struct reader *reader, const struct toml_value *value, v
 	const char *slash = strchr(*path, '/');
 	if (!slash || strchr(slash + 1, '/'))
 		return err_set(err, ERR_CONFIG, "'%s' is not of the form 'type/tag'", *path);
+	if (**path == '.' || slash[1] == '.')
+		return err_set(err, ERR_CONFIG, "'%s' has a name that begins with a dot", *path);
 	(void)snprintf(segment, sizeof(segment), "%.*s", (int)(slash - *path), *path);
 	if (spire_mint_name_check(segment, err) < 0)
 		return -1;
@@ -742,6 +745,17 @@ static const struct deployment_class *find_class(const struct deployment *d, con
 	return NULL;
 }
 
+/* What stands for a class's agents: who had such an ID could not be told from them. */
+static bool is_alias(const struct deployment *d, const char *path)
+{
+	static const char prefix[] = "/sealpod/";
+	size_t len = d->name ? strlen(d->name) : 0;
+	if (len == 0 || strncmp(path, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	const char *name = path + sizeof(prefix) - 1;
+	return strncmp(name, d->name, len) == 0 && (name[len] == 0 || name[len] == '/');
+}
+
 /* A whole ID must be of this trust domain, and becomes its path. */
 static void check_workload(struct reader *reader, struct deployment_workload *workload)
 {
@@ -757,8 +771,22 @@ static void check_workload(struct reader *reader, struct deployment_workload *wo
 	if (strcmp(workload->spiffe_id, "/spire") == 0 || strncmp(workload->spiffe_id, "/spire/", 7) == 0)
 		bad(reader, workload->line, "class.workload", "spiffe_id",
 		    "is '/spire' or below it, which is SPIRE's own");
+	if (is_alias(reader->deployment, workload->spiffe_id))
+		bad(reader, workload->line, "class.workload", "spiffe_id",
+		    "is below '/sealpod/NAME', where the aliases of the deployment's agents are");
 	if (*workload->spiffe_id == 0)
 		bad(reader, workload->line, "class.workload", "spiffe_id", "has no path");
+}
+
+/* "NAME.CLASS" (ctl/material.c) */
+static void check_common_name(struct reader *reader, const struct deployment_class *class)
+{
+	const char *name = reader->deployment->name;
+	size_t len = name && class->name ? strlen(name) + 1 + strlen(class->name) : 0;
+	if (len > SPIRE_ISSUE_CN_MAX)
+		problems_add(&reader->problems, class->line, "class.name",
+			     "makes a common name '%s.%s' of %zu characters; certificates take %d", name, class->name,
+			     len, SPIRE_ISSUE_CN_MAX);
 }
 
 /* The processes of a pod see each other. */
@@ -781,6 +809,7 @@ static void check_classes(struct reader *reader)
 		struct deployment_class *class = &d->classes[i];
 		if (class->name && find_class(d, class->name) != class)
 			bad(reader, class->line, "class", "name", "is that of another class");
+		check_common_name(reader, class);
 		if (class->name && strcmp(class->name, "root") == 0)
 			bad(reader, class->line, "class", "name", "is 'root', which the root CA's files are called");
 		for (size_t k = 0; k < class->workload_count; k++)

@@ -162,6 +162,12 @@ void entries_show(const struct spire_entry *entry, struct sheet *sheet)
 		sheet_bool(sheet, "admin", "admin", true);
 	if (entry->downstream)
 		sheet_bool(sheet, "downstream", "downstream", true);
+	if (entry->store_svid)
+		sheet_bool(sheet, "store_svid", "store SVID", true);
+	if (entry->disable_x509_prefetch)
+		sheet_bool(sheet, "disable_x509_prefetch", "no X.509 prefetch", true);
+	if (entry->jwt_include_jti)
+		sheet_bool(sheet, "jwt_include_jti", "JWT with jti", true);
 	if (entry->expires_at)
 		sheet_number(sheet, "expires_at", "expires at", (uint64_t)entry->expires_at);
 }

@@ -51,7 +51,7 @@ int main(int argc, char **argv)
 	int status = secret_setup(&err) < 0 ? -1 : run_verb(argc > 0 ? argc : 1, argv, &err);
 	if (status < 0)
 		return fail(&err);
-	if (fflush(stdout) != 0) {
+	if (fflush(stdout) != 0 || ferror(stdout)) { /* musl's fflush() forgets an earlier failure */
 		(void)err_set(&err, ERR_SYSTEM, "cannot write to standard output");
 		return fail(&err);
 	}

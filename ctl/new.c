@@ -11,8 +11,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "ctl/deployment.h"
+#include "base/log.h"
+#include "ctl/new.h"
 #include "ctl/verbs.h"
+
+#define TRUST_DOMAIN "example.org"
+#define SERVER_ADDRESS "spire.example.org"
+#define KBS_URL "https://kbs.example.org"
 
 static const char head[] = "# What `sealpodctl build`, `plan` and `apply` work from. See deployment.toml(5).\n"
 			   "# Relative paths are relative to this file. Secrets do not stand here.\n\n"
@@ -20,7 +25,7 @@ static const char head[] = "# What `sealpodctl build`, `plan` and `apply` work f
 			   "name = \"%s\"\n\n";
 
 static const char rest[] =
-	"trust_domain = \"example.org\"                  # CHANGE\n\n"
+	"trust_domain = \"" TRUST_DOMAIN "\"                  # CHANGE\n\n"
 	"# The kinds of TEE that may get anything: snp, tdx, az-snp-vtpm, az-tdx-vtpm.\n"
 	"tees = [\"snp\"]\n\n"
 	"# Generations of the SNP machines, for advice only: milan, genoa, turin.\n"
@@ -33,7 +38,7 @@ static const char rest[] =
 	"#microcode = 219\n\n"
 	"[spire]\n"
 	"version = \"1.15.2\"                            # of server and agent\n"
-	"server_address = \"spire.example.org\"          # CHANGE: as the guest reaches it\n"
+	"server_address = \"" SERVER_ADDRESS "\"          # CHANGE: as the guest reaches it\n"
 	"server_port = 8081\n"
 	"# The server's CA certificates (`spire-server bundle show`); build and apply again when they\n"
 	"# were rotated. They are a KBS resource, or part of init-data: the host cannot replace them.\n"
@@ -52,7 +57,7 @@ static const char rest[] =
 	"# Its user, of no workload: who runs as it could read its credential.\n"
 	"#agent_uid = 64000\n\n"
 	"[kbs]\n"
-	"url = \"https://kbs.example.org\"               # CHANGE: as the guest reaches it\n"
+	"url = \"" KBS_URL "\"               # CHANGE: as the guest reaches it\n"
 	"# The CA of the KBS's certificate. No other is trusted.\n"
 	"ca_file = \"kbs-ca.pem\"\n"
 	"#admin_url = \"https://127.0.0.1:8080\"         # where it is reached from here, if elsewhere\n"
@@ -87,6 +92,31 @@ static const char rest[] =
 	"[[secret]]\n"
 	"path = \"attestation-status/random\"\n"
 	"random = 32\n";
+
+static void tell(const struct deployment *deployment, const char *key, const char *value)
+{
+	log_warning("'%s': %s is still '%s', as 'sealpodctl new' wrote it", deployment->path, key, value);
+}
+
+static bool is_zero(const char *hex)
+{
+	return hex[strspn(hex, "0")] == 0;
+}
+
+void new_tell_of_examples(const struct deployment *d)
+{
+	if (strcmp(d->trust_domain, TRUST_DOMAIN) == 0)
+		tell(d, "trust_domain", d->trust_domain);
+	if (strcmp(d->server_address, SERVER_ADDRESS) == 0)
+		tell(d, "spire.server_address", d->server_address);
+	if (strcmp(d->kbs_url, KBS_URL) == 0)
+		tell(d, "kbs.url", d->kbs_url);
+	for (size_t i = 0; i < d->reference_count; i++)
+		for (size_t k = 0; k < d->references[i].values.count; k++)
+			if (is_zero(d->references[i].values.items[k]))
+				log_warning("'%s': image.reference_values.%s is zero: no image measures to that",
+					    d->path, d->references[i].name);
+}
 
 static int write_text(const char *name, struct buf *text, struct err *err)
 {

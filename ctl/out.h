@@ -37,6 +37,9 @@ int out_open(const char *path, struct out *ret_out, struct err *err) WARN_UNUSED
 void out_close(struct out *out);
 #define OWNED_OUT CLEANUP(out_close)
 
+/* Removes what writing a file left behind where the process was killed, in all directories. */
+void out_sweep(const struct out *out);
+
 int out_write(struct out *out, const char *name, struct bytes content, struct err *err) WARN_UNUSED;
 
 /* Refuses (ERR_CONFIG) to replace a file. */

@@ -46,8 +46,9 @@ static int check_wish(const struct spire_issue *issue, struct err *err)
 {
 	if (spire_mint_name_check(issue->cn, err) < 0)
 		return -1;
-	if (strlen(issue->cn) > 64) /* ub-common-name, RFC 5280 appendix A */
-		return err_set(err, ERR_CONFIG, "'%s' is longer than the 64 characters of a common name", issue->cn);
+	if (strlen(issue->cn) > SPIRE_ISSUE_CN_MAX)
+		return err_set(err, ERR_CONFIG, "'%s' is longer than the %d characters of a common name", issue->cn,
+			       SPIRE_ISSUE_CN_MAX);
 	if (issue->days < 0 || issue->days > SPIRE_ISSUE_MAX_DAYS)
 		return err_set(err, ERR_CONFIG, "%lld is no number of days from 1 to %d", (long long)issue->days,
 			       SPIRE_ISSUE_MAX_DAYS);

@@ -18,6 +18,7 @@
 #define SPIRE_ISSUE_ISSUER_DAYS 365
 #define SPIRE_ISSUE_LEAF_DAYS 90
 #define SPIRE_ISSUE_MAX_DAYS 7300
+#define SPIRE_ISSUE_CN_MAX 64 /* ub-common-name, RFC 5280 appendix A */
 
 enum spire_issue_kind {
 	SPIRE_ISSUE_ROOT,

@@ -154,11 +154,7 @@ int spire_version_parse(const char *text, unsigned *ret_version, struct err *err
 		return err_set(err, ERR_CONFIG, "'%s' is no version of spire-agent (like \"1.15.2\", without 'v')",
 			       text);
 	if (major != 1 || minor < MINOR_OLDEST || minor > MINOR_NEWEST)
-		return err_set(err, ERR_CONFIG,
-			       "spire-agent %s is not known (" SPIRE_VERSIONS_TEXT
-			       " are); leave the version away to write "
-			       "only what all of them take",
-			       text);
+		return err_set(err, ERR_CONFIG, "spire-agent %s is not known (" SPIRE_VERSIONS_TEXT " are)", text);
 	*ret_version = SPIRE_VERSION(minor, patch);
 	return 0;
 }

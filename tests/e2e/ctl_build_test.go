@@ -375,7 +375,9 @@ func TestNewWritesWhatCanBeBuilt(t *testing.T) {
 	lab.RunCtl(t, 0, dir, "new", "hello")
 	lab.RunCtl(t, 0, filepath.Join(dir, "hello"), "issue", "root", "kbs-ca")
 	lab.RunCtl(t, 0, filepath.Join(dir, "hello"), "issue", "root", "bundle")
-	lab.RunCtl(t, 0, dir, "build", "--deployment", "hello/deployment.toml")
+	p := lab.RunCtl(t, 0, dir, "build", "--deployment", "hello/deployment.toml")
+	says(t, p, "trust_domain is still 'example.org'", "spire.server_address is still 'spire.example.org'", "kbs.url is still 'https://kbs.example.org'",
+		"image.reference_values.snp_launch_measurement is zero")
 	if p := lab.RunCtl(t, 100, dir, "new", "hello"); !strings.Contains(p.Stderr.String(), "File exists") {
 		t.Errorf("a second 'new' says: %v", p.Stderr.String())
 	}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -264,5 +265,32 @@ func TestBuildTellsOfWhatEnds(t *testing.T) {
 	says(t, p, "entry 'sealpod.toml': key 'spire.trust_bundle_pem': a private key begins in line 1")
 	if p.Stdout.String() != "" {
 		t.Errorf("it was printed: %v", p)
+	}
+}
+
+// What was half written when a run was killed holds keys, too.
+func TestBuildRemovesWhatAKilledRunLeft(t *testing.T) {
+	b := newBuilt(t)
+	writeFile(t, b.dir, "out/x509pop/.root.key.0123abcd", []byte("half"))
+	b.ctl(0, "build")
+	if _, found := contents(t, b.path("out"))["x509pop/.root.key.0123abcd"]; found {
+		t.Error("it is still there")
+	}
+}
+
+// A pipeline that gets no output must not go on as if it had.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	b := newBuilt(t)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, argv := range [][]string{{lab.Sealpodctl, "build"}, {lab.Sealpodctl, "version"}, {lab.Sealpodctl, "help"}, {lab.SealpodRelease, "version"}} {
+		cmd := exec.Command(argv[0], argv[1:]...)
+		cmd.Dir, cmd.Stdout = b.dir, full
+		if err := cmd.Run(); cmd.ProcessState.ExitCode() != 111 {
+			t.Errorf("%v: %v, want status 111", argv, err)
+		}
 	}
 }

@@ -185,11 +185,55 @@ static void no_workload_has_the_agents_user(void **state)
 		fail_msg("%s", log_text);
 }
 
+#define X20 "xxxxxxxxxxxxxxxxxxxx"
+
+static void names_of_ours_are_kept(void **state)
+{
+	(void)state;
+	struct deployment d CLEANUP(deployment_done) = { 0 };
+	struct err err = { 0 };
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"/sealpod/hello/web\"\nselectors = [\"a:b\"]\n",
+		       "is below '/sealpod/NAME'");
+	assert_refused(GOOD "[[class.workload]]\nspiffe_id = \"spiffe://example.test/sealpod/hello\"\nselectors = "
+			    "[\"a:b\"]\n",
+		       "is below '/sealpod/NAME'");
+	assert_refused(GOOD "[[secret]]\npath = \"a/.key.0123abcd\"\nvalue = \"x\"\n", "begins with a dot");
+	assert_refused(GOOD "[[secret]]\npath = \".a/key\"\nvalue = \"x\"\n", "begins with a dot");
+	if (parse(GOOD "[[class.workload]]\nspiffe_id = \"/sealpod/hello2/web\"\nselectors = [\"a:b\"]\n", &d, &err) <
+	    0)
+		fail_msg("%s", log_text);
+}
+
+/* Each with its line. */
+static void certificates_have_room_for_names(void **state)
+{
+	(void)state;
+	struct deployment d CLEANUP(deployment_done) = { 0 };
+	struct err err = { 0 };
+#define CLASS_NAMED(name)                                                                                              \
+	"[[class]]\nname = \"" name "\"\n[[class.workload]]\nspiffe_id = \"/a\"\nselectors = [\"a:b\"]\n"
+	assert_refused(GOOD CLASS_NAMED(X20 X20 "xxxxxxxxxxxxxxxxxxx"),
+		       "d.toml:20: key 'class.name': makes a common name");
+	assert_non_null(strstr(log_text, "of 65 characters; certificates take 64"));
+	if (parse(GOOD CLASS_NAMED(X20 X20 "xxxxxxxxxxxxxxxxxx"), &d, &err) < 0)
+		fail_msg("%s", log_text);
+}
+
+/* It is required here: the guest's advice to leave it away would be none. */
+static void an_unknown_version_is_told_alone(void **state)
+{
+	(void)state;
+	assert_refused("[spire]\nversion = \"1.99.0\"\n", "spire-agent 1.99.0 is not known (1.9 to 1.15 are)\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_a_whole_file),
 		cmocka_unit_test(refuses_each_mistake),
+		cmocka_unit_test(names_of_ours_are_kept),
+		cmocka_unit_test(certificates_have_room_for_names),
+		cmocka_unit_test(an_unknown_version_is_told_alone),
 		cmocka_unit_test(users_are_numbers),
 		cmocka_unit_test(a_pods_users_are_those_of_its_selectors),
 		cmocka_unit_test(no_workload_has_the_agents_user),

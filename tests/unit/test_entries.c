@@ -65,6 +65,39 @@ static void everything_has_its_place(void **state)
 	}
 }
 
+/* Two sides that differ do not look the same. */
+static void what_differs_is_shown(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t offset;
+		const char *says;
+	} flags[] = {
+		{ offsetof(struct spire_entry, store_svid), "store SVID" },
+		{ offsetof(struct spire_entry, disable_x509_prefetch), "no X.509 prefetch" },
+		{ offsetof(struct spire_entry, jwt_include_jti), "JWT with jti" },
+		{ offsetof(struct spire_entry, admin), "admin" },
+		{ offsetof(struct spire_entry, downstream), "downstream" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		OWNED_ENTRIES struct spire_entries wanted = { 0 };
+		OWNED_ENTRIES struct spire_entries found = { 0 };
+		OWNED_PLAN struct entries_plan plan = { 0 };
+		OWNED_BUF struct buf text = BUF_INIT(65536);
+		struct sheet sheet CLEANUP(sheet_done) = { 0 };
+		add(&wanted, "s.a", A, 0);
+		add(&found, "s.a", A, 0);
+		*(bool *)((char *)&found.list[0] + flags[i].offset) = true;
+		assert_int_equal(entries_compare("s", &wanted, &found, &plan, NULL), 0);
+		assert_int_equal(plan.counts[ENTRIES_UPDATE], 1);
+		sheet_start(&sheet, false);
+		entries_plan_show(&plan, &sheet);
+		assert_int_equal(sheet_write(&sheet, &text, NULL), 0);
+		if (!strstr(buf_text(&text), flags[i].says))
+			fail_msg("'%s' is not in %s", flags[i].says, buf_text(&text));
+	}
+}
+
 static void nothing_against_nothing(void **state)
 {
 	(void)state;
@@ -111,9 +144,8 @@ static void texts_are_quoted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ids_say_whose),
-		cmocka_unit_test(everything_has_its_place),
-		cmocka_unit_test(nothing_against_nothing),
+		cmocka_unit_test(ids_say_whose),	 cmocka_unit_test(everything_has_its_place),
+		cmocka_unit_test(what_differs_is_shown), cmocka_unit_test(nothing_against_nothing),
 		cmocka_unit_test(texts_are_quoted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

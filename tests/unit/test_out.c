@@ -88,11 +88,38 @@ static void what_others_may_read_is_refused(void **state)
 	assert_message_has(err, "cannot make");
 }
 
+/* What is left of a run that was killed; what only looks like it is somebody's. */
+static void only_left_overs_are_swept(void **state)
+{
+	(void)state;
+	struct out out CLEANUP(out_close) = OUT_INIT;
+	struct err err = { 0 };
+	static const char *const left[] = { ".root.key.0123abcd", "a/b/.status.ffffffff" };
+	static const char *const kept[] = { "root.key.0123abcd",      ".root.key", ".root.key.0123ABCD", "a/.0123abcd",
+					    ".root.key.0123abcd.pem", "..0123abcd" };
+	char path[400], target[400];
+	assert_int_equal(out_open(directory, &out, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(left); i++)
+		assert_int_equal(out_write_private(&out, left[i], bytes_of_text("half"), &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		assert_int_equal(out_write_private(&out, kept[i], bytes_of_text("whole"), &err), 0);
+	(void)snprintf(path, sizeof(path), "%s/.link.0123abcd", directory);
+	(void)snprintf(target, sizeof(target), "%s/root.key.0123abcd", directory);
+	assert_int_equal(symlink(target, path), 0);
+	out_sweep(&out);
+	for (size_t i = 0; i < ARRAY_LEN(left); i++)
+		assert_false(out_has(&out, left[i]));
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		assert_true(out_has(&out, kept[i]));
+	assert_true(out_has(&out, ".link.0123abcd"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(private_files_are_written_once, make, remove_all),
 		cmocka_unit_test_setup_teardown(public_files_change_only_if_they_differ, make, remove_all),
+		cmocka_unit_test_setup_teardown(only_left_overs_are_swept, make, remove_all),
 		cmocka_unit_test_setup_teardown(what_others_may_read_is_refused, make, remove_all),
 	};
 	struct err err = { 0 };
