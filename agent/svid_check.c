@@ -146,11 +146,10 @@ static int check_content(const struct checker *checker, const struct secret *tok
 static int check_token(const struct checker *checker, const struct svid_file *file, struct err *err)
 {
 	OWNED_SECRET struct secret token = SECRET_INIT;
-	int64_t issued;
 	int64_t expires;
 	if (read_secret(checker, file->name, &token, err) < 0)
 		return -1;
-	if (spire_jwt_window(&token, &issued, &expires, err) < 0 || check_content(checker, &token, file->name, err) < 0)
+	if (spire_jwt_expiry(&token, &expires, err) < 0 || check_content(checker, &token, file->name, err) < 0)
 		return err_wrap(err, "'%s'", file->name);
 	int64_t left = expires - checker->now;
 	if (left <= 0)

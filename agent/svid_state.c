@@ -182,14 +182,13 @@ static int take_x509(struct svid_state *state, struct workload_x509 *update, tim
 static int take_jwt(struct svid_state *state, size_t token, struct workload_jwts *update, time_t now, struct err *err)
 {
 	struct workload_jwt *chosen = NULL;
-	int64_t issued;
 	int64_t expires;
 	for (size_t i = 0; i < update->count && !chosen; i++)
 		if (!state->settings->hint || strcmp(state->settings->hint, update->list[i].hint) == 0)
 			chosen = &update->list[i];
 	if (!chosen)
 		return no_such_hint(state->settings, update->count, "tokens", err);
-	if (spire_jwt_window(&chosen->token, &issued, &expires, err) < 0)
+	if (spire_jwt_expiry(&chosen->token, &expires, err) < 0)
 		return -1;
 	if (expires <= now)
 		return err_set(err, ERR_CLOCK, "the token for '%s' has expired already, or the clock is wrong",

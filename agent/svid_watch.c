@@ -215,10 +215,9 @@ static int64_t renew_in_ms(const struct workload_jwts *jwts)
 {
 	int64_t least = INT64_MAX;
 	for (size_t i = 0; i < jwts->count; i++) {
-		int64_t issued;
 		int64_t expires;
 		struct err ignored;
-		if (spire_jwt_window(&jwts->list[i].token, &issued, &expires, &ignored) == 0 && expires < least)
+		if (spire_jwt_expiry(&jwts->list[i].token, &expires, &ignored) == 0 && expires < least)
 			least = expires;
 	}
 	int64_t left = least == INT64_MAX ? 60 : least - (int64_t)time(NULL);

@@ -42,17 +42,14 @@ static int read_claims(const struct secret *token, struct json **ret_claims, str
 	return 0;
 }
 
-int spire_jwt_window(const struct secret *token, int64_t *ret_issued, int64_t *ret_expires, struct err *err)
+int spire_jwt_expiry(const struct secret *token, int64_t *ret_expires, struct err *err)
 {
 	OWNED_JSON struct json *claims = NULL;
 	uint64_t expires = 0;
-	uint64_t issued = 0;
 	if (read_claims(token, &claims, err) < 0)
 		return -1;
-	if (json_get_u64(claims, "exp", &expires, err) < 0 ||
-	    (json_member(claims, "iat") && json_get_u64(claims, "iat", &issued, err) < 0))
+	if (json_get_u64(claims, "exp", &expires, err) < 0)
 		return unreadable("the token's claims", err);
-	*ret_issued = (int64_t)issued;
 	*ret_expires = (int64_t)expires;
 	return 0;
 }

@@ -8,9 +8,8 @@
 
 #include "base/secret.h"
 
-/* "iat" (0 if there is none) and "exp" of a token. ERR_CREDENTIAL if they cannot be read. */
-int spire_jwt_window(const struct secret *token, int64_t *ret_issued, int64_t *ret_expires,
-		     struct err *err) WARN_UNUSED;
+/* "exp" of a token. ERR_CREDENTIAL if it cannot be read. */
+int spire_jwt_expiry(const struct secret *token, int64_t *ret_expires, struct err *err) WARN_UNUSED;
 
 /* Is the token for each of these? ERR_CREDENTIAL if not. */
 int spire_jwt_check_audiences(const struct secret *token, const char *const *audiences, size_t count,
