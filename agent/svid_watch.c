@@ -210,7 +210,7 @@ static void *jwks_thread(void *watch)
 	return NULL;
 }
 
-/* Half of the life that is left, and a second more: the agent renews its own at half. */
+/* Half of the life that is left, and a second more: the agent renews its own at half. 0: nothing is left. */
 static int64_t renew_in_ms(const struct workload_jwts *jwts)
 {
 	int64_t least = INT64_MAX;
@@ -221,9 +221,7 @@ static int64_t renew_in_ms(const struct workload_jwts *jwts)
 			least = expires;
 	}
 	int64_t left = least == INT64_MAX ? 60 : least - (int64_t)time(NULL);
-	if (left < 0)
-		left = 0;
-	return (left > 86400 ? 86400 : left) * 500 + 1000;
+	return left <= 0 ? 0 : (left > 86400 ? 86400 : left) * 500 + 1000;
 }
 
 /* When to fetch it next, and how that went so far. */
@@ -231,6 +229,16 @@ struct errand {
 	int64_t due_ms;
 	struct workload_pace pace;
 };
+
+/* A clock that is ahead makes every token one that has expired: the agent is not asked for another all the time. */
+static void plan_renewal(struct errand *errand, int64_t ms)
+{
+	if (ms > 0)
+		errand->pace = (struct workload_pace){ 0 };
+	else
+		ms = workload_pause_ms(&errand->pace, WORKLOAD_RETRY);
+	errand->due_ms = clock_now_ms() + ms;
+}
 
 static void fetch_token(struct svid_watch *watch, size_t token, struct errand *errand)
 {
@@ -243,8 +251,7 @@ static void fetch_token(struct svid_watch *watch, size_t token, struct errand *e
 	if (news && workload_open(watch->socket, &watch->stop_fd, &workload, &err) == 0 &&
 	    workload_fetch_jwts(workload, wanted->audiences, wanted->audience_count, NULL, &limit, &news->jwts, &status,
 				&err) == 0) {
-		errand->due_ms = clock_now_ms() + renew_in_ms(&news->jwts);
-		errand->pace = (struct workload_pace){ 0 };
+		plan_renewal(errand, renew_in_ms(&news->jwts));
 		post(watch, TAKE_PTR(news));
 		return;
 	}

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -35,6 +36,45 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 		return EAGAIN;
 	threads_allowed--;
 	return __real_pthread_create(thread, attr, run, arg);
+}
+
+/* An agent all of whose tokens have expired, and how often one pause came after the other. */
+static struct {
+	atomic_bool there;
+	atomic_uint pauses;
+} late;
+
+int __real_workload_fetch_jwts(struct workload *workload, const char *const *audiences, size_t count, const char *id,
+			       const struct deadline *deadline, struct workload_jwts *ret_jwts,
+			       struct grpc_status *ret_status, struct err *err);
+int __wrap_workload_fetch_jwts(struct workload *workload, const char *const *audiences, size_t count, const char *id,
+			       const struct deadline *deadline, struct workload_jwts *ret_jwts,
+			       struct grpc_status *ret_status, struct err *err);
+int __wrap_workload_fetch_jwts(struct workload *workload, const char *const *audiences, size_t count, const char *id,
+			       const struct deadline *deadline, struct workload_jwts *ret_jwts,
+			       struct grpc_status *ret_status, struct err *err)
+{
+	static const char expired[] = "e30.eyJleHAiOjF9.x"; /* {"exp":1} */
+	if (!late.there)
+		return __real_workload_fetch_jwts(workload, audiences, count, id, deadline, ret_jwts, ret_status, err);
+	struct workload_jwt *jwt = calloc(1, sizeof(*jwt));
+	if (!jwt)
+		return -1;
+	*ret_jwts = (struct workload_jwts){ .list = jwt, .count = 1 };
+	if (secret_alloc(&jwt->token, sizeof(expired), err) < 0)
+		return -1;
+	return secret_append(&jwt->token, bytes_of_text(expired), err);
+}
+
+int64_t __real_workload_pause_ms(struct workload_pace *pace, enum workload_next next);
+int64_t __wrap_workload_pause_ms(struct workload_pace *pace, enum workload_next next);
+int64_t __wrap_workload_pause_ms(struct workload_pace *pace, enum workload_next next)
+{
+	int64_t pause = __real_workload_pause_ms(pace, next);
+	if (!late.there)
+		return pause;
+	late.pauses = pace->tries;
+	return 1;
 }
 
 /* All three threads, on the socket that may be there. */
@@ -130,6 +170,22 @@ static void threads_that_wait_for_an_answer_end(void **state)
 	(void)unlink(lab.path);
 }
 
+static void tokens_that_have_expired_are_not_asked_for_all_the_time(void **state)
+{
+	(void)state;
+	const struct svid_settings tokens_alone = { .no_x509 = true };
+	const struct deadline deadline = deadline_in(PATIENCE_MS);
+	struct svid_watch *watch = NULL;
+	late.there = true;
+	assert_int_equal(svid_watch_start(&tokens_alone, &lab.token, 1, lab.path, &watch, NULL), 0);
+	while (late.pauses < 4 && deadline_left(&deadline) > 0)
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	svid_watch_free(watch);
+	late.there = false;
+	assert_true(late.pauses >= 4);
+	await_threads_end();
+}
+
 static void no_watch_can_be_freed(void **state)
 {
 	(void)state;
@@ -155,7 +211,7 @@ static void a_thread_that_cannot_start_takes_the_others_along(void **state)
 static int begin(void **state)
 {
 	(void)state;
-	if (http_setup(NULL) < 0)
+	if (secret_setup(NULL) < 0 || http_setup(NULL) < 0)
 		return -1;
 	make_directory(lab.dir);
 	if (snprintf(lab.path, sizeof(lab.path), "%s/s", lab.dir) >= (int)sizeof(lab.path))
@@ -178,6 +234,7 @@ int main(void)
 		cmocka_unit_test(threads_that_pause_end),
 		cmocka_unit_test(threads_that_wait_for_an_answer_end),
 		cmocka_unit_test(a_thread_that_cannot_start_takes_the_others_along),
+		cmocka_unit_test(tokens_that_have_expired_are_not_asked_for_all_the_time),
 		cmocka_unit_test(no_watch_can_be_freed),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
