@@ -320,6 +320,17 @@ static void lint_ends(struct lint *lint, const struct config *config)
 		(void)spire_authorities_look(bytes_of_text(ca), true, time(NULL), tell_of_ca, lint);
 }
 
+/* What the command line may change, init-data cannot say. */
+static void lint_supervision(struct lint *lint, const struct config *config)
+{
+	bool minted = secret_ref_given(&config->credential_issuer);
+	bool supervised = config->run_mode == RUN_SUPERVISE || (config->run_mode == RUN_DEFAULT && minted);
+	if (config->allow_disk && supervised)
+		warning(lint, "sealpod.toml",
+			"agent.allow_disk: a supervised agent's credential must be in memory, so sealpod refuses it "
+			"without --exec");
+}
+
 static int lint_guest_check(const struct initdata *doc, struct bytes text, struct config *ret_config, struct err *err)
 {
 	struct initdata_kbs kbs OWNED_INITDATA_KBS = { 0 };
@@ -348,6 +359,7 @@ static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct b
 	else if (config.kbs_allow_http)
 		warning(lint, "sealpod.toml", "takes a KBS without TLS: nothing proves that it is yours");
 	lint_ends(lint, &config);
+	lint_supervision(lint, &config);
 	if (!target->spire_version)
 		lint_version(lint, config.agent_version);
 }

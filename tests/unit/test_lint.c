@@ -186,6 +186,7 @@ static void finds_what_the_spire_version_lacks(void **state)
 	(void)state;
 	assert_found_for_version("1.14.1", "", false, "1.14.1 lacks the limits");
 	assert_found_for_version("1.13.3", "", false, "1.13.3 lacks the limits");
+	assert_found_for_version("1.15.2", "allow_disk = true\n[run]\nmode = \"supervise\"\n", false, "without --exec");
 	assert_found_for_version("1.15.2", "[agent.settings]\ndisable_sds_api = true\n", true, "problem");
 	assert_found_for_version("1.15.2", "[agent.settings]\nno_such_key = 1\n", true, "problem");
 }
