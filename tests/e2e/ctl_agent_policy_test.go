@@ -15,6 +15,7 @@ import (
 // The policy for Kata's agent that build writes, as OPA reads it: in Rego of version 0 with the
 // keywords of the future, as the agent does, and in version 1.
 func TestAgentPolicyDeniesByDefault(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	lab.RunCtl(t, 0, dir, "build")
 	policy := lab.RunCtl(t, 0, dir, "initdata", "show", "--entry", "policy.rego", "out/initdata/web.toml").Stdout.String()
@@ -73,6 +74,7 @@ func TestAgentPolicyDeniesByDefault(t *testing.T) {
 
 // What the manifest lets the kubelet run must be what the policy lets the host run.
 func TestProbesAreWhatThePolicyAllows(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	lab.RunCtl(t, 0, dir, "build")
 	files := contents(t, dir)

@@ -209,6 +209,7 @@ func (l *applyLab) wantContents() {
 }
 
 func TestCtlApply(t *testing.T) {
+	t.Parallel()
 	for _, generation := range []string{"trustee-1.1", "trustee-1.0"} {
 		t.Run(generation, func(t *testing.T) {
 			t.Parallel()
@@ -252,6 +253,7 @@ func TestCtlApply(t *testing.T) {
 
 // What was applied once goes with --prune; what others have put there never does.
 func TestCtlApplyPrunes(t *testing.T) {
+	t.Parallel()
 	l := newApplyLab(t, "trustee-1.1", nil)
 	if err := l.broker.SetResource("default/foreign/secret", []byte("theirs")); err != nil {
 		t.Fatal(err)
@@ -282,6 +284,7 @@ func TestCtlApplyPrunes(t *testing.T) {
 
 // A run that was stopped may have deleted already what the record still has.
 func TestCtlApplyPrunesWhatIsGone(t *testing.T) {
+	t.Parallel()
 	l := newApplyLab(t, "trustee-1.1", nil)
 	l.run(0, "apply")
 	l.edit("[[secret]]\npath = \"password/db\"\nrandom = 32\nclasses = [\"db\"]\n", "")
@@ -296,6 +299,7 @@ func TestCtlApplyPrunesWhatIsGone(t *testing.T) {
 
 // A KBS whose storage is in memory, started anew: the record alone would say that all is well.
 func TestCtlApplySeesThatTheKBSForgot(t *testing.T) {
+	t.Parallel()
 	l := newApplyLab(t, "trustee-1.1", nil)
 	l.run(0, "apply")
 	l.forget()
@@ -311,6 +315,7 @@ func TestCtlApplySeesThatTheKBSForgot(t *testing.T) {
 
 // Killed at each of its calls, the next run goes on, and what comes out is the same.
 func TestCtlApplyIsResumed(t *testing.T) {
+	t.Parallel()
 	l := newApplyLab(t, "trustee-1.1", nil)
 	for calls := 1; ; calls++ {
 		if calls > 40 {
@@ -367,6 +372,7 @@ func (l *applyLab) applyOn(status int, words, hostData string, roots string, set
 // An attestation policy that the KBS takes may mean nothing: one attestation after
 // the apply shows what it is worth. The machine is emulated.
 func TestCtlApplyLooksAtAToken(t *testing.T) {
+	t.Parallel()
 	roots := ownRoots(t)
 	verifiers, err := hardware.Load(roots)
 	if err != nil {
@@ -393,6 +399,7 @@ func TestCtlApplyLooksAtAToken(t *testing.T) {
 
 // Failures end a run with what to do; what was done stays recorded.
 func TestCtlApplyFails(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		change func(l *applyLab)
 		status int
@@ -454,6 +461,7 @@ func (l *applyLab) spireItems(status int, words ...string) map[string]float64 {
 
 // One plan and one apply for KBS and SPIRE server, which is the real one.
 func TestCtlApplyToBoth(t *testing.T) {
+	t.Parallel()
 	server := lab.OwnServer(t, "1h")
 	l := newApplyLab(t, "trustee-1.1", nil)
 	l.edit(`trust_domain = "example.test"`, `trust_domain = "`+lab.TrustDomain+`"`)
@@ -514,6 +522,7 @@ func TestCtlApplyToBoth(t *testing.T) {
 
 // The single calls take URL, CA and key out of the deployment; get asks as a TEE.
 func TestCtlKBSByDeployment(t *testing.T) {
+	t.Parallel()
 	roots := ownRoots(t)
 	verifiers, err := hardware.Load(roots)
 	if err != nil {

@@ -109,6 +109,7 @@ func openssl(t *testing.T, argv ...string) string {
 }
 
 func TestBuildIsTheSameTwice(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	lab.RunCtl(t, 0, dir, "build")
 	first := contents(t, filepath.Join(dir, "out"))
@@ -148,6 +149,7 @@ func TestBuildIsTheSameTwice(t *testing.T) {
 }
 
 func TestBuildMakesTheSameOutOfTheSameKeys(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	lab.RunCtl(t, 0, dir, "build")
 	first := contents(t, filepath.Join(dir, "out"))
@@ -165,6 +167,7 @@ func TestBuildMakesTheSameOutOfTheSameKeys(t *testing.T) {
 }
 
 func TestBuiltCertificatesVerify(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	lab.RunCtl(t, 0, dir, "build")
 	pki := filepath.Join(dir, "out", "x509pop")
@@ -186,6 +189,7 @@ func TestBuiltCertificatesVerify(t *testing.T) {
 }
 
 func TestBuiltInitdataIsWhatItsDigestsSay(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	lab.RunCtl(t, 0, dir, "build")
 	read := func(name string) []byte {
@@ -225,6 +229,7 @@ func TestBuiltInitdataIsWhatItsDigestsSay(t *testing.T) {
 }
 
 func TestBuildRefuses(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		break_ func(dir string) error
 		says   string
@@ -272,6 +277,7 @@ func TestBuildRefuses(t *testing.T) {
 
 // What is not made any more goes, with a word; keys, certificates and what others put there stay.
 func TestBuildTakesAwayWhatItDoesNotMakeAnyMore(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	out := filepath.Join(dir, "out")
 	edit := func(from, to string) {
@@ -318,6 +324,7 @@ func TestBuildTakesAwayWhatItDoesNotMakeAnyMore(t *testing.T) {
 
 // What was made by an earlier state of the file, or is over, is not taken for what is wanted now.
 func TestBuildLooksAtWhatIsThere(t *testing.T) {
+	t.Parallel()
 	change := func(dir, from, to string) {
 		file := filepath.Join(dir, "deployment.toml")
 		text, err := os.ReadFile(file)
@@ -371,6 +378,7 @@ func TestBuildLooksAtWhatIsThere(t *testing.T) {
 }
 
 func TestNewWritesWhatCanBeBuilt(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	lab.RunCtl(t, 0, dir, "new", "hello")
 	lab.RunCtl(t, 0, filepath.Join(dir, "hello"), "issue", "root", "kbs-ca")
@@ -386,6 +394,7 @@ func TestNewWritesWhatCanBeBuilt(t *testing.T) {
 }
 
 func TestKeysAreNotOverwritten(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	lab.RunCtl(t, 0, dir, "keygen", "k")
 	first := contents(t, dir)
@@ -403,6 +412,7 @@ func TestKeysAreNotOverwritten(t *testing.T) {
 }
 
 func TestCompletionKnowsTheVerbs(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	script := lab.RunCtl(t, 0, dir, "completion", "bash").Stdout.String()
 	run := script + `

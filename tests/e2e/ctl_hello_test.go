@@ -165,6 +165,7 @@ func (l *helloLab) components() {
 
 // The example, line by line: one file, two commands, a VM, and an SVID for the workload.
 func TestHelloCoco(t *testing.T) {
+	t.Parallel()
 	l := newHelloLab(t)
 	started := time.Now()
 	seen := map[string]int{}

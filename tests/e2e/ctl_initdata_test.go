@@ -77,6 +77,7 @@ func unwrapped(t *testing.T, form string, content []byte) []byte {
 
 // Each form, converted to each other, holds the same bytes and has the same digest.
 func TestInitdataConvertsFromAndToEveryForm(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	forms := []string{"toml", "gzip", "annotation", "image"}
 	writeFile(t, dir, "toml", []byte(plainInitdata))
@@ -106,6 +107,7 @@ func TestInitdataConvertsFromAndToEveryForm(t *testing.T) {
 
 // Anybody's gzip and base64 are read: with a name in it, wrapped lines, a newline at the end.
 func TestInitdataReadsWhatOthersPack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var packed bytes.Buffer
 	writer, _ := gzip.NewWriterLevel(&packed, 1)
@@ -125,6 +127,7 @@ func TestInitdataReadsWhatOthersPack(t *testing.T) {
 }
 
 func TestInitdataBuildKeepsEntriesAsTheyAre(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	entries := map[string]string{
 		"aa.toml":     "a = \"\"\"\nx\n\"\"\"\n",
@@ -155,6 +158,7 @@ func TestInitdataBuildKeepsEntriesAsTheyAre(t *testing.T) {
 
 // A terminal obeys what it is shown; init-data may be anybody's.
 func TestInitdataDoesNotDriveATerminal(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	writeFile(t, dir, "hostile", []byte("version = \"0.1.0\"\nalgorithm = \"sha256\"\n[data]\n\"a\\u001b[31m\\nb\" = \"x\"\n\"aa.toml\" = \"\"\"[\\\"q\\u001b[31m\\\"]\n\"\"\"\n"))
 	for _, verb := range []string{"show", "lint"} {
@@ -170,6 +174,7 @@ func TestInitdataDoesNotDriveATerminal(t *testing.T) {
 }
 
 func TestInitdataDigestsFitTheirRegisters(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	text := strings.Replace(plainInitdata, "sha256", "sha512", 1)
 	writeFile(t, dir, "long", []byte(text))
@@ -188,6 +193,7 @@ func TestInitdataDigestsFitTheirRegisters(t *testing.T) {
 }
 
 func TestInitdataLintSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	writeFile(t, dir, "good", []byte(plainInitdata))
 	writeFile(t, dir, "bad", []byte("version = \"0.1.0\"\r\nalgorithm = \"sha512\"\n[data]\n\"policy.rego\" = '''\npackage agent_policy\ndefault SetPolicyRequest := true\n'''\n"+

@@ -40,6 +40,7 @@ func certificatesIn(t *testing.T, path string) []*x509.Certificate {
 
 // A root, an issuer and a leaf, each made by the one before, by the rules of openssl and of Go, which is SPIRE's.
 func TestIssuedCertificatesVerify(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	lab.RunCtl(t, 0, dir, "issue", "root", "root", "--cn", "hello.root")
 	lab.RunCtl(t, 0, dir, "issue", "issuer", "issuer", "--ca", "root", "--cn", "hello.web")
@@ -90,6 +91,7 @@ func TestIssuedCertificatesVerify(t *testing.T) {
 }
 
 func TestIssueRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	lab.RunCtl(t, 0, dir, "issue", "root", "root")
 	lab.RunCtl(t, 0, dir, "issue", "root", "other")
@@ -138,6 +140,7 @@ func TestIssueRefuses(t *testing.T) {
 }
 
 func TestKeygenMakesWhatItSays(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	lab.RunCtl(t, 0, dir, "keygen", "--jwk", "kbs:///default/signing-key/sealed-secret", "signing")
 	lab.RunCtl(t, 0, dir, "keygen", "--type", "ed25519", "admin")
@@ -178,6 +181,7 @@ func TestKeygenMakesWhatItSays(t *testing.T) {
 
 // An operator is no administrator of his machine.
 func TestBuildAsAnOrdinaryUser(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	file := filepath.Join(dir, "deployment.toml")
 	text, err := os.ReadFile(file)

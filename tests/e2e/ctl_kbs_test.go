@@ -91,6 +91,7 @@ func p256Key(t *testing.T) crypto.Signer {
 }
 
 func TestCtlKBSResources(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		key      crypto.Signer
 		personas bool
@@ -123,6 +124,7 @@ func TestCtlKBSResources(t *testing.T) {
 }
 
 func TestCtlKBSPoliciesAndValues(t *testing.T) {
+	t.Parallel()
 	l := newCtlLab(t, ed25519Key(t), nil)
 	before := l.broker.Contents()
 	refused := func(text, words string, argv ...string) {
@@ -171,6 +173,7 @@ func TestCtlKBSPoliciesAndValues(t *testing.T) {
 }
 
 func TestCtlKBSRefusals(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		change func(l *ctlLab, options map[string]string)
 		status int
@@ -213,6 +216,7 @@ func TestCtlKBSRefusals(t *testing.T) {
 // The token that a guest's attestation agent gives, with its key, opens resources
 // for whoever holds it.
 func TestCtlKBSGetsWithAGuestsToken(t *testing.T) {
+	t.Parallel()
 	broker := lab.StartKBS(t, map[string][]byte{"default/db/password": []byte("a\x00b")}, nil)
 	components, err := guest.Start(guest.Options{KBSURL: broker.URL(), CAPEM: broker.CAPEM(), Dir: machineDir(t), Features: "all"})
 	if err != nil {

@@ -78,6 +78,7 @@ func readText(t *testing.T, parts ...string) string {
 }
 
 func TestLayoutLayeredZeroTrustHasThePatternsNames(t *testing.T) {
+	t.Parallel()
 	dir := newPatternDeployment(t, "fetch")
 	lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
 	out := filepath.Join(dir, "out")
@@ -117,6 +118,7 @@ func TestLayoutLayeredZeroTrustHasThePatternsNames(t *testing.T) {
 }
 
 func TestLayoutHoldsEachResourceAsASecret(t *testing.T) {
+	t.Parallel()
 	dir := newPatternDeployment(t, "mint")
 	lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
 	out := filepath.Join(dir, "out")
@@ -146,6 +148,7 @@ func TestLayoutHoldsEachResourceAsASecret(t *testing.T) {
 }
 
 func TestLayoutSealedSecretsAreSigned(t *testing.T) {
+	t.Parallel()
 	dir := newPatternDeployment(t, "fetch")
 	lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
 	layout := filepath.Join(dir, "out", "layout", "layered-zero-trust")
@@ -196,6 +199,7 @@ func TestLayoutSealedSecretsAreSigned(t *testing.T) {
 }
 
 func TestLayoutCocoPatternHasNoAdminKey(t *testing.T) {
+	t.Parallel()
 	dir := newPatternDeployment(t, "mint")
 	lab.RunCtl(t, 0, dir, "build", "--layout", "coco-pattern")
 	layout := filepath.Join(dir, "out", "layout", "coco-pattern")
@@ -216,6 +220,7 @@ func TestLayoutCocoPatternHasNoAdminKey(t *testing.T) {
 }
 
 func TestLayoutRefuses(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	for argument, says := range map[string]string{
 		"layered-zero-trust": "one class, not of 2",

@@ -65,6 +65,7 @@ func (b *built) foreign(kind, cn string, words ...string) {
 
 // Halves of two pairs are never built into anything, whatever their names.
 func TestBuildRefusesWhatDoesNotBelongTogether(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(b *built)
 		status int
@@ -148,6 +149,7 @@ func TestBuildRefusesWhatDoesNotBelongTogether(t *testing.T) {
 
 // The two renames of a pair were not both done.
 func TestBuildRefusesARotationThatWasCutOff(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	if err := os.Mkdir(b.path("out/x509pop-next"), 0o700); err != nil {
 		t.Fatal(err)
@@ -179,6 +181,7 @@ func TestBuildRefusesARotationThatWasCutOff(t *testing.T) {
 
 // What can be read out of a key is written again, where a build was cut off behind the key.
 func TestBuildGoesOnBehindAKey(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	before := contents(t, b.path("out"))
 	for _, name := range []string{"out/kbs-admin.pub", "out/sealed-secret.jwk"} {
@@ -195,6 +198,7 @@ func TestBuildGoesOnBehindAKey(t *testing.T) {
 
 // The kid says where the public half is at the KBS.
 func TestBuildFollowsTheRepositorysName(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	key, jwk := b.read("out/sealed-secret.key"), b.read("out/sealed-secret.jwk")
 	b.edit("ca_file = \"kbs-ca.pem\"\n", "ca_file = \"kbs-ca.pem\"\nrepository = \"team\"\n")
@@ -212,6 +216,7 @@ func TestBuildFollowsTheRepositorysName(t *testing.T) {
 }
 
 func TestBuildSaysThatARandomSecretStays(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	before := b.read("out/secrets/status/random")
 	b.edit("random = 32", "random = 64")
@@ -223,6 +228,7 @@ func TestBuildSaysThatARandomSecretStays(t *testing.T) {
 
 // Another mode of credential is a rotation: who lives by the issuer of before keeps its alias.
 func TestBuildNamesTheRotationForAnotherMode(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	b.edit("name = \"web\"\n", "name = \"web\"\ncredential = \"fetch\"\n")
 	says(t, b.ctl(100, "build"), "'sealpodctl rotate issuer web'): is a CA, not a leaf")
@@ -237,6 +243,7 @@ func TestBuildNamesTheRotationForAnotherMode(t *testing.T) {
 
 // What VMs are going to trust and is over soon is told of; init-data by hand goes through the same reader.
 func TestBuildTellsOfWhatEnds(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	b.foreign("root", "soon", "--days", "5")
 	b.ctl(0, "issue", "root", "late")
@@ -270,6 +277,7 @@ func TestBuildTellsOfWhatEnds(t *testing.T) {
 
 // What was half written when a run was killed holds keys, too.
 func TestBuildRemovesWhatAKilledRunLeft(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	writeFile(t, b.dir, "out/x509pop/.root.key.0123abcd", []byte("half"))
 	b.ctl(0, "build")
@@ -280,6 +288,7 @@ func TestBuildRemovesWhatAKilledRunLeft(t *testing.T) {
 
 // A pipeline that gets no output must not go on as if it had.
 func TestOutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

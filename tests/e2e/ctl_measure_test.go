@@ -77,6 +77,7 @@ func measuredManifest(pcr string) string {
 const measureWant = `{"measurements":{"sha256":{"pcr03":"%s","pcr09":"%s"}}}` + "\n"
 
 func TestMeasureReadsTheManifestAlone(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	digest := r.add("1.11.1", measuredManifest(goodPCR))
 	p := lab.RunCtl(t, 0, t.TempDir(), "measure", "--plain-http", r.image(":1.11.1"))
@@ -96,6 +97,7 @@ func TestMeasureReadsTheManifestAlone(t *testing.T) {
 }
 
 func TestMeasureFollowsAnIndex(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	digest := r.add("inner", measuredManifest(goodPCR))
 	r.add("index", fmt.Sprintf(`{"manifests":[{"digest":"sha256:%064d","platform":{"os":"linux","architecture":"s390x"}},`+
@@ -107,6 +109,7 @@ func TestMeasureFollowsAnIndex(t *testing.T) {
 }
 
 func TestMeasureLogsIn(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.user = "name:password"
 	r.add("t", measuredManifest(goodPCR))
@@ -130,6 +133,7 @@ func TestMeasureLogsIn(t *testing.T) {
 }
 
 func TestMeasureFails(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	r.add("none", `{"schemaVersion":2}`)
 	r.add("sha384", `{"annotations":{"`+measureAnnotation+`algorithm":"sha384"}}`)

@@ -42,6 +42,7 @@ func containerNamed(t *testing.T, pod *corev1.Pod, name string) corev1.Container
 
 // Root is what the selectors may say; Kubernetes must not be told the contrary beside it.
 func TestPodOfRootSaysSo(t *testing.T) {
+	t.Parallel()
 	b := newBuilt(t)
 	b.edit(`"unix:uid:1"`, `"unix:uid:0", "unix:gid:5"`)
 	b.ctl(0, "build")
@@ -59,6 +60,7 @@ func TestPodOfRootSaysSo(t *testing.T) {
 }
 
 func TestPodManifestsAreWhatKubernetesTakes(t *testing.T) {
+	t.Parallel()
 	dir := newDeployment(t)
 	lab.RunCtl(t, 0, dir, "build")
 	for _, class := range []string{"web", "db"} {
@@ -113,6 +115,7 @@ func TestPodManifestsAreWhatKubernetesTakes(t *testing.T) {
 // An agent elsewhere than in SPIRE's own image is confirmed on the command line: its configuration comes over plain
 // REST and is not believed alone.
 func TestPodManifestConfirmsAnotherAgent(t *testing.T) {
+	t.Parallel()
 	for path, want := range map[string]string{"": "", "/opt/spire/bin/spire-agent": "", "/srv/spire agent": "--agent-path /srv/spire agent"} {
 		dir := newDeployment(t)
 		if path != "" {

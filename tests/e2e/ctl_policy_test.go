@@ -209,6 +209,7 @@ func ask(t *testing.T, j kbs.Judge, evidence, further claims, path string) kbs.V
 
 // Each class gets what is for it, on each kind of TEE, and nothing else.
 func TestCtlPolicyReleasesByClass(t *testing.T) {
+	t.Parallel()
 	want := map[string]map[string]bool{
 		"default/x509pop-issuer-web/pem":        {"web": true},
 		"default/spire-key-db/key":              {"db": true},
@@ -243,6 +244,7 @@ func TestCtlPolicyReleasesByClass(t *testing.T) {
 
 // While a class's init-data is rotated, what it was before is as good as what it is; each is of its class alone.
 func TestCtlPolicyReleasesToInitDataOfBefore(t *testing.T) {
+	t.Parallel()
 	for _, generation := range []string{"trustee-1.1", "trustee-1.0"} {
 		dir := policyDir(t, policyText(generation))
 		if err := os.Mkdir(filepath.Join(dir, "out", "initdata-previous"), 0o700); err != nil {
@@ -269,6 +271,7 @@ func TestCtlPolicyReleasesToInitDataOfBefore(t *testing.T) {
 
 // Firmware below the least that is wanted, in any part, is no sound hardware.
 func TestCtlPolicyWantsATCB(t *testing.T) {
+	t.Parallel()
 	least := map[string]int{"bootloader": 3, "tee": 1, "snp": 22, "microcode": 100}
 	table := "[snp_minimum_tcb]\n"
 	for part, number := range least {
@@ -320,6 +323,7 @@ func TestCtlPolicyWantsATCB(t *testing.T) {
 
 // The table of what must be denied: each row spoils good evidence in one way.
 func TestCtlPolicyDenies(t *testing.T) {
+	t.Parallel()
 	set := func(path string, value any) func(claims) {
 		return func(own claims) {
 			names := strings.Split(path, "/")
@@ -387,6 +391,7 @@ func TestCtlPolicyDenies(t *testing.T) {
 
 // What is not about one claim.
 func TestCtlPolicyDeniesOtherEvidence(t *testing.T) {
+	t.Parallel()
 	const path = "default/status/all"
 	j := judgeOf(t, "trustee-1.1")
 	good := func() claims { return evidenceOf("trustee-1.1", "snp", "web") }
@@ -470,6 +475,7 @@ func TestCtlPolicyDeniesOtherEvidence(t *testing.T) {
 
 // The older generation may hand the path over in one piece.
 func TestCtlPolicyPathInOnePiece(t *testing.T) {
+	t.Parallel()
 	j := judgeOf(t, "trustee-1.0")
 	evidence := evidenceOf("trustee-1.0", "az-snp-vtpm", "web")
 	for path, want := range map[string]bool{
@@ -484,6 +490,7 @@ func TestCtlPolicyPathInOnePiece(t *testing.T) {
 
 // What would only be found later, as a denial, is refused when the policies are made.
 func TestCtlPolicyMaterial(t *testing.T) {
+	t.Parallel()
 	good := policyText("trustee-1.1")
 	for name, row := range map[string]struct {
 		file, old, new, words string
@@ -527,6 +534,7 @@ func TestCtlPolicyMaterial(t *testing.T) {
 }
 
 func TestCtlPolicyIsReproducible(t *testing.T) {
+	t.Parallel()
 	dir := policyDir(t, policyText("trustee-1.1"))
 	for _, what := range []string{"resource-policy", "attestation-policy", "reference-values"} {
 		if generated(t, dir, what) != generated(t, dir, what) {
