@@ -100,7 +100,7 @@ static void run_swtpm(const char *dir)
 	_exit(errno == ENOENT ? CHILD_CANNOT : 1);
 }
 
-/* Waits until it listens; false if the program does not exist. */
+/* Waits until its sockets are there; false if the program does not exist. */
 static bool await_swtpm(struct soft_tpm *tpm)
 {
 	struct deadline deadline = deadline_in(20000);
@@ -115,7 +115,7 @@ static bool await_swtpm(struct soft_tpm *tpm)
 			fail_msg("swtpm ended with status 0x%x", status);
 		}
 		if (!clock_pause(10, &deadline))
-			fail_msg("swtpm does not listen");
+			fail_msg("swtpm makes no socket");
 	}
 	return true;
 }
@@ -128,7 +128,11 @@ static void connect_to(struct soft_tpm *tpm)
 	MUST(Tss2_Tcti_Swtpm_Init(NULL, &size, NULL));
 	tpm->inner = calloc(1, size);
 	assert_non_null(tpm->inner);
-	MUST(Tss2_Tcti_Swtpm_Init(tpm->inner, &size, conf));
+	/* The sockets are there a moment before it listens. */
+	struct deadline deadline = deadline_in(20000);
+	while (Tss2_Tcti_Swtpm_Init(tpm->inner, &size, conf) != TSS2_RC_SUCCESS)
+		if (!clock_pause(10, &deadline))
+			fail_msg("swtpm does not listen");
 	MUST(Esys_Initialize(&tpm->host, tpm->inner, NULL));
 	TSS2_TCTI_CONTEXT_COMMON_V1 *v1 = &tpm->transport.v1;
 	*v1 = (TSS2_TCTI_CONTEXT_COMMON_V1){
