@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""docs/traps.md against the tests: each test that the last column of a table names is
+"""docs/traps.md and docs/properties.md against the tests: each test that the last column of a table names is
 there, as `FILE` WORDS; several are separated by semicolons.
 
 usage: traps.py SOURCE-DIRECTORY
@@ -24,7 +24,7 @@ def problems(text, files):
             match = re.fullmatch(r"`([^`]+)` (.+)", entry)
             if not match:
                 yield f"'{entry}' names no test"
-            elif match[2] not in files.get(match[1], ""):
+            elif not re.search(rf"(?<!\w){re.escape(match[2])}(?!\w)", files.get(match[1], "")):
                 yield f"'{match[1]}' has no test '{match[2]}'"
             named += 1
     if not named:
@@ -37,12 +37,16 @@ def main():
     for path in (top / "tests").rglob("*"):
         if path.suffix in (".go", ".c"):
             files[path.name] = files.get(path.name, "") + path.read_text()
-    text = (top / "docs/traps.md").read_text()
-    blind = list(problems("| what | x |\n| a | `test_look.c` no such test |\n| b | nothing |\n", files))
-    if len(blind) != 2 or not list(problems("", files)):
+    rows = "| what | x |\n| a | `test_look.c` no such test |\n| b | nothing |\n| c | `test_look.c` warns_of_a_masked_chip |\n"
+    blind = list(problems(rows, files))
+    if len(blind) != 3 or not list(problems("", files)):
         sys.exit(f"traps.py is blind: it found {blind}")
-    found = list(problems(text, files))
-    print("\n".join(found) or f"{len(list(cells(text)))} traps, each with its tests")
+    found = []
+    for page in ("docs/traps.md", "docs/properties.md"):
+        text = (top / page).read_text()
+        found += [f"{page}: {problem}" for problem in problems(text, files)]
+        print(f"{page}: {len(list(cells(text)))} rows")
+    print("\n".join(found) or "each with its tests")
     return bool(found)
 
 

@@ -186,11 +186,8 @@ func TestSidecarInTheStockImage(t *testing.T) {
 	s.release(t)
 	s.Spire.Entry(t, s.Credential.AgentID(), "/sidecar/stock", workloadUID)
 	p := s.runVerb(t, "run", "--supervise")
-	lab.FetchID(t, s.Socket, workloadUID, "spiffe://"+lab.TrustDomain+"/sidecar/stock", 60*time.Second)
-	status, ok := (&supervised{t, s.Fixture, p}).status()
-	if !ok {
-		t.Fatalf("no supervisor is at work\n%s", p)
-	}
+	status := (&supervised{t, s.Fixture, p}).awaitReady()
+	lab.FetchID(t, s.Socket, workloadUID, "spiffe://"+lab.TrustDomain+"/sidecar/stock", 40*time.Second)
 	for _, pid := range []int{p.Pid, status.AgentPID} {
 		checkContained(t, pid, sidecarUID)
 	}
