@@ -235,13 +235,17 @@ static int add_made(const struct deployment *deployment, const struct policy_mat
 static int add_init_data(const struct deployment *deployment, const struct policy_material *material,
 			 struct json *values, struct err *err)
 {
-	struct json *list;
-	if (json_add_array(values, POLICY_INIT_DATA, &list, err) < 0)
-		return -1;
-	for (size_t i = 0; i < deployment->tees.count; i++)
-		if (add_hexes(deployment, material, deployment->tees.items[i], list, err) < 0 ||
-		    add_made(deployment, material, deployment->tees.items[i], values, err) < 0)
+	struct json *list = NULL;
+	for (size_t i = 0; i < deployment->tees.count; i++) {
+		const char *tee = deployment->tees.items[i];
+		if (add_made(deployment, material, tee, values, err) < 0)
 			return -1;
+		if (policy_register(tee) == INITDATA_PCR8)
+			continue;
+		if ((!list && json_add_array(values, POLICY_INIT_DATA, &list, err) < 0) ||
+		    add_hexes(deployment, material, tee, list, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 

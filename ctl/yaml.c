@@ -26,11 +26,13 @@ int yaml_line(struct buf *out, const char *head, const char *text, struct err *e
 	return buf_append_text(out, "\n", err);
 }
 
-int yaml_object(struct buf *out, enum yaml_kind kind, const char *name_space, const char *name, struct err *err)
+int yaml_object(struct buf *out, enum yaml_kind kind, const char *name_space, const char *name, const char *notes,
+		struct err *err)
 {
 	if (buf_printf(out, err, "---\napiVersion: v1\nkind: %s\nmetadata:\n",
 		       kind == YAML_SECRET ? "Secret" : "ConfigMap") < 0 ||
-	    yaml_line(out, "  name: ", name, err) < 0 || yaml_line(out, "  namespace: ", name_space, err) < 0)
+	    yaml_line(out, "  name: ", name, err) < 0 || yaml_line(out, "  namespace: ", name_space, err) < 0 ||
+	    (notes && buf_append_text(out, notes, err) < 0))
 		return -1;
 	return buf_append_text(out, kind == YAML_SECRET ? "type: Opaque\ndata:\n" : "data:\n", err);
 }

@@ -16,7 +16,7 @@ enum yaml_kind {
 	YAML_CONFIG_MAP,
 	YAML_SECRET,
 };
-int yaml_object(struct buf *out, enum yaml_kind kind, const char *name_space, const char *name,
+int yaml_object(struct buf *out, enum yaml_kind kind, const char *name_space, const char *name, const char *notes,
 		struct err *err) WARN_UNUSED;
 
 /* One entry of it. */

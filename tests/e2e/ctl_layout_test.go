@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"os"
@@ -16,16 +17,17 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"sealpod.test/e2e/lab"
+	"sealpod.test/kbs"
 )
 
 // newPatternDeployment is one class, as the pattern has place for.
-func newPatternDeployment(t *testing.T, credential string) string {
+func newPatternDeployment(t *testing.T, credential, generation string) string {
 	t.Helper()
 	dir := newDeployment(t)
 	text := strings.Join([]string{
 		`name = "hello"`, `trust_domain = "apps.example.test"`, `tees = ["az-snp-vtpm"]`,
 		`[spire]`, `version = "1.13.4"`, `class_name = "zero-trust-workload-identity-manager-spire"`, `server_address = "spire.example.test"`, `trust_bundle_file = "bundle.pem"`,
-		`[kbs]`, `url = "https://kbs.example.test"`, `ca_file = "kbs-ca.pem"`, `generation = "trustee-1.0"`,
+		`[kbs]`, `url = "https://kbs.example.test"`, `ca_file = "kbs-ca.pem"`, `generation = "` + generation + `"`,
 		`[image]`, `measurements_file = "measurements.json"`,
 		`[[class]]`, `name = "qtodo"`, `credential = "` + credential + `"`,
 		`[[class.workload]]`, `spiffe_id = "/ns/zero-trust-workload-identity-manager/sa/spire-agent"`,
@@ -79,7 +81,7 @@ func readText(t *testing.T, parts ...string) string {
 
 func TestLayoutLayeredZeroTrustHasThePatternsNames(t *testing.T) {
 	t.Parallel()
-	dir := newPatternDeployment(t, "fetch")
+	dir := newPatternDeployment(t, "fetch", "trustee-1.0")
 	lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
 	out := filepath.Join(dir, "out")
 	layout := filepath.Join(out, "layout", "layered-zero-trust")
@@ -119,7 +121,7 @@ func TestLayoutLayeredZeroTrustHasThePatternsNames(t *testing.T) {
 
 func TestLayoutHoldsEachResourceAsASecret(t *testing.T) {
 	t.Parallel()
-	dir := newPatternDeployment(t, "mint")
+	dir := newPatternDeployment(t, "mint", "trustee-1.0")
 	lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
 	out := filepath.Join(dir, "out")
 	layout := filepath.Join(out, "layout", "layered-zero-trust")
@@ -149,7 +151,7 @@ func TestLayoutHoldsEachResourceAsASecret(t *testing.T) {
 
 func TestLayoutSealedSecretsAreSigned(t *testing.T) {
 	t.Parallel()
-	dir := newPatternDeployment(t, "fetch")
+	dir := newPatternDeployment(t, "fetch", "trustee-1.0")
 	lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
 	layout := filepath.Join(dir, "out", "layout", "layered-zero-trust")
 	first := readText(t, layout, "spire-agent-sealed-creds.yaml")
@@ -183,11 +185,11 @@ func TestLayoutSealedSecretsAreSigned(t *testing.T) {
 		lab.WriteFile(t, filepath.Join(dir, "deployment.toml"), []byte(strings.Replace(text, from, to, 1)), 0o600)
 		lab.RunCtl(t, 0, dir, "build", "--layout", "layered-zero-trust")
 	}
-	edit(`[kbs]`, "[kbs]\nrepository = \"other\"")
+	edit(`"qtodo"`, `"another"`)
 	if text := readText(t, layout, "spire-agent-sealed-creds.yaml"); text == first {
 		t.Error("other resources, and what was sealed before is still there")
 	}
-	for _, name := range []string{"qtodo.key", "qtodo.pem"} {
+	for _, name := range []string{"another.key", "another.pem"} {
 		if err := os.Remove(filepath.Join(dir, "out", "x509pop", name)); err != nil {
 			t.Fatal(err)
 		}
@@ -200,11 +202,19 @@ func TestLayoutSealedSecretsAreSigned(t *testing.T) {
 
 func TestLayoutCocoPatternHasNoAdminKey(t *testing.T) {
 	t.Parallel()
-	dir := newPatternDeployment(t, "mint")
+	dir := newPatternDeployment(t, "mint", "trustee-1.1")
 	lab.RunCtl(t, 0, dir, "build", "--layout", "coco-pattern")
 	layout := filepath.Join(dir, "out", "layout", "coco-pattern")
 	initdata, _ := manifests(t, filepath.Join(layout, "initdata.yaml"))
 	object := initdata["imperative/initdata"]
+	if debug := initdata["imperative/debug-initdata"]; !maps.Equal(debug.Data, object.Data) || len(debug.Data) == 0 {
+		t.Errorf("ConfigMap debug-initdata has %v", debug.Data)
+	}
+	for name, object := range initdata {
+		if object.Labels["coco.io/type"] != "initdata" {
+			t.Errorf("%s has the labels %v", name, object.Labels)
+		}
+	}
 	for _, key := range []string{"INITDATA", "PCR8_HASH", "RAW_HASH", "version", "algorithm", "aa.toml", "cdh.toml", "policy.rego"} {
 		if object.Data[key] == "" {
 			t.Errorf("ConfigMap initdata lacks %s", key)
@@ -217,21 +227,171 @@ func TestLayoutCocoPatternHasNoAdminKey(t *testing.T) {
 	if policies["trustee-operator-system/resource-policy"].Data["resource-policy.rego"] == "" {
 		t.Error("the resource policy has another key")
 	}
+	for name, object := range policies {
+		if object.Annotations["kbs.confidentialcontainers.org/migrated-from-v1.1.0"] != "v1.2.0" {
+			t.Errorf("%s has the annotations %v: the operator would delete it", name, object.Annotations)
+		}
+	}
+}
+
+// What the values file puts into Vault is what secretResources takes out of it, and what the KBS has to serve.
+func TestLayoutCocoPatternServesSecretsByVault(t *testing.T) {
+	t.Parallel()
+	dir := newPatternDeployment(t, "fetch", "trustee-1.1")
+	text := readText(t, dir, "deployment.toml") + `
+[[secret]]
+path = "status/one"
+value = "1"
+[[secret]]
+path = "other/one"
+value = "1"
+[[secret]]
+path = "status/two"
+value = "2"
+`
+	lab.WriteFile(t, filepath.Join(dir, "deployment.toml"), []byte(text), 0o600)
+	lab.RunCtl(t, 0, dir, "build", "--layout", "coco-pattern")
+	layout := filepath.Join(dir, "out", "layout", "coco-pattern")
+	var vault struct {
+		Version string
+		Secrets []struct {
+			Name          string
+			VaultPrefixes []string `json:"vaultPrefixes"`
+			Fields        []struct{ Name, Path, Value, OnMissingValue, VaultPolicy string }
+		}
+	}
+	if err := yaml.UnmarshalStrict([]byte(readText(t, layout, "values-secret-coco-pattern.yaml")), &vault); err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]string{} // by Secret and key
+	for _, secret := range vault.Secrets {
+		for _, field := range secret.Fields {
+			content := field.Value
+			if path, found := strings.CutPrefix(field.Path, "~/.coco-pattern/"); found {
+				content = readText(t, layout, "trustee", path)
+			}
+			served["secret/data/hub/"+secret.Name+" "+field.Name] = content
+		}
+	}
+	var values struct {
+		KBS struct{ SecretResources []struct{ Name, Key string } }
+	}
+	if err := yaml.UnmarshalStrict([]byte(readText(t, layout, "values-trustee.yaml")), &values); err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]string{"signing-key": "secret/data/hub/sealedSecretsSigningKey"} // by the chart itself
+	for _, resource := range values.KBS.SecretResources {
+		if keys[resource.Name] != "" {
+			t.Errorf("%s is listed twice", resource.Name)
+		}
+		keys[resource.Name] = resource.Key
+	}
+	resources := filepath.Join(dir, "out", "kbs", "resources", "default")
+	count := 0
+	for name, text := range contents(t, resources) {
+		secret, key, _ := strings.Cut(name, "/")
+		count++
+		if _, want, _ := strings.Cut(text, " "); served[keys[secret]+" "+key] != want {
+			t.Errorf("%s is served as '%.30s'", name, served[keys[secret]+" "+key])
+		}
+	}
+	if count != 8 || served["secret/data/hub/sealedSecretsSigningKey public"] == "" || served["secret/data/hub/pcrStash json"] == "" {
+		t.Errorf("%d resources; of %v", count, served)
+	}
+	lab.WriteFile(t, filepath.Join(dir, "deployment.toml"), []byte(strings.Replace(text, `value = "2"`, `value = "ä"`, 1)), 0o600)
+	says(t, lab.RunCtl(t, 100, dir, "build", "--layout", "coco-pattern"), "default/status/two", "is no ASCII text")
+}
+
+// The policies of a layout, with the reference values that the pattern itself makes out of what the layout gives it,
+// release the class's resources to a VM of that class.
+func TestLayoutPoliciesHoldWithThePatternsValues(t *testing.T) {
+	t.Parallel()
+	for name, generation := range map[string]string{"layered-zero-trust": "trustee-1.0", "coco-pattern": "trustee-1.1"} {
+		dir := newPatternDeployment(t, "mint", generation)
+		lab.RunCtl(t, 0, dir, "build", "--layout", name)
+		layout := filepath.Join(dir, "out", "layout", name)
+		policies, _ := manifests(t, filepath.Join(layout, "kbs-policies.yaml"))
+		initdata, _ := manifests(t, filepath.Join(layout, "initdata.yaml"))
+		pcr8 := initdata["imperative/initdata"].Data["PCR8_HASH"]
+		var stash struct {
+			Measurements struct{ SHA256 map[string]string }
+		}
+		if err := json.Unmarshal([]byte(readText(t, layout, "trustee", "measurements.json")), &stash); err != nil {
+			t.Fatal(err)
+		}
+		values := map[string][]string{}
+		for _, tee := range []string{"snp", "tdx"} {
+			values[tee+"_pcr08"] = []string{pcr8}
+			for _, pcr := range []string{"pcr03", "pcr09", "pcr11", "pcr12"} {
+				values[tee+"_"+pcr] = []string{stash.Measurements.SHA256[pcr]}
+			}
+		}
+		text, err := json.Marshal(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resource := policies["trustee-operator-system/resource-policy"].Data
+		j := kbs.Judge{
+			ResourcePolicy:    cmp.Or(resource["policy.rego"], resource["resource-policy.rego"]),
+			AttestationPolicy: policies["trustee-operator-system/attestation-policy"].Data["default_cpu.rego"],
+			ReferenceValues:   string(text),
+		}
+		evidence := evidenceOf(generation, "az-snp-vtpm", "web")
+		evidence["init_data"] = pcr8
+		for _, own := range evidence {
+			if own, ok := own.(claims); ok && own["tpm"] != nil {
+				own["tpm"].(claims)["pcr08"] = pcr8
+			}
+		}
+		if v := ask(t, j, evidence, nil, "default/x509pop-issuer-qtodo/pem"); !v.Released {
+			t.Errorf("%s: not released; %s", name, v.Status)
+		}
+		evidence["init_data"] = wrong32
+		if v := ask(t, j, evidence, nil, "default/x509pop-issuer-qtodo/pem"); v.Released {
+			t.Errorf("%s: released to other init-data", name)
+		}
+	}
+}
+
+// NOTES.md names every step that takes the place of one that it tells to take out.
+func TestLayoutNotesAreWhole(t *testing.T) {
+	t.Parallel()
+	for name, generation := range map[string]string{"layered-zero-trust": "trustee-1.0", "coco-pattern": "trustee-1.1"} {
+		dir := newPatternDeployment(t, "fetch", generation)
+		lab.RunCtl(t, 0, dir, "build", "--layout", name)
+		layout := filepath.Join(dir, "out", "layout", name)
+		notes := readText(t, layout, "NOTES.md")
+		for _, words := range []string{"spire-config --merge", "spire-server-patch.yaml", "values-trustee.yaml", "CREATE_ONLY_MODE", "Argo CD", "image signature policy"} {
+			if !strings.Contains(notes, words) {
+				t.Errorf("%s: NOTES.md does not name '%s'", name, words)
+			}
+		}
+		if vault := strings.Contains(notes, "--only spire"); vault != (name == "coco-pattern") {
+			t.Errorf("%s: that nobody administrates the KBS: %v", name, vault)
+		}
+	}
 }
 
 func TestLayoutRefuses(t *testing.T) {
 	t.Parallel()
 	dir := newDeployment(t)
 	for argument, says := range map[string]string{
-		"layered-zero-trust": "one class, not of 2",
-		"other":              "is no layout",
+		"coco-pattern": "one class, not of 2",
+		"other":        "is no layout",
 	} {
 		p := lab.RunCtl(t, 100, dir, "build", "--layout", argument)
 		if !strings.Contains(p.Stderr.String(), says) {
 			t.Errorf("'%s' is not in: %v", says, p.Stderr.String())
 		}
 	}
-	dir = newPatternDeployment(t, "mint")
+	dir = newPatternDeployment(t, "mint", "trustee-1.1")
+	says(t, lab.RunCtl(t, 100, dir, "build", "--layout", "layered-zero-trust"), "of generation 'trustee-1.0': key 'kbs.generation'")
+	dir = newPatternDeployment(t, "mint", "trustee-1.0")
+	says(t, lab.RunCtl(t, 100, dir, "build", "--layout", "coco-pattern"), "of generation 'trustee-1.1': key 'kbs.generation'")
+	text := strings.Replace(readText(t, dir, "deployment.toml"), "[kbs]", "[kbs]\nrepository = \"other\"", 1)
+	lab.WriteFile(t, filepath.Join(dir, "deployment.toml"), []byte(text), 0o600)
+	says(t, lab.RunCtl(t, 100, dir, "build", "--layout", "layered-zero-trust"), "key 'kbs.repository' cannot be 'other'")
+	dir = newPatternDeployment(t, "mint", "trustee-1.0")
 	for text, says := range map[string]string{
 		`{"measurements":{"sha256":{"pcr03":"` + goodPCR + `"}}}`: "pcr09",
 	} {
