@@ -42,7 +42,7 @@ type container struct {
 	Groups   []int // further ones
 	Writable []string
 	Network  string // path of the namespace; empty: the test's
-	Agent    string // the directory of a spire-agent, which is then where SPIRE's own image has it
+	Agent    string // a spire-agent, which is then where SPIRE's own image has it
 }
 
 // stockAgent is the agent of SPIRE's own image.
@@ -173,11 +173,13 @@ func (c container) image() error {
 	if err := hide("/opt"); err != nil {
 		return err
 	}
-	dir := filepath.Dir(stockAgent)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(stockAgent), 0o755); err != nil {
 		return err
 	}
-	return unix.Mount(c.Agent, dir, "", unix.MS_BIND, "")
+	if err := os.WriteFile(stockAgent, nil, 0o755); err != nil {
+		return err
+	}
+	return unix.Mount(c.Agent, stockAgent, "", unix.MS_BIND, "")
 }
 
 func (c container) network() error {

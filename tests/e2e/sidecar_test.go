@@ -180,7 +180,7 @@ func TestSidecarServesSVIDs(t *testing.T) {
 func TestSidecarInTheStockImage(t *testing.T) {
 	t.Parallel()
 	s := newSidecar(t, lab.FixtureOptions{RealAgent: true})
-	s.container.Agent = filepath.Dir(s.Config.AgentPath)
+	s.container.Agent = s.Config.AgentPath
 	s.Config.AgentPath = stockAgent
 	s.Config.UID = sidecarUID // what is so anyhow may be said
 	s.release(t)
