@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -316,5 +317,20 @@ func TestGetBinary(t *testing.T) {
 	p := startGet(t, f, "kbs:///"+lab.PathBundle)
 	if p.Status() != 0 || p.Stdout.String() != string(content) {
 		t.Errorf("status %d, %d bytes, want the %d of the resource; stderr:\n%s", p.Status(), len(p.Stdout.String()), len(content), p.Stderr.String())
+	}
+}
+
+// What the command line says of the agent holds for a configuration from any place, before a packet is sent; a user
+// that it confirms keeps the group of such a configuration.
+func TestAgentOfTheCommandLine(t *testing.T) {
+	t.Parallel()
+	f := lab.NewFixture(t, lab.FixtureOptions{})
+	f.Expect(t, lab.Refusal{Status: 100, Message: []string{"key 'agent.path' is '" + f.Config.AgentPath + "'", "'--agent-path' says '/opt/other'"}, NoAnswer: true},
+		"--agent-path", "/opt/other")
+	f.Expect(t, lab.Refusal{Status: 100, Message: []string{"to run as user 0", "'--agent-uid' says 65533"}, NoAnswer: true}, "--agent-uid", "65533")
+	f.Config.UID = nobodyUID
+	p := f.Run(t, "--agent-path", f.Config.AgentPath, "--agent-uid", strconv.Itoa(nobodyUID))
+	if seen := lab.CheckExec(t, p); seen.UID != nobodyUID {
+		t.Errorf("the agent runs as %d", seen.UID)
 	}
 }
