@@ -5,7 +5,6 @@
  */
 #include "ctl/lint.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/toml.h"
 #include "ctl/guest.h"
+#include "ctl/lint_parts.h"
 #include "initdata/toml_defaults.h"
 #include "spire/authorities.h"
 #include "spire/value.h"
@@ -36,11 +36,7 @@ __attribute__((format(printf, 4, 0))) static void finding(struct lint *lint, boo
 	sheet_end(lint->sheet);
 }
 
-static void error(struct lint *lint, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void warning(struct lint *lint, const char *where, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void error(struct lint *lint, const char *where, const char *format, ...)
+void lint_error(struct lint *lint, const char *where, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -48,7 +44,7 @@ static void error(struct lint *lint, const char *where, const char *format, ...)
 	va_end(args);
 }
 
-static void warning(struct lint *lint, const char *where, const char *format, ...)
+void lint_warning(struct lint *lint, const char *where, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -71,103 +67,24 @@ static void lint_bytes(struct lint *lint, const struct initdata *doc, const stru
 	struct bytes text = initdata_text(doc);
 	const struct digest *digest = initdata_digest(doc);
 	if (memchr(text.data, '\r', text.len))
-		warning(lint, "document", "has CRLF line ends; any tool that changes them changes the digest");
+		lint_warning(lint, "document", "has CRLF line ends; any tool that changes them changes the digest");
 	if (text.len > 0 && text.data[text.len - 1] == '\n')
-		warning(lint, "document",
-			"ends with a newline; tools that strip it ($(cat), YAML block scalars) change the digest");
+		lint_warning(lint, "document",
+			     "ends with a newline; tools that strip it ($(cat), YAML block scalars) change the digest");
 	if (digest_bytes(digest).len == 32)
 		return;
 	if (has_tee(target, "az-snp-vtpm") || has_tee(target, "az-tdx-vtpm"))
-		error(lint, "algorithm", "is not sha256, which PCR 8 on Azure needs: no VM would be believed");
+		lint_error(lint, "algorithm", "is not sha256, which PCR 8 on Azure needs: no VM would be believed");
 	if (has_tee(target, "tdx") && digest_bytes(digest).len > 48)
-		error(lint, "algorithm",
-		      "is sha512; the attestation agent does not cut it to MRCONFIGID's 48 bytes: use sha256 or "
-		      "sha384");
+		lint_error(lint, "algorithm",
+			   "is sha512; the attestation agent does not cut it to MRCONFIGID's 48 bytes: use sha256 or "
+			   "sha384");
 	if (has_tee(target, "snp") && digest_bytes(digest).len > 32)
-		warning(lint, "algorithm", "is longer than HOST_DATA and gets cut to 32 bytes: sha256 says as much");
+		lint_warning(lint, "algorithm",
+			     "is longer than HOST_DATA and gets cut to 32 bytes: sha256 says as much");
 }
 
-/* --- policy.rego: what the host may ask of Kata's agent --- */
-
-static const struct request_hole {
-	const char *request;
-	bool is_error;
-	const char *why;
-} holes[] = {
-	{ "SetPolicyRequest", true, "the host may replace this policy at any time, so it protects nothing" },
-	{ "AllowRequestsFailingPolicy", true, "the host may make every request that the policy does not name" },
-	{ "ExecProcessRequest", true, "the host may run programs in the containers, and read all their secrets" },
-	{ "WriteStreamRequest", true, "the host may type into the containers' standard input" },
-	{ "ReadStreamRequest", false, "the host reads what the containers print: nothing secret may be in logs" },
-	{ "CopyFileRequest", true,
-	  "the host may write any file of the VM; allow it below "
-	  "/run/kata-containers/shared/containers/ alone" },
-	{ "CreateContainerRequest", false,
-	  "the host chooses images, commands and environment; a policy made by genpolicy for the pod ties them" },
-	{ "SetGuestDateTimeRequest", false, "the host may set the clock, and expired certificates become valid" },
-};
-
-/* Blanks become one, comments go: "default X := true", "X := true", "X = true". */
-static size_t normal_line(struct bytes line, char *out, size_t size)
-{
-	size_t len = 0;
-	for (size_t i = 0; i < line.len && len + 1 < size && line.data[i] != '#'; i++) {
-		char c = (char)line.data[i];
-		if (isspace((unsigned char)c)) {
-			if (len > 0 && out[len - 1] != ' ')
-				out[len++] = ' ';
-		} else {
-			out[len++] = c;
-		}
-	}
-	while (len > 0 && out[len - 1] == ' ')
-		len--;
-	out[len] = 0;
-	return len;
-}
-
-/* What follows the request's name in a line that begins with it, "default" or not; NULL for another line. */
-static const char *behind_name(const char *line, const char *request)
-{
-	size_t len = strlen(request);
-	if (strncmp(line, "default ", 8) == 0)
-		line += 8;
-	if (strncmp(line, request, len) != 0 || isalnum((unsigned char)line[len]) || line[len] == '_')
-		return NULL;
-	return line + len;
-}
-
-static bool is_one_of(const char *text, const char *const *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(text, list[i]) == 0)
-			return true;
-	return false;
-}
-
-/* Is the rule in this line true whatever the request? `next` is the next line that says anything: a rule's
- * body may stand there. */
-static bool allows(const char *line, const char *next, const char *request)
-{
-	static const char *const whole[] = {
-		"",	  " := true", " = true",  ":= true",   "= true",
-		":=true", "=true",    " if true", " { true }", " if { true }",
-	};
-	static const char *const open[] = { " {", "{", " if {", " := true {", " := true if {", " = true {" };
-	const char *rest = behind_name(line, request);
-	if (!rest)
-		return false;
-	return is_one_of(rest, whole, ARRAY_LEN(whole)) ||
-	       (is_one_of(rest, open, ARRAY_LEN(open)) && strcmp(next, "true") == 0);
-}
-
-/* A rule under whatever condition, where only "false" is safe. */
-static bool may_allow(const char *line, const char *request)
-{
-	static const char *const denials[] = { " := false", " = false", ":= false", "= false", ":=false", "=false" };
-	const char *rest = behind_name(line, request);
-	return rest && !is_one_of(rest, denials, ARRAY_LEN(denials));
-}
+/* --- aa.toml, cdh.toml --- */
 
 static bool each_line(struct bytes *rest, struct bytes *line)
 {
@@ -180,54 +97,6 @@ static bool each_line(struct bytes *rest, struct bytes *line)
 	return true;
 }
 
-static void lint_rule(struct lint *lint, const char *where, const char *line, const char *next)
-{
-	for (size_t i = 0; i < ARRAY_LEN(holes); i++) {
-		if (!allows(line, next, holes[i].request))
-			continue;
-		if (holes[i].is_error)
-			error(lint, where, "%s is allowed without a condition: %s", holes[i].request, holes[i].why);
-		else
-			warning(lint, where, "%s is allowed without a condition: %s", holes[i].request, holes[i].why);
-		return;
-	}
-	if (may_allow(line, holes[0].request))
-		error(lint, where, "%s may be allowed: %s", holes[0].request, holes[0].why);
-}
-
-/* The next line that says anything, normal, and its number; false at the end. */
-static bool next_line(struct bytes *rest, unsigned *number, char *normal, size_t size)
-{
-	struct bytes line;
-	while (each_line(rest, &line)) {
-		(*number)++;
-		if (normal_line(line, normal, size) > 0)
-			return true;
-	}
-	*normal = 0;
-	return false;
-}
-
-static void lint_policy(struct lint *lint, struct bytes text)
-{
-	struct bytes rest = text;
-	char lines[2][256], where[64];
-	unsigned number = 0, at;
-	bool package = false;
-	bool more = next_line(&rest, &number, lines[0], sizeof(lines[0]));
-	for (size_t i = 0; more; i = !i) {
-		at = number;
-		more = next_line(&rest, &number, lines[!i], sizeof(lines[!i]));
-		(void)snprintf(where, sizeof(where), "policy.rego line %u", at);
-		package = package || strcmp(lines[i], "package agent_policy") == 0;
-		lint_rule(lint, where, lines[i], lines[!i]);
-	}
-	if (!package)
-		error(lint, "policy.rego", "has no 'package agent_policy', so Kata's agent denies everything");
-}
-
-/* --- aa.toml, cdh.toml --- */
-
 static void lint_kbs_table(struct lint *lint, const char *where, const struct toml_value *table, const char *cert)
 {
 	const struct toml_value *url = table ? toml_member(table, bytes_of_text("url")) : NULL;
@@ -237,10 +106,10 @@ static void lint_kbs_table(struct lint *lint, const char *where, const struct to
 	bool tls = text.len >= 8 && memcmp(text.data, "https://", 8) == 0;
 	const struct toml_value *ca = toml_member(table, bytes_of_text(cert));
 	if (tls && (!ca || toml_type(ca) != TOML_STRING || toml_string(ca).len == 0))
-		error(lint, where, "names a KBS without its CA ('%s'): any public CA, or the host's, can play the KBS",
-		      cert);
+		lint_error(lint, where,
+			   "names a KBS without its CA ('%s'): any public CA, or the host's, can play the KBS", cert);
 	if (!tls)
-		warning(lint, where, "names a KBS without TLS: only the resources' encryption is left");
+		lint_warning(lint, where, "names a KBS without TLS: only the resources' encryption is left");
 }
 
 static const struct toml_value *table_in(const struct toml_value *table, const char *key)
@@ -264,9 +133,10 @@ static void lint_kbc_params(struct lint *lint, const char *where, struct bytes t
 		const uint8_t *first = memmem(line.data, line.len, "::", 2);
 		size_t left = first ? line.len - (size_t)(first + 2 - line.data) : 0;
 		if (!first || memmem(first + 2, left, "::", 2))
-			error(lint, where,
-			      "aa_kbc_params must have one '::'; an IPv6 address with '::' in it is refused by the "
-			      "guest");
+			lint_error(
+				lint, where,
+				"aa_kbc_params must have one '::'; an IPv6 address with '::' in it is refused by the "
+				"guest");
 	}
 }
 
@@ -276,7 +146,7 @@ static void lint_guest_toml(struct lint *lint, const struct initdata_entry *entr
 	struct err why = { 0 };
 	lint_kbc_params(lint, name, entry->text);
 	if (toml_parse(entry->text, &doc, &why) < 0) {
-		error(lint, name, "%s", why.message);
+		lint_error(lint, name, "%s", why.message);
 		return;
 	}
 	const struct toml_value *root = toml_root(doc);
@@ -284,7 +154,7 @@ static void lint_guest_toml(struct lint *lint, const struct initdata_entry *entr
 	lint_kbs_table(lint, name, table_in(root, "kbc"), "kbs_cert");
 	const struct toml_value *skip = toml_member(root, bytes_of_text("skip_sealed_secret_verification"));
 	if (skip && toml_type(skip) == TOML_BOOL && toml_bool(skip))
-		error(lint, name, "skips the verification of sealed secrets: anyone can write them");
+		lint_error(lint, name, "skips the verification of sealed secrets: anyone can write them");
 }
 
 /* --- sealpod.toml --- */
@@ -295,19 +165,19 @@ static void lint_version(struct lint *lint, const char *text)
 	if (!text || spire_version_parse(text, &version, NULL) < 0)
 		return;
 	if (version < SPIRE_VERSION(13, 4) || (version >= SPIRE_VERSION(14, 0) && version < SPIRE_VERSION(14, 2)))
-		warning(lint, "SPIRE",
-			"%s lacks the limits on x509pop chains that 1.13.4 and 1.14.2 brought: update the server",
-			text);
+		lint_warning(lint, "SPIRE",
+			     "%s lacks the limits on x509pop chains that 1.13.4 and 1.14.2 brought: update the server",
+			     text);
 }
 
 static void tell_of_bundle(void *arg, const char *text)
 {
-	warning(arg, "sealpod.toml", "trust bundle: %s: give VMs the next one before that", text);
+	lint_warning(arg, "sealpod.toml", "trust bundle: %s: give VMs the next one before that", text);
 }
 
 static void tell_of_ca(void *arg, const char *text)
 {
-	warning(arg, "sealpod.toml", "the KBS's CA: %s: give VMs the next one before that", text);
+	lint_warning(arg, "sealpod.toml", "the KBS's CA: %s: give VMs the next one before that", text);
 }
 
 /* What VMs are started with for as long as the document is in use. */
@@ -326,7 +196,8 @@ static void lint_supervision(struct lint *lint, const struct config *config)
 	bool minted = secret_ref_given(&config->credential_issuer);
 	bool supervised = config->run_mode == RUN_SUPERVISE || (config->run_mode == RUN_DEFAULT && minted);
 	if (config->allow_disk && supervised)
-		warning(lint, "sealpod.toml",
+		lint_warning(
+			lint, "sealpod.toml",
 			"agent.allow_disk: a supervised agent's credential must be in memory, so sealpod refuses it "
 			"without --exec");
 }
@@ -355,9 +226,9 @@ static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct b
 	struct config config OWNED_CONFIG = { 0 };
 	struct err why = { 0 };
 	if (lint_guest_check(doc, text, &config, &why) < 0)
-		error(lint, "sealpod.toml", "%s", why.message);
+		lint_error(lint, "sealpod.toml", "%s", why.message);
 	else if (config.kbs_allow_http)
-		warning(lint, "sealpod.toml", "takes a KBS without TLS: nothing proves that it is yours");
+		lint_warning(lint, "sealpod.toml", "takes a KBS without TLS: nothing proves that it is yours");
 	lint_ends(lint, &config);
 	lint_supervision(lint, &config);
 	if (!target->spire_version)
@@ -368,8 +239,8 @@ static void lint_entry(struct lint *lint, const struct initdata *doc, const stru
 		       const struct lint_target *target)
 {
 	if (contains(entry->text, "PRIVATE KEY-----"))
-		error(lint, "document", "holds a private key, in entry '%.*s': whoever sees the pod reads it",
-		      (int)(entry->name.len > 64 ? 64 : entry->name.len), (const char *)entry->name.data);
+		lint_error(lint, "document", "holds a private key, in entry '%.*s': whoever sees the pod reads it",
+			   (int)(entry->name.len > 64 ? 64 : entry->name.len), (const char *)entry->name.data);
 	if (bytes_equal_text(entry->name, "policy.rego"))
 		lint_policy(lint, entry->text);
 	else if (bytes_equal_text(entry->name, "aa.toml"))
@@ -389,9 +260,9 @@ void lint_target_itself(struct lint *lint, const struct lint_target *target)
 	for (size_t i = 0; i < target->processor_count; i++)
 		milan_only = milan_only && strcmp(target->processors[i], "milan") == 0;
 	if (milan_only)
-		warning(lint, "TEE",
-			"Milan is the only one, against whose memory encryption attacks are known: "
-			"allow Genoa, Turin or TDX beside it");
+		lint_warning(lint, "TEE",
+			     "Milan is the only one, against whose memory encryption attacks are known: "
+			     "allow Genoa, Turin or TDX beside it");
 }
 
 void lint_initdata(struct lint *lint, const struct initdata *doc, const struct lint_target *target)
@@ -401,7 +272,7 @@ void lint_initdata(struct lint *lint, const struct initdata *doc, const struct l
 	for (size_t i = 0; initdata_entry_at(doc, i, &entry); i++)
 		lint_entry(lint, doc, &entry, target);
 	if (!initdata_find_entry(doc, "policy.rego", &entry))
-		warning(lint, "policy.rego",
-			"is missing; the image's own policy holds then, which upstream allows all");
+		lint_warning(lint, "policy.rego",
+			     "is missing; the image's own policy holds then, which upstream allows all");
 	lint_target_itself(lint, target);
 }

@@ -87,6 +87,86 @@ static void finds_holes_in_the_agent_policy(void **state)
 	assert_found("other", "", &no_target, false, "policy.rego: is missing");
 }
 
+/* A rule may begin anywhere, and says the same in many spellings. */
+static void finds_rules_wherever_they_begin(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *part;
+		bool is_error;
+	} rows[] = {
+		{ "default A := false default SetPolicyRequest := true", "line 2: SetPolicyRequest is allowed", true },
+		{ "A if { false } SetPolicyRequest if { true }", "line 2: SetPolicyRequest is allowed", true },
+		{ "A := false; SetPolicyRequest := true", "line 2: SetPolicyRequest is allowed", true },
+		{ "A := [1] SetPolicyRequest := input.x", "SetPolicyRequest may be allowed", true },
+		{ "A := 1. SetPolicyRequest := true", "SetPolicyRequest is allowed", true },
+		{ "A := 1.SetPolicyRequest := true", "SetPolicyRequest is allowed", true },
+		{ "A := \"# { \\\" {\" SetPolicyRequest := true", "SetPolicyRequest is allowed", true },
+		{ "A := `\n\" {\n` SetPolicyRequest := true", "line 4: SetPolicyRequest is allowed", true },
+		{ "import future.keywords.if\nSetPolicyRequest", "line 3: SetPolicyRequest is allowed", true },
+		{ "A := if SetPolicyRequest := true", "SetPolicyRequest is allowed", true },
+		{ "SetPolicyRequest := false else := true", "SetPolicyRequest may be allowed", true },
+		{ "SetPolicyRequest := false { input.x } else = true", "SetPolicyRequest may be allowed", true },
+		{ "SetPolicyRequest := false == false", "SetPolicyRequest may be allowed", true },
+		{ "SetPolicyRequest { false }", "SetPolicyRequest may be allowed", true },
+		{ "SetPolicyRequest[x] { x := 1 }", "SetPolicyRequest may be allowed", true },
+		{ "SetPolicyRequest(x) := true", "SetPolicyRequest may be allowed", true },
+		{ "default SetPolicyRequest :=false SetPolicyRequest if input.x", "may be allowed", true },
+		{ "default ExecProcessRequest :=true", "ExecProcessRequest is allowed", true },
+		{ "default ExecProcessRequest =true", "ExecProcessRequest is allowed", true },
+		{ "default ExecProcessRequest :=\ntrue", "line 2: ExecProcessRequest is allowed", true },
+		{ "default\nExecProcessRequest := true", "line 3: ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest{true}", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest := true { true }", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest = true { true }", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest := true if true", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest { 1 == 1 }", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest if 1 == 1 A := input.x", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest { input.x } { true }", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest { print(\"x\", input) }", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest if not false", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest { _ = 1 }", "ExecProcessRequest is allowed", true },
+		{ "ExecProcessRequest := {\"allowed\": true}", "cannot be told", false },
+		{ "ExecProcessRequest := false if { input.x } else := true", "cannot be told", false },
+		{ "ExecProcessRequest { input.x with input as {\"x\": 1} }", "cannot be told", false },
+		{ "ExecProcessRequest := true == true", "cannot be told", false },
+		{ "ExecProcessRequest contains 1", "cannot be told", false },
+		{ "ExecProcessRequest if {1} == {2}", "ExecProcessRequest is allowed", true },
+		{ "A := \"x\nB := 1", "no Rego, or a text without its end", false },
+		{ "A := `x\nB := 1", "line 2: has what is no Rego", false },
+		{ "A := $\"x\"", "no Rego", false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		OWNED_BUF struct buf text = BUF_INIT(4096);
+		assert_int_equal(buf_printf(&text, NULL, POLICY "%s\n", rows[i].text), 0);
+		assert_found("policy.rego", buf_text(&text), &no_target, rows[i].is_error, rows[i].part);
+	}
+	assert_found("policy.rego", "package agent_policy.more\n", &no_target, true, "package agent_policy");
+	assert_found("policy.rego", "package agent_policy SetPolicyRequest := true", &no_target, true, "line 1");
+}
+
+/* What costs much or says much ends all the same. */
+static void long_policies_end(void **state)
+{
+	(void)state;
+	static const char *const pieces[] = { "CopyFileRequest ", "\\\"", "{", "print(", "a if SetPolicyRequest " };
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		OWNED_BUF struct buf text = BUF_INIT(INITDATA_MAX), toml = BUF_INIT(INITDATA_MAX);
+		OWNED_BUF struct buf out = BUF_INIT(65536);
+		struct lint lint;
+		assert_int_equal(buf_append_text(&text, POLICY "A if {", NULL), 0);
+		if (i == 0)
+			assert_int_equal(buf_append_text(&text, "x }", NULL), 0);
+		while (text.len < 200000)
+			assert_int_equal(buf_append_text(&text, pieces[i], NULL), 0);
+		const struct initdata_part part = { "policy.rego", buf_bytes(&text) };
+		assert_int_equal(initdata_compose(&part, 1, &toml, NULL), 0);
+		lint_text(buf_bytes(&toml), &no_target, &lint, &out);
+		assert_true(lint.errors + lint.warnings <= 101);
+		assert_int_equal(strstr(buf_text(&out), "no more are looked for") != NULL, i == 0);
+	}
+}
+
 /* A condition is the operator's business, a denial is none; other names are others. */
 static void is_quiet_about_conditions_and_denials(void **state)
 {
@@ -96,6 +176,16 @@ static void is_quiet_about_conditions_and_denials(void **state)
 		"default SetPolicyRequest := false\ndefault ExecProcessRequest=false\n",
 		"default SetPolicyRequestMore := true\n# SetPolicyRequest := true\n",
 		"CopyFileRequest if {\n  startswith(input.path, \"/run/x\")\n}\n",
+		"default SetPolicyRequest :=false\ndefault SetPolicyRequest =\nfalse SetPolicyRequest := false { "
+		"input.x }\n",
+		"A if SetPolicyRequest\nB if not SetPolicyRequest\nC := data.agent_policy.SetPolicyRequest == true\n",
+		"A := {\n\"x\": 1,\n}\nB if {\nSetPolicyRequest == true\n}\nC := [\nExecProcessRequest,\n]\n",
+		"A := \"x\" # SetPolicyRequest := true\nB := `\nSetPolicyRequest := true\n`\n",
+		"ExecProcessRequest { false }\nExecProcessRequest if input.x\nA := true\n",
+		"ExecProcessRequest if every x in input.xs {\n true\n}\n",
+		"WriteStreamRequest { policy_data.request_defaults.WriteStreamRequest == true }\n",
+		"CreateContainerRequest := {\"ops\": ops, \"allowed\": true} { ops := input.x }\n",
+		"ExecProcessRequest := input.ok\n",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX), text = BUF_INIT(4096), out = BUF_INIT(65536);
@@ -302,6 +392,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_holes_in_the_agent_policy),
+		cmocka_unit_test(finds_rules_wherever_they_begin),
+		cmocka_unit_test(long_policies_end),
 		cmocka_unit_test(is_quiet_about_conditions_and_denials),
 		cmocka_unit_test(finds_what_the_spire_version_lacks),
 		cmocka_unit_test(reads_the_texts_in_it_as_the_guest_does),
