@@ -161,6 +161,7 @@ func (c *Components) serveREST(o Options, s *restServer) error {
 	if err != nil {
 		return err
 	}
+	c.listeners = append(c.listeners, l)
 	c.RESTURL = "http://" + l.Addr().String()
 	c.rest = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go c.rest.Serve(l)

@@ -331,3 +331,20 @@ func TestCloseAndStartAgain(t *testing.T) {
 		t.Fatalf("'%s', %v", secret, err)
 	}
 }
+
+// Whoever closes them has the port of api-server-rest at once, even if nobody served it yet.
+func TestCloseFreesThePort(t *testing.T) {
+	l := newLab(t, allowAll, Options{})
+	for try := range 50 {
+		c, err := Start(Options{KBSURL: l.kbs.URL(), CAPEM: l.kbs.CAPEM(), Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		again, err := net.Listen("tcp", strings.TrimPrefix(c.RESTURL, "http://"))
+		if err != nil {
+			t.Fatalf("try %d: %v", try, err)
+		}
+		again.Close()
+	}
+}
