@@ -18,11 +18,15 @@
 /* Exit status of a verb that compares and found a difference, which is no error. */
 #define CLI_DIFFERS 2
 
+/* The kinds of TEE, as a row's `values`. */
+#define CLI_TEES "snp tdx az-snp-vtpm az-tdx-vtpm"
+
 struct cli_option {
 	const char *name;  /* with its dashes */
 	const char *value; /* what it takes, NULL for nothing */
 	const char *text;
-	bool repeats; /* may be given several times */
+	bool repeats;	    /* may be given several times */
+	const char *values; /* those that it may be, blanks between them, for completion; NULL for others */
 };
 
 /* What was given; all text is argv's. */
@@ -43,6 +47,7 @@ struct cli_verb {
 	size_t min_operands, max_operands;
 	const char *text;		  /* one line of help */
 	const struct cli_option *options; /* ends with a row whose name is NULL; NULL for none */
+	const char *operand_values;	  /* as an option's */
 	/* 0, or CLI_DIFFERS where the answer is that; -1 with err filled */
 	int (*run)(const struct cli_args *args, struct err *err);
 };

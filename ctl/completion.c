@@ -41,6 +41,30 @@ static void print_second_words(const char *first)
 	}
 }
 
+/* Behind an option its values, or, with no words, what the shell itself completes: files. */
+static void print_bash_values(const struct cli_verb *verb)
+{
+	(void)printf("\t\t\tcase \"$prev\" in\n");
+	for (const struct cli_option *option = verb->options; option && option->name; option++)
+		if (option->value)
+			(void)printf("\t\t\t\t%s) words='%s' ;;\n", option->name, option->values ? option->values : "");
+	/* Operands come where no option has been begun. */
+	if (verb->operands)
+		(void)printf("\t\t\t\t*) [[ $word == -* ]] || words='%s' ;;\n",
+			     verb->operand_values ? verb->operand_values : "");
+	(void)printf("\t\t\tesac\n");
+}
+
+static void print_bash_verb(const struct cli_verb *verb)
+{
+	(void)printf("\t\t'%s '*)\n\t\t\twords='", cli_verb_name(verb).text);
+	print_options(verb, " ");
+	(void)printf(" --help'\n");
+	if (verb->options || verb->operands)
+		print_bash_values(verb);
+	(void)printf("\t\t\t;;\n");
+}
+
 /* bash and zsh alike: the words so far decide what may follow. */
 static void print_bash_cases(void)
 {
@@ -50,9 +74,7 @@ static void print_bash_cases(void)
 			print_second_words(cli_verbs[i]->words[0]);
 			(void)printf("' ;;\n");
 		}
-		(void)printf("\t\t'%s '*) words='", cli_verb_name(cli_verbs[i]).text);
-		print_options(cli_verbs[i], " ");
-		(void)printf(" --help' ;;\n");
+		print_bash_verb(cli_verbs[i]);
 	}
 }
 
@@ -60,7 +82,10 @@ static void print_bash(void)
 {
 	(void)printf("# completion of sealpodctl for bash\n"
 		     "_sealpodctl()\n{\n"
-		     "\tlocal line words='' word=\"${COMP_WORDS[COMP_CWORD]}\"\n"
+		     "\tlocal line words='' word=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
+		     /* bash takes the '=' of --name=value for a word */
+		     "\t[[ $word == = ]] && { word=''; prev==; COMP_WORDS+=(''); ((COMP_CWORD++)); }\n"
+		     "\t[[ $prev == = ]] && prev=\"${COMP_WORDS[COMP_CWORD-2]}\"\n"
 		     "\tline=\"${COMP_WORDS[*]:1:COMP_CWORD-1} \"\n"
 		     "\tcase \"$line\" in\n\t\t' ') words='");
 	print_first_words();
@@ -78,6 +103,21 @@ static void print_zsh(void)
 	print_bash();
 }
 
+static void print_fish_verb(const struct cli_verb *verb)
+{
+	const char *word = verb->words[1] ? verb->words[1] : verb->words[0];
+	for (const struct cli_option *option = verb->options; option && option->name; option++) {
+		(void)printf("complete -c sealpodctl -n '__fish_seen_subcommand_from %s' -l %s", word,
+			     option->name + 2);
+		if (option->values)
+			(void)printf(" -x -a '%s'", option->values);
+		(void)printf("%s\n", option->value && !option->values ? " -r" : "");
+	}
+	if (verb->operand_values)
+		(void)printf("complete -c sealpodctl -n '__fish_seen_subcommand_from %s' -f -a '%s'\n", word,
+			     verb->operand_values);
+}
+
 static void print_fish(void)
 {
 	(void)printf("# completion of sealpodctl for fish\n");
@@ -89,10 +129,7 @@ static void print_fish(void)
 		if (verb->words[1])
 			(void)printf("complete -c sealpodctl -n '__fish_seen_subcommand_from %s' -a %s -d '%s'\n",
 				     verb->words[0], verb->words[1], verb->text);
-		for (const struct cli_option *option = verb->options; option && option->name; option++)
-			(void)printf("complete -c sealpodctl -n '__fish_seen_subcommand_from %s' -l %s%s\n",
-				     verb->words[1] ? verb->words[1] : verb->words[0], option->name + 2,
-				     option->value ? " -r" : "");
+		print_fish_verb(verb);
 	}
 }
 
@@ -114,6 +151,7 @@ static int run_completion(const struct cli_args *args, struct err *err)
 const struct cli_verb verb_completion = {
 	.words = { "completion" },
 	.operands = "bash|zsh|fish",
+	.operand_values = "bash zsh fish",
 	.min_operands = 1,
 	.max_operands = 1,
 	.text = "print a shell's completion of this program",

@@ -56,6 +56,7 @@ static const struct cli_option options[] = {
 const struct cli_verb verb_kbs_generate = {
 	.words = { "kbs", "generate" },
 	.operands = "resource-policy|attestation-policy|reference-values",
+	.operand_values = "resource-policy attestation-policy reference-values",
 	.min_operands = 1,
 	.max_operands = 1,
 	.text = "print what a deployment's KBS is to get",

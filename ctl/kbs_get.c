@@ -78,7 +78,10 @@ static const struct cli_option options[] = {
 	{ .name = "--token",
 	  .value = "FILE",
 	  .text = "what a guest's attestation agent answers to a request for a token: token and key" },
-	{ .name = "--tee", .value = "TEE", .text = "this machine is a TEE ('auto': which, is found out)" },
+	{ .name = "--tee",
+	  .value = "TEE",
+	  .text = "this machine is a TEE ('auto': which, is found out)",
+	  .values = "auto " CLI_TEES },
 	{ .name = NULL },
 };
 

@@ -133,7 +133,8 @@ static int run(const struct cli_args *args, struct err *err)
 static const struct cli_option options[] = {
 	{ .name = "--format",
 	  .value = "NAME",
-	  .text = "'hcl' (default) or 'json', the element of plugins.NodeAttestor" },
+	  .text = "'hcl' (default) or 'json', the element of plugins.NodeAttestor",
+	  .values = "hcl json" },
 	{ .name = "--merge",
 	  .value = "FILE",
 	  .text = "print this server.conf of JSON, or ConfigMap with one, with the settings in it" },
