@@ -177,20 +177,65 @@ void sheet_hex(struct sheet *sheet, const char *key, const char *label, struct b
 	}
 }
 
+static void make_plain(struct sheet *sheet, struct bytes text, struct buf *shown)
+{
+	for (size_t i = 0; i < text.len && !sheet->failed; i++) {
+		bool plain =
+			(text.data[i] >= 0x20 && text.data[i] < 0x7F) || (sheet->for_machines && text.data[i] == '\n');
+		keep(sheet, buf_append_byte(shown, plain ? text.data[i] : '.', &sheet->err));
+	}
+}
+
 void sheet_foreign(struct sheet *sheet, const char *key, const char *label, struct bytes text)
 {
 	OWNED_BUF struct buf shown = BUF_INIT(SHEET_MAX);
 	if (!wants(sheet, key, label))
 		return;
-	for (size_t i = 0; i < text.len && !sheet->failed; i++) {
-		bool plain =
-			(text.data[i] >= 0x20 && text.data[i] < 0x7F) || (sheet->for_machines && text.data[i] == '\n');
-		keep(sheet, buf_append_byte(&shown, plain ? text.data[i] : '.', &sheet->err));
-	}
+	make_plain(sheet, text, &shown);
 	if (sheet->for_machines)
 		keep(sheet, json_add_string(top(sheet), key, buf_text(&shown), &sheet->err));
 	else
 		put_row(sheet, label, buf_text(&shown));
+}
+
+static void put_texts(struct sheet *sheet, const char *label, char *const *texts, size_t count)
+{
+	OWNED_BUF struct buf all = BUF_INIT(SHEET_MAX);
+	for (size_t i = 0; i < count && !sheet->failed; i++)
+		keep(sheet, buf_printf(&all, &sheet->err, "%s%s", i > 0 ? ", " : "", texts[i]));
+	sheet_foreign(sheet, NULL, label, buf_bytes(&all));
+}
+
+void sheet_texts(struct sheet *sheet, const char *key, const char *label, char *const *texts, size_t count)
+{
+	struct json *list = NULL;
+	if (!wants(sheet, key, label) || count == 0)
+		return;
+	if (!sheet->for_machines) {
+		put_texts(sheet, label, texts, count);
+		return;
+	}
+	keep(sheet, json_add_array(top(sheet), key, &list, &sheet->err));
+	for (size_t i = 0; i < count && !sheet->failed; i++) {
+		OWNED_BUF struct buf shown = BUF_INIT(SHEET_MAX);
+		make_plain(sheet, bytes_of_text(texts[i]), &shown);
+		keep(sheet, sheet->failed ? -1 : json_add_string(list, NULL, buf_text(&shown), &sheet->err));
+	}
+}
+
+void sheet_json(struct sheet *sheet, const char *key, const char *label, const struct json *value)
+{
+	OWNED_BUF struct buf text = BUF_INIT(SHEET_MAX);
+	struct json *copy = NULL;
+	if (!wants(sheet, key, label) || !value)
+		return;
+	keep(sheet, json_print(value, &text, &sheet->err));
+	if (!sheet->for_machines) {
+		sheet_foreign(sheet, key, label, buf_bytes(&text));
+		return;
+	}
+	keep(sheet, sheet->failed ? -1 : json_parse(buf_bytes(&text), SHEET_MAX, &copy, &sheet->err));
+	keep(sheet, sheet->failed ? -1 : json_add(top(sheet), key, copy, &sheet->err));
 }
 
 static void put_words(struct sheet *sheet, const char *label, uint64_t raw, const struct sheet_bit *bits, size_t count,

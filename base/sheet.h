@@ -43,6 +43,10 @@ void sheet_number(struct sheet *sheet, const char *key, const char *label, uint6
 void sheet_bool(struct sheet *sheet, const char *key, const char *label, bool value);
 void sheet_hex(struct sheet *sheet, const char *key, const char *label, struct bytes bytes);
 void sheet_foreign(struct sheet *sheet, const char *key, const char *label, struct bytes text);
+/* Foreign texts: a list in JSON, one row in the table; nothing where there is none. */
+void sheet_texts(struct sheet *sheet, const char *key, const char *label, char *const *texts, size_t count);
+/* A value as it is in JSON, its JSON text in the table. NULL: nothing. */
+void sheet_json(struct sheet *sheet, const char *key, const char *label, const struct json *value);
 
 /* Bits with names: all of them in JSON; in the table the raw value and the words that hold. */
 struct sheet_bit {

@@ -64,6 +64,9 @@ void entries_plan_done(struct entries_plan *plan);
 int entries_compare(const char *name, struct spire_entries *wanted, struct spire_entries *found,
 		    struct entries_plan *ret_plan, struct err *err) WARN_UNUSED;
 
+/* Is there something to do, or in the way? What is left over counts with `prune` alone. */
+bool entries_plan_differs(const struct entries_plan *plan, bool prune);
+
 /* Rows of one entry. */
 void entries_show(const struct spire_entry *entry, struct sheet *sheet);
 

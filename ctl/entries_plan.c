@@ -131,12 +131,7 @@ int entries_compare(const char *name, struct spire_entries *wanted, struct spire
 
 static void show_texts(struct sheet *sheet, const char *key, const char *label, const struct spire_texts *texts)
 {
-	OWNED_BUF struct buf all = BUF_INIT(1u << 20);
-	for (size_t i = 0; i < texts->count; i++)
-		if ((i > 0 && buf_append_text(&all, ", ", NULL) < 0) || buf_append_text(&all, texts->list[i], NULL) < 0)
-			return;
-	if (all.len > 0)
-		sheet_foreign(sheet, key, label, buf_bytes(&all));
+	sheet_texts(sheet, key, label, texts->list, texts->count);
 }
 
 static void show_text(struct sheet *sheet, const char *key, const char *label, const char *text)
@@ -203,6 +198,11 @@ static void show_change(const struct entries_change *change, struct sheet *sheet
 		sheet_end(sheet);
 	}
 	sheet_end(sheet);
+}
+
+bool entries_plan_differs(const struct entries_plan *plan, bool prune)
+{
+	return plan->count > (prune ? 0 : plan->counts[ENTRIES_LEFT]);
 }
 
 void entries_plan_show(const struct entries_plan *plan, struct sheet *sheet)

@@ -113,7 +113,7 @@ static int plan(const struct cli_args *args, struct err *err)
 	progress_clear();
 	if (sheet_print(&sheet, err) < 0)
 		return -1;
-	return job.plan.count > 0 ? CLI_DIFFERS : 0;
+	return entries_plan_differs(&job.plan, cli_given(args, "--prune")) ? CLI_DIFFERS : 0;
 }
 
 static int apply(const struct cli_args *args, struct err *err)
@@ -155,13 +155,15 @@ static const struct cli_option print_options[] = {
 	{ .name = "--format",
 	  .value = "NAME",
 	  .text = "'data' for 'spire-server entry create -data' (default), or 'clusterstaticentry' for "
-		  "spire-controller-manager" },
+		  "spire-controller-manager",
+	  .values = "data clusterstaticentry" },
 	{ .name = NULL },
 };
 
 static const struct cli_option plan_options[] = {
 	WORKSPACE_OPTIONS,
 	SERVER_OPTIONS,
+	{ .name = "--prune", .text = "what the deployment made and does not want any more is a difference, too" },
 	{ .name = NULL },
 };
 

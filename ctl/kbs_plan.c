@@ -268,13 +268,6 @@ static void note_of(const struct kbs_plan *plan, const struct kbs_plan_item *ite
 							   : ", differs");
 }
 
-static void show_texts(const struct json *value, const char *key, const char *label, struct sheet *sheet)
-{
-	struct buf text OWNED_BUF = BUF_INIT(POLICY_MAX);
-	if (value && json_print(value, &text, NULL) == 0)
-		sheet_foreign(sheet, key, label, buf_bytes(&text));
-}
-
 static void show_item(const struct kbs_plan *plan, const struct kbs_plan_item *item, struct sheet *sheet)
 {
 	char label[RECORD_NAME_MAX + 64], note[128];
@@ -289,8 +282,8 @@ static void show_item(const struct kbs_plan *plan, const struct kbs_plan_item *i
 	if (*item->applied)
 		sheet_text(sheet, "applied", NULL, "%s", item->applied);
 	sheet_text(sheet, NULL, label, "%s", note);
-	show_texts(differs ? item->found : NULL, "found", "    -", sheet);
-	show_texts(differs ? item->wanted : NULL, "wanted", "    +", sheet);
+	sheet_json(sheet, "found", "    -", differs ? item->found : NULL);
+	sheet_json(sheet, "wanted", "    +", differs ? item->wanted : NULL);
 	sheet_end(sheet);
 }
 

@@ -121,27 +121,33 @@ static int make_plan(struct session *session, struct err *err)
 	return session->with_spire ? plan_entries(session, err) : 0;
 }
 
-static int show_plan(struct session *session, struct err *err)
+static void put_plan(struct session *session)
 {
 	sheet_start(&session->sheet, cli_given(session->args, "--json"));
 	if (session->with_kbs)
 		kbs_plan_show(&session->plan, session->target.options.url, &session->sheet);
 	if (session->with_spire)
 		entries_plan_show(&session->entries, &session->sheet);
+}
+
+static int print_plan(struct session *session, struct err *err)
+{
 	progress_clear();
 	return sheet_print(&session->sheet, err);
 }
 
 static bool differs(const struct session *session, bool prune)
 {
-	size_t left = prune ? 0 : session->entries.counts[ENTRIES_LEFT];
-	return kbs_plan_differs(&session->plan, prune) || session->entries.count > left;
+	return kbs_plan_differs(&session->plan, prune) || entries_plan_differs(&session->entries, prune);
 }
 
 static int run_plan(const struct cli_args *args, struct err *err)
 {
 	struct session session CLEANUP(session_done) = SESSION_INIT;
-	if (open_session(args, &session, err) < 0 || make_plan(&session, err) < 0 || show_plan(&session, err) < 0)
+	if (open_session(args, &session, err) < 0 || make_plan(&session, err) < 0)
+		return -1;
+	put_plan(&session);
+	if (print_plan(&session, err) < 0)
 		return -1;
 	return differs(&session, cli_given(args, "--prune")) ? CLI_DIFFERS : 0;
 }
@@ -173,18 +179,31 @@ static int apply_plan(struct session *session, struct err *err)
 	return kbs_plan_apply(&session->plan, prune, &session->out, &session->record, session->target.admin, err);
 }
 
+/* People see what is going to be done, machines what was. */
 static int run_apply(const struct cli_args *args, struct err *err)
 {
 	struct session session CLEANUP(session_done) = SESSION_INIT;
-	if (open_session(args, &session, err) < 0 || make_plan(&session, err) < 0 || show_plan(&session, err) < 0)
+	bool json = cli_given(args, "--json");
+	if (open_session(args, &session, err) < 0 || make_plan(&session, err) < 0)
+		return -1;
+	put_plan(&session);
+	if (!json && print_plan(&session, err) < 0)
 		return -1;
 	if (apply_plan(&session, err) < 0)
 		return err_wrap(err, "what was done before stays done; run it again to go on");
+	sheet_bool(&session.sheet, "applied", NULL, true);
+	sheet_bool(&session.sheet, "pruned", NULL, cli_given(args, "--prune"));
+	if (json && print_plan(&session, err) < 0)
+		return -1;
 	return check(&session, err);
 }
 
 #define COMMON_OPTIONS                                                                                                 \
-	WORKSPACE_OPTIONS, { .name = "--only", .value = "PART", .text = "'kbs' or 'spire'; both by default" },         \
+	WORKSPACE_OPTIONS,                                                                                             \
+		{ .name = "--only",                                                                                    \
+		  .value = "PART",                                                                                     \
+		  .text = "'kbs' or 'spire'; both by default",                                                         \
+		  .values = "kbs spire" },                                                                             \
 		{ .name = "--api",                                                                                     \
 		  .value = "ADDRESS",                                                                                  \
 		  .text = "the SPIRE server's API, unix:///PATH or tcp://HOST:PORT, instead of spire.api" },           \
@@ -204,7 +223,8 @@ static const struct cli_option apply_options[] = {
 	{ .name = "--tee",
 	  .value = "TEE",
 	  .text = "this machine is a TEE ('auto': which, is found out): attest once afterwards, and look at the "
-		  "token" },
+		  "token",
+	  .values = "auto " CLI_TEES },
 	{ .name = NULL },
 };
 

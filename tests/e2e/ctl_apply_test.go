@@ -242,7 +242,13 @@ func TestCtlApply(t *testing.T) {
 			if !strings.Contains(p.Stdout.String(), goodLaunch) || !strings.Contains(p.Stdout.String(), wrong48) {
 				t.Errorf("no diff of the reference value: %v", p)
 			}
-			l.run(0, "apply")
+			if p := l.run(2, "plan", "--json"); !strings.Contains(p.Stdout.String(), `"found":["`+goodLaunch+`"],"wanted":["`+wrong48+`"]`) ||
+				strings.Contains(p.Stdout.String(), "applied\":true") {
+				t.Errorf("no lists of reference values, or said to be applied: %v", p)
+			}
+			if p := l.run(0, "apply", "--json"); !strings.HasSuffix(p.Stdout.String(), `,"applied":true,"pruned":false}`+"\n") || strings.Count(p.Stdout.String(), "\n") != 1 {
+				t.Errorf("it is not said what was done: %v", p)
+			}
 			if got := string(l.broker.Contents().Resources["default/status/all"]); got != "another-status" {
 				t.Errorf("the status is '%s'", got)
 			}

@@ -159,6 +159,13 @@ func TestCtlEntriesApply(t *testing.T) {
 
 	l.deploy(workloadA, workloadB)
 	l.want(2, map[string]float64{"create": 3, "foreign": 3}, "plan")
+	if p := l.run(2, "plan", "--json"); !strings.Contains(p.Stdout.String(), `"selectors":["unix:gid:1000","unix:uid:1000"]`) ||
+		!strings.Contains(p.Stdout.String(), `"dns_names":["a.example.test","b.example.test"]`) {
+		t.Errorf("%v", p)
+	}
+	if p := l.run(2, "plan"); !strings.Contains(p.Stdout.String(), " unix:gid:1000, unix:uid:1000\n") {
+		t.Errorf("%v", p)
+	}
 	if len(l.ours()) != 0 {
 		t.Fatal("plan made entries")
 	}
@@ -172,7 +179,8 @@ func TestCtlEntriesApply(t *testing.T) {
 	l.deploy(strings.Replace(workloadA, "10m", "20m", 1), strings.Replace(workloadB, "1001", "1002", 1))
 	l.want(2, map[string]float64{"update": 1, "create": 1, "left": 1, "same": 1, "foreign": 3}, "plan")
 	l.want(0, map[string]float64{"updated": 1, "created": 1, "left": 1, "same": 1}, "apply")
-	l.want(2, map[string]float64{"left": 1, "same": 3, "foreign": 3}, "plan")
+	l.want(0, map[string]float64{"left": 1, "same": 3, "foreign": 3}, "plan")
+	l.want(2, map[string]float64{"left": 1, "same": 3, "foreign": 3}, "plan", "--prune")
 	if got := l.ours(); len(got) != 4 || got[ids[1]] == nil || got[ids[2]] == nil {
 		t.Fatalf("an entry went without --prune: %v", got)
 	}

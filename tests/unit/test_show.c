@@ -450,9 +450,35 @@ static void keeps_the_first_failure_of_a_sheet(void **state)
 	assert_message_has(err, "more than 8 sections");
 }
 
+/* A comma in a text is no second text for machines; bytes of a terminal's language reach neither. */
+static void lists_stay_lists_for_machines(void **state)
+{
+	(void)state;
+	char first[] = "a, b", second[] = "\x1b[2J\xff";
+	char *texts[] = { first, second };
+	static const char *const wanted[] = {
+		"l                        a, b, .[2J.\nj                        [\"x\",7]\n",
+		"{\"list\":[\"a, b\",\".[2J.\"],\"value\":[\"x\",7]}\n",
+	};
+	struct json *value OWNED_JSON = NULL;
+	assert_int_equal(json_parse(bytes_of_text("[\"x\", 7]"), 100, &value, NULL), 0);
+	for (int machines = 0; machines < 2; machines++) {
+		struct sheet sheet CLEANUP(sheet_done) = { 0 };
+		struct buf out OWNED_BUF = BUF_INIT(4096);
+		sheet_start(&sheet, machines);
+		sheet_texts(&sheet, "list", "l", texts, 2);
+		sheet_texts(&sheet, "none", "none", texts, 0);
+		sheet_json(&sheet, "value", "j", value);
+		sheet_json(&sheet, "none", "none", NULL);
+		assert_int_equal(sheet_write(&sheet, &out, NULL), 0);
+		assert_string_equal(buf_text(&out), wanted[machines]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_stay_lists_for_machines),
 		cmocka_unit_test(shows_each_genuine_file),
 		cmocka_unit_test(takes_nothing_else_for_evidence),
 		cmocka_unit_test(shows_bytes_whole_to_machines),
