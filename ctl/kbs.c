@@ -24,6 +24,23 @@ static int parse_uri(const struct cli_args *args, struct kbs_uri *ret_uri, struc
 	return kbs_uri_parse(bytes_of_text(cli_operand(args, 0)), ret_uri, err);
 }
 
+/* What was done, for machines; people are told by the log. `name` may be NULL. */
+static int tell(const struct cli_args *args, const char *done, const char *what, const char *name, const size_t *bytes,
+		struct err *err)
+{
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	progress_clear();
+	if (!cli_given(args, "--json"))
+		return 0;
+	sheet_start(&sheet, true);
+	sheet_text(&sheet, done, NULL, "%s", what);
+	if (name)
+		sheet_text(&sheet, "id", NULL, "%s", name);
+	if (bytes)
+		sheet_number(&sheet, "bytes", NULL, *bytes);
+	return sheet_print(&sheet, err);
+}
+
 static int put(const struct cli_args *args, struct err *err)
 {
 	struct kbs_target target OWNED_KBS_TARGET = KBS_TARGET_INIT;
@@ -38,7 +55,7 @@ static int put(const struct cli_args *args, struct err *err)
 	if (kbs_admin_put(target.admin, &uri, secret_bytes(&content), err) < 0)
 		return -1;
 	log_info("'%s' stored, %zu bytes", uri.text, content.len);
-	return 0;
+	return tell(args, "stored", uri.text, NULL, &content.len, err);
 }
 
 static int delete (const struct cli_args *args, struct err *err)
@@ -49,7 +66,7 @@ static int delete (const struct cli_args *args, struct err *err)
 	    kbs_admin_delete(target.admin, &uri, err) < 0)
 		return -1;
 	log_info("'%s' deleted", uri.text);
-	return 0;
+	return tell(args, "deleted", uri.text, NULL, NULL, err);
 }
 
 static int list(const struct cli_args *args, struct err *err)
@@ -84,7 +101,7 @@ static int resource_policy(const struct cli_args *args, struct err *err)
 	if (kbs_admin_set_resource_policy(target.admin, buf_bytes(&rego), err) < 0)
 		return -1;
 	log_info("resource policy set, %zu bytes", rego.len);
-	return 0;
+	return tell(args, "set", "resource-policy", NULL, &rego.len, err);
 }
 
 static int attestation_policy(const struct cli_args *args, struct err *err)
@@ -105,10 +122,22 @@ static int attestation_policy(const struct cli_args *args, struct err *err)
 	if (kbs_admin_set_attestation_policy(target.admin, id, buf_bytes(&rego), err) < 0)
 		return -1;
 	log_info("attestation policy '%s' set, %zu bytes", id, rego.len);
-	return 0;
+	return tell(args, "set", "attestation-policy", id, &rego.len, err);
 }
 
-static int set_values(struct kbs_target *target, const char *file, struct err *err)
+static int tell_values(const struct cli_args *args, const struct json *values, struct err *err)
+{
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	progress_clear();
+	if (!cli_given(args, "--json"))
+		return 0;
+	sheet_start(&sheet, true);
+	sheet_text(&sheet, "set", NULL, "reference-values");
+	sheet_json(&sheet, "values", NULL, values);
+	return sheet_print(&sheet, err);
+}
+
+static int set_values(const struct cli_args *args, struct kbs_target *target, const char *file, struct err *err)
 {
 	struct buf text OWNED_BUF = BUF_INIT(VALUES_MAX);
 	struct json *values OWNED_JSON = NULL;
@@ -127,22 +156,42 @@ static int set_values(struct kbs_target *target, const char *file, struct err *e
 	if (kbs_admin_set_reference_values(target->admin, values, err) < 0)
 		return -1;
 	log_info("%zu reference values set", json_count(values));
-	return 0;
+	return tell_values(args, values, err);
 }
 
-static int print_value(struct kbs_target *target, const char *name, struct err *err)
+static int read_value(struct kbs_target *target, const char *name, struct sheet *sheet, struct err *err)
 {
 	struct json *value OWNED_JSON = NULL;
-	struct buf text OWNED_BUF = BUF_INIT(VALUES_MAX);
 	if (kbs_admin_get_reference_value(target->admin, name, &value, err) < 0)
 		return -1;
 	if (!value)
 		return err_set(err, ERR_MISSING, "KBS at '%s': it has no reference value '%s'", target->options.url,
 			       name);
-	if (json_print(value, &text, err) < 0)
-		return -1;
+	sheet_json(sheet, name, name, value);
+	return 0;
+}
+
+/* The object that '--set' takes; nothing of it unless all are there. */
+static int print_values(const struct cli_args *args, struct kbs_target *target, struct err *err)
+{
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	sheet_start(&sheet, true);
+	for (size_t i = 0; i < args->operand_count; i++)
+		if (read_value(target, cli_operand(args, i), &sheet, err) < 0)
+			return -1;
 	progress_clear();
-	(void)printf("%s %s\n", name, buf_text(&text));
+	return sheet_print(&sheet, err);
+}
+
+static int check_names(const struct cli_args *args, struct err *err)
+{
+	for (size_t i = 0; i < args->operand_count; i++) {
+		if (kbs_admin_check_name(cli_operand(args, i), err) < 0)
+			return -1;
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(cli_operand(args, i), cli_operand(args, k)) == 0)
+				return err_set(err, ERR_USAGE, "'%s' is given twice", cli_operand(args, i));
+	}
 	return 0;
 }
 
@@ -153,29 +202,14 @@ static int reference_values(const struct cli_args *args, struct err *err)
 	if (!file == !args->operand_count)
 		return err_set(err, ERR_USAGE,
 			       "either '--set FILE' writes values, or NAME... are read: no KBS lists them");
-	for (size_t i = 0; i < args->operand_count; i++)
-		if (kbs_admin_check_name(cli_operand(args, i), err) < 0)
-			return -1;
-	if (kbs_target_open_admin(args, &target, err) < 0)
+	if (check_names(args, err) < 0 || kbs_target_open_admin(args, &target, err) < 0)
 		return -1;
-	if (file)
-		return set_values(&target, file, err);
-	for (size_t i = 0; i < args->operand_count; i++)
-		if (print_value(&target, cli_operand(args, i), err) < 0)
-			return -1;
-	return 0;
+	return file ? set_values(args, &target, file, err) : print_values(args, &target, err);
 }
 
 static const struct cli_option admin_options[] = {
 	KBS_TARGET_OPTIONS,
 	KBS_ADMIN_OPTIONS,
-	{ .name = NULL },
-};
-
-static const struct cli_option list_options[] = {
-	KBS_TARGET_OPTIONS,
-	KBS_ADMIN_OPTIONS,
-	{ .name = "--json", .text = "print one JSON object" },
 	{ .name = NULL },
 };
 
@@ -216,7 +250,7 @@ const struct cli_verb verb_kbs_delete = {
 const struct cli_verb verb_kbs_list = {
 	.words = { "kbs", "list" },
 	.text = "list what a KBS lists: the names of its resource policies",
-	.options = list_options,
+	.options = admin_options,
 	.run = list,
 };
 
@@ -244,7 +278,7 @@ const struct cli_verb verb_kbs_reference_values = {
 	.words = { "kbs", "reference-values" },
 	.operands = "[NAME...]",
 	.max_operands = CLI_OPERANDS_MAX,
-	.text = "print reference values, or set them",
+	.text = "print reference values as JSON, or set them",
 	.options = reference_values_options,
 	.run = reference_values,
 };

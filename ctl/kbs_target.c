@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "ctl/input.h"
@@ -53,6 +55,26 @@ static int read_ca(const char *path, bool tls, struct buf *ret_ca, struct err *e
 	return 0;
 }
 
+/* "localhost", or a number of the loopback net: nobody is in between. */
+static bool is_loopback(const char *url)
+{
+	static const char *const hosts[] = { "http://localhost", "http://[::1]" };
+	const char *digits = url + strlen("http://127.");
+	if (strncmp(url, "http://127.", strlen("http://127.")) == 0) {
+		digits += strspn(digits, "0123456789.");
+		return strchr(":/", *digits) != NULL;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		if (strncmp(url, hosts[i], strlen(hosts[i])) == 0 && strchr(":/", url[strlen(hosts[i])]))
+			return true;
+	return false;
+}
+
+static void warn_of_plain(const char *url)
+{
+	log_warning("'%s' has no TLS: whoever is in between sees and changes what is sent", url);
+}
+
 static int read_url(const char *url, const char *ca, struct kbs_target *ret_target, struct err *err)
 {
 	bool tls = false;
@@ -60,6 +82,8 @@ static int read_url(const char *url, const char *ca, struct kbs_target *ret_targ
 		return err_wrap(err, "option '--url'");
 	if (read_ca(ca, tls, &ret_target->ca, err) < 0)
 		return -1;
+	if (!tls && !is_loopback(url))
+		warn_of_plain(url);
 	return buf_append_text(&ret_target->url, url, err);
 }
 
@@ -72,7 +96,7 @@ static int read_deployment(const struct deployment *deployment, bool admin, stru
 	if (buf_append_text(&ret_target->url, url, err) < 0)
 		return -1;
 	if (strncmp(url, "https:", strlen("https:")) != 0) {
-		log_warning("'%s' has no TLS: whoever is in between sees and changes what is sent", url);
+		warn_of_plain(url);
 		return 0;
 	}
 	if (!deployment->kbs_ca_file)
@@ -86,17 +110,32 @@ static int read_deployment(const struct deployment *deployment, bool admin, stru
 	return 0;
 }
 
-static int no_target(struct err *err)
+/* Either '--url' and what goes with it, or a deployment, which is the one of this directory where none is named. */
+static int check_target(const struct cli_args *args, const char *with_url, struct err *err)
 {
-	return err_set(err, ERR_USAGE, "which KBS? Give '--url' (and '--ca'), or '--deployment'");
+	bool deployment = cli_given(args, "--deployment") || cli_given(args, "--out");
+	if (cli_given(args, "--url") && deployment)
+		return err_set(err, ERR_USAGE,
+			       "'--url' and '--deployment' (or '--out') exclude each other: give '--url' with %s, or a "
+			       "deployment, which has its own",
+			       with_url);
+	if (cli_given(args, "--url"))
+		return 0;
+	if (cli_given(args, "--ca"))
+		return err_set(err, ERR_USAGE, "'--ca' goes with '--url': the deployment has its own");
+	if (!cli_given(args, "--deployment") && access("deployment.toml", F_OK) < 0)
+		return err_set(err, ERR_USAGE,
+			       "which KBS? There is no 'deployment.toml' here; give '--deployment', or '--url' with %s",
+			       with_url);
+	return 0;
 }
 
 int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
 {
 	struct workspace workspace OWNED_WORKSPACE = WORKSPACE_INIT;
 	const char *url = cli_value(args, "--url", NULL);
-	if (!url && !cli_given(args, "--deployment"))
-		return no_target(err);
+	if (check_target(args, "'--ca'", err) < 0)
+		return -1;
 	if (http_setup(err) < 0 || kbs_target_timeout(args, &ret_target->deadline, err) < 0)
 		return -1;
 	if (url)
@@ -118,7 +157,7 @@ static int read_key(const char *path, struct admin_key **ret_key, struct err *er
 {
 	struct secret pem OWNED_SECRET = SECRET_INIT;
 	if (!path)
-		return err_set(err, ERR_USAGE, "'--admin-key' is missing");
+		return err_set(err, ERR_USAGE, "'--admin-key' is missing, which '--url' wants beside it");
 	if (input_read_secret(path, 65536, &pem, err) < 0)
 		return err_wrap(err, "admin key");
 	warn_if_open(path);
@@ -182,9 +221,9 @@ static int open_by_deployment(const struct cli_args *args, struct kbs_target *re
 {
 	struct workspace workspace OWNED_WORKSPACE = WORKSPACE_INIT;
 	struct out out OWNED_OUT = OUT_INIT;
-	if (cli_given(args, "--admin-key") || cli_given(args, "--role") || cli_given(args, "--ca"))
+	if (cli_given(args, "--admin-key") || cli_given(args, "--role"))
 		return err_set(err, ERR_USAGE,
-			       "'--admin-key', '--role' and '--ca' go with '--url': the deployment has its own");
+			       "'--admin-key' and '--role' go with '--url': the deployment has its own");
 	if (workspace_read(args, &workspace, err) < 0 || out_open(buf_text(&workspace.out), &out, err) < 0)
 		return -1;
 	return kbs_target_open_deployment(args, &workspace.deployment, &out, ret_target, err);
@@ -192,8 +231,10 @@ static int open_by_deployment(const struct cli_args *args, struct kbs_target *re
 
 int kbs_target_open_admin(const struct cli_args *args, struct kbs_target *ret_target, struct err *err)
 {
+	if (check_target(args, "'--admin-key' (and '--ca' for https)", err) < 0)
+		return -1;
 	if (!cli_given(args, "--url"))
-		return cli_given(args, "--deployment") ? open_by_deployment(args, ret_target, err) : no_target(err);
+		return open_by_deployment(args, ret_target, err);
 	if (kbs_target_read(args, ret_target, err) < 0 ||
 	    read_key(cli_value(args, "--admin-key", NULL), &ret_target->key, err) < 0)
 		return -1;

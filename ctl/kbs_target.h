@@ -14,9 +14,7 @@
 /* Rows for the option tables of all verbs that speak to a KBS. */
 #define KBS_TARGET_OPTIONS                                                                                             \
 	WORKSPACE_OPTIONS,                                                                                             \
-		{ .name = "--url",                                                                                     \
-		  .value = "URL",                                                                                      \
-		  .text = "the KBS, https://HOST:PORT, instead of the deployment's" },                                 \
+		{ .name = "--url", .value = "URL", .text = "the KBS, https://HOST:PORT, instead of a deployment's" },  \
 		{ .name = "--ca",                                                                                      \
 		  .value = "FILE",                                                                                     \
 		  .text = "PEM of the only CA that may have signed its certificate; required for https" },             \
@@ -27,8 +25,9 @@
 	{ .name = "--admin-key",                                                                                       \
 	  .value = "FILE",                                                                                             \
 	  .text = "the administrator's private key in PEM, Ed25519 or P-256" },                                        \
+		{ .name = "--role", .value = "NAME", .text = "the role that the token claims; 'admin' by default" },   \
 	{                                                                                                              \
-		.name = "--role", .value = "NAME", .text = "the role that the token claims; 'admin' by default"        \
+		.name = "--json", .text = "print one JSON object"                                                      \
 	}
 
 struct kbs_target {
@@ -50,8 +49,8 @@ void kbs_target_done(struct kbs_target *target);
 /* What '--timeout' says. */
 int kbs_target_timeout(const struct cli_args *args, struct deadline *ret_deadline, struct err *err) WARN_UNUSED;
 
-/* URL, CA and deadline, by '--url' and '--ca' or out of the deployment. Sends nothing. The target must not be moved
- * afterwards. */
+/* URL, CA and deadline, by '--url' and '--ca' or out of a deployment, that of this directory by default. Sends nothing.
+ * The target must not be moved afterwards. */
 int kbs_target_read(const struct cli_args *args, struct kbs_target *ret_target, struct err *err) WARN_UNUSED;
 
 /* The same, and the administrator's key and calls. */

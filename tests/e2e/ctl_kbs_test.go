@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -161,10 +162,13 @@ func TestCtlKBSPoliciesAndValues(t *testing.T) {
 
 	l.write("values.json", `{"snp_launch_measurement":["aa","bb"],"minimum":4}`)
 	l.run(0, "reference-values", "--set", "values.json")
-	if p := l.run(0, "reference-values", "minimum", "snp_launch_measurement"); p.Stdout.String() != "minimum 4\nsnp_launch_measurement [\"aa\",\"bb\"]\n" {
+	if p := l.run(0, "reference-values", "minimum", "snp_launch_measurement"); p.Stdout.String() != `{"minimum":4,"snp_launch_measurement":["aa","bb"]}`+"\n" {
 		t.Errorf("%v", p)
 	}
-	l.run(111, "reference-values", "unknown")
+	if p := l.run(111, "reference-values", "minimum", "unknown"); p.Stdout.String() != "" {
+		t.Errorf("half of it was printed: %v", p)
+	}
+	l.run(100, "reference-values", "minimum", "minimum")
 	for _, bad := range []string{`["a"]`, `{`, `{"a/b":1}`, `{"a":1,"a":2}`} {
 		l.write("values.json", bad)
 		l.run(100, "reference-values", "--set", "values.json")
@@ -179,16 +183,22 @@ func TestCtlKBSRefusals(t *testing.T) {
 		status int
 		words  string
 	}{
-		"another key":    {func(l *ctlLab, _ map[string]string) { l.writeKey(ed25519Key(t)) }, 102, "public half of this key"},
-		"no CA":          {func(_ *ctlLab, o map[string]string) { delete(o, "--ca") }, 100, "https wants '--ca FILE'"},
-		"no PEM as CA":   {func(_ *ctlLab, o map[string]string) { o["--ca"] = "secret" }, 100, "option '--ca'"},
-		"no key":         {func(_ *ctlLab, o map[string]string) { delete(o, "--admin-key") }, 100, "'--admin-key' is missing"},
-		"public key":     {func(_ *ctlLab, o map[string]string) { o["--admin-key"] = "ca.pem" }, 103, "not an unencrypted private key"},
-		"no URL":         {func(_ *ctlLab, o map[string]string) { delete(o, "--url") }, 100, "which KBS?"},
-		"two ways":       {func(_ *ctlLab, o map[string]string) { delete(o, "--url"); o["--deployment"] = "x.toml" }, 100, "go with '--url'"},
-		"bad time":       {func(_ *ctlLab, o map[string]string) { o["--timeout"] = "1m" }, 100, "is not a number"},
-		"role":           {func(_ *ctlLab, o map[string]string) { o["--role"] = "guest" }, 102, "Role guest not allowed"},
-		"nobody listens": {func(_ *ctlLab, o map[string]string) { o["--url"], o["--timeout"] = "https://127.0.0.1:1", "1" }, 111, "gave up at the deadline"},
+		"another key":  {func(l *ctlLab, _ map[string]string) { l.writeKey(ed25519Key(t)) }, 102, "public half of this key"},
+		"no CA":        {func(_ *ctlLab, o map[string]string) { delete(o, "--ca") }, 100, "https wants '--ca FILE'"},
+		"no PEM as CA": {func(_ *ctlLab, o map[string]string) { o["--ca"] = "secret" }, 100, "option '--ca'"},
+		"no key":       {func(_ *ctlLab, o map[string]string) { delete(o, "--admin-key") }, 100, "'--admin-key' is missing"},
+		"public key":   {func(_ *ctlLab, o map[string]string) { o["--admin-key"] = "ca.pem" }, 103, "not an unencrypted private key"},
+		"no URL":       {func(_ *ctlLab, o map[string]string) { clear(o) }, 100, "which KBS? There is no 'deployment.toml' here"},
+		"two ways":     {func(_ *ctlLab, o map[string]string) { delete(o, "--url"); o["--deployment"] = "x.toml" }, 100, "'--ca' goes with '--url'"},
+		"key of a deployment": {func(_ *ctlLab, o map[string]string) {
+			delete(o, "--url")
+			delete(o, "--ca")
+			o["--deployment"] = "x.toml"
+		}, 100, "'--admin-key' and '--role' go with '--url'"},
+		"URL and deployment": {func(_ *ctlLab, o map[string]string) { o["--deployment"] = "x.toml" }, 100, "exclude each other: give '--url' with '--admin-key'"},
+		"bad time":           {func(_ *ctlLab, o map[string]string) { o["--timeout"] = "1m" }, 100, "is not a number"},
+		"role":               {func(_ *ctlLab, o map[string]string) { o["--role"] = "guest" }, 102, "Role guest not allowed"},
+		"nobody listens":     {func(_ *ctlLab, o map[string]string) { o["--url"], o["--timeout"] = "https://127.0.0.1:1", "1" }, 111, "gave up at the deadline"},
 		"another CA": {func(l *ctlLab, _ map[string]string) {
 			l.write("ca.pem", string(lab.StartKBS(t, nil, nil).CAPEM()))
 		}, 100, "certificate"},
@@ -211,6 +221,65 @@ func TestCtlKBSRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was done, for machines, in each verb's words.
+func TestCtlKBSSaysWhatWasDone(t *testing.T) {
+	t.Parallel()
+	l := newCtlLab(t, ed25519Key(t), nil)
+	const policy = "package policy\nallow := false\ntrust_claims := {\"hardware\": 2}\n"
+	l.write("p.rego", policy)
+	l.write("secret", "four")
+	l.write("values.json", `{"a":["b"]}`)
+	for _, row := range []struct{ words, want string }{
+		{"put kbs:///a/b/c secret", `{"stored":"kbs:///a/b/c","bytes":4}`},
+		{"delete kbs:///a/b/c", `{"deleted":"kbs:///a/b/c"}`},
+		{"resource-policy p.rego", fmt.Sprintf(`{"set":"resource-policy","bytes":%d}`, len(policy))},
+		{"attestation-policy p.rego", fmt.Sprintf(`{"set":"attestation-policy","id":"default_cpu","bytes":%d}`, len(policy))},
+		{"reference-values --set values.json", `{"set":"reference-values","values":{"a":["b"]}}`},
+		{"reference-values a", `{"a":["b"]}`},
+	} {
+		words := strings.Fields(row.words)
+		if p := l.run(0, append(words, "--json")...); p.Stdout.String() != row.want+"\n" {
+			t.Errorf("%s: %v, want %s", row.words, p, row.want)
+		}
+		if row.words[0] != 'd' && words[len(words)-1] != "a" {
+			if p := l.run(0, words...); p.Stdout.String() != "" {
+				t.Errorf("%s without --json: %v", row.words, p)
+			}
+		}
+	}
+}
+
+// Without TLS all in between see the token: said, but for this machine itself, where nobody is in between.
+func TestCtlKBSWarnsOfAPlainURL(t *testing.T) {
+	t.Parallel()
+	l := newCtlLab(t, ed25519Key(t), nil)
+	for url, warned := range map[string]bool{
+		"http://kbs.invalid":       true,
+		"http://127.evil.invalid":  true,
+		"http://localhost.invalid": true,
+		"http://127.0.0.1:1":       false,
+		"http://localhost:1":       false,
+		"http://[::1]:1":           false,
+	} {
+		p := lab.RunCtl(t, 111, l.dir, "kbs", "list", "--url", url, "--admin-key", "admin.key", "--timeout", "1")
+		if strings.Contains(p.Stderr.String(), "has no TLS") != warned {
+			t.Errorf("%s, want a warning: %v: %v", url, warned, p)
+		}
+	}
+}
+
+// Without --url a call is to the KBS of the deployment in this directory, as --help says.
+func TestCtlKBSTakesTheDeploymentOfTheDirectory(t *testing.T) {
+	t.Parallel()
+	l := newApplyLab(t, "trustee-1.1", nil)
+	for _, how := range [][]string{nil, {"--deployment", "deployment.toml"}, {"--out", "out"}} {
+		if p := l.run(0, append([]string{"kbs", "list", "--json"}, how...)...); !strings.Contains(p.Stdout.String(), `"resource_policies":`) {
+			t.Errorf("%v: %v", how, p)
+		}
+	}
+	says(t, l.run(100, "kbs", "get", "kbs:///a/b/c", "--tee", "snp", "--url", "http://127.0.0.1:1", "--out", "out"), "exclude each other: give '--url' with '--ca'")
 }
 
 // The token that a guest's attestation agent gives, with its key, opens resources
