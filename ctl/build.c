@@ -104,7 +104,7 @@ static int write_digests(const struct build *build, const char *class_name, cons
 	struct sheet sheet CLEANUP(sheet_done) = { 0 };
 	OWNED_BUF struct buf text = BUF_INIT(65536);
 	sheet_start(&sheet, true);
-	sheet_hex(&sheet, "sha256", NULL, digest_bytes(initdata_digest(doc)));
+	sheet_hex(&sheet, "digest", NULL, digest_bytes(initdata_digest(doc)));
 	for (size_t i = 0; i < ARRAY_LEN(registers); i++) {
 		struct initdata_binding binding;
 		if (initdata_expect(initdata_digest(doc), registers[i].where, &binding, err) < 0)
@@ -363,7 +363,8 @@ static const struct cli_option options[] = {
 	WORKSPACE_OPTIONS,
 	{ .name = "--layout",
 	  .value = "NAME",
-	  .text = "also under the names of a pattern: 'layered-zero-trust' or 'coco-pattern'" },
+	  .text = "also under the names of a pattern: 'layered-zero-trust' or 'coco-pattern'",
+	  .values = "layered-zero-trust coco-pattern" },
 	{ .name = "--json", .text = "print one JSON object" },
 	{ .name = NULL },
 };

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/sheet.h"
 #include "ctl/verbs.h"
 
 static int print_exit_codes(void)
@@ -75,15 +77,26 @@ static int run_help(const struct cli_args *args, struct err *err)
 
 static int run_version(const struct cli_args *args, struct err *err)
 {
-	(void)args;
-	(void)err;
-	(void)printf("sealpodctl " SEALPOD_VERSION "\n");
-	return 0;
+	struct sheet sheet CLEANUP(sheet_done) = { 0 };
+	if (!cli_given(args, "--json")) {
+		(void)printf("sealpodctl " SEALPOD_VERSION "\n");
+		return 0;
+	}
+	sheet_start(&sheet, true);
+	sheet_text(&sheet, "name", NULL, "sealpodctl");
+	sheet_text(&sheet, "version", NULL, SEALPOD_VERSION);
+	return sheet_print(&sheet, err);
 }
+
+static const struct cli_option version_options[] = {
+	{ .name = "--json", .text = "print one JSON object" },
+	{ .name = NULL },
+};
 
 const struct cli_verb verb_version = {
 	.words = { "version" },
 	.text = "print the version",
+	.options = version_options,
 	.run = run_version,
 };
 

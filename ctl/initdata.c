@@ -20,6 +20,7 @@
 #include "initdata/find.h"
 
 #define PARTS_MAX 64
+#define FORMS "toml annotation gzip image"
 
 static int read_document(const struct cli_args *args, struct initdata **ret_doc, struct err *err)
 {
@@ -63,11 +64,10 @@ static int form_of(const char *name, enum initdata_form *ret_form, struct err *e
 	return err_set(err, ERR_USAGE, "'%s' is no form; use 'toml', 'annotation', 'gzip' or 'image'", name);
 }
 
-static int print_form(const char *name, struct bytes toml, struct err *err)
+static int print_form(enum initdata_form form, struct bytes toml, struct err *err)
 {
 	OWNED_BUF struct buf wrapped = BUF_INIT(INITDATA_ENVELOPE_MAX);
-	enum initdata_form form;
-	if (form_of(name, &form, err) < 0 || initdata_wrap(form, toml, &wrapped, err) < 0)
+	if (initdata_wrap(form, toml, &wrapped, err) < 0)
 		return -1;
 	return write_output(buf_bytes(&wrapped), err);
 }
@@ -114,6 +114,9 @@ static int run_build(const struct cli_args *args, struct err *err)
 	CLEANUP(part_texts_done) struct part_text texts[PARTS_MAX] = { 0 };
 	struct initdata_part parts[PARTS_MAX];
 	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
+	enum initdata_form form;
+	if (form_of(cli_value(args, "--form", "toml"), &form, err) < 0)
+		return -1;
 	for (size_t i = 0; i < args->operand_count; i++) {
 		if (read_part(cli_operand(args, i), &texts[i], err) < 0)
 			return -1;
@@ -121,7 +124,7 @@ static int run_build(const struct cli_args *args, struct err *err)
 	}
 	if (initdata_compose(parts, args->operand_count, &toml, err) < 0 || check_composed(buf_bytes(&toml), err) < 0)
 		return -1;
-	return print_form(cli_value(args, "--form", "toml"), buf_bytes(&toml), err);
+	return print_form(form, buf_bytes(&toml), err);
 }
 
 /* --- show, digest --- */
@@ -199,16 +202,17 @@ static int run_annotate(const struct cli_args *args, struct err *err)
 	OWNED_INITDATA struct initdata *doc = NULL;
 	if (read_document(args, &doc, err) < 0)
 		return -1;
-	return print_form("annotation", initdata_text(doc), err);
+	return print_form(INITDATA_ANNOTATION, initdata_text(doc), err);
 }
 
 static int run_convert(const struct cli_args *args, struct err *err)
 {
 	OWNED_INITDATA struct initdata *doc = NULL;
-	const char *form = cli_value(args, "--to", NULL);
-	if (!form)
+	const char *name = cli_value(args, "--to", NULL);
+	enum initdata_form form;
+	if (!name)
 		return err_set(err, ERR_USAGE, "'initdata convert' wants --to FORM");
-	if (read_document(args, &doc, err) < 0)
+	if (form_of(name, &form, err) < 0 || read_document(args, &doc, err) < 0)
 		return -1;
 	return print_form(form, initdata_text(doc), err);
 }
@@ -255,7 +259,10 @@ static int run_lint(const struct cli_args *args, struct err *err)
 	}
 
 static const struct cli_option build_options[] = {
-	{ .name = "--form", .value = "FORM", .text = "'toml' (default), 'annotation', 'gzip' or 'image'" },
+	{ .name = "--form",
+	  .value = "FORM",
+	  .text = "'toml' (default), 'annotation', 'gzip' or 'image'",
+	  .values = FORMS },
 	{ .name = NULL },
 };
 static const struct cli_option show_options[] = {
@@ -265,7 +272,7 @@ static const struct cli_option show_options[] = {
 };
 static const struct cli_option digest_options[] = { JSON_OPTION, { .name = NULL } };
 static const struct cli_option convert_options[] = {
-	{ .name = "--to", .value = "FORM", .text = "'toml', 'annotation', 'gzip' or 'image'" },
+	{ .name = "--to", .value = "FORM", .text = "'toml', 'annotation', 'gzip' or 'image'", .values = FORMS },
 	{ .name = NULL },
 };
 static const struct cli_option lint_options[] = {
@@ -273,10 +280,12 @@ static const struct cli_option lint_options[] = {
 	{ .name = "--tee",
 	  .value = "KIND",
 	  .text = "a kind of TEE that it is for ('snp', 'tdx', 'az-snp-vtpm', 'az-tdx-vtpm')",
+	  .values = CLI_TEES,
 	  .repeats = true },
 	{ .name = "--processor",
 	  .value = "NAME",
 	  .text = "a generation of the SNP machines ('milan', 'genoa', 'turin')",
+	  .values = "milan genoa turin",
 	  .repeats = true },
 	{ .name = "--spire-version", .value = "VERSION", .text = "the version of SPIRE that will be used" },
 	{ .name = NULL },

@@ -28,8 +28,16 @@ static int read_stdin(struct buf *out, struct err *err)
 	}
 }
 
+static int not_regular(const char *path, struct err *err)
+{
+	return err_set(err, ERR_CONFIG, "'%s' is not a regular file; '-' reads standard input", path);
+}
+
 int input_read(const char *path, struct buf *out, struct err *err)
 {
+	struct stat st;
+	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return not_regular(path, err);
 	int rc = strcmp(path, "-") == 0 ? read_stdin(out, err) : file_read(AT_FDCWD, path, out, err);
 	if (rc < 0 && err && err->code == ERR_PROTOCOL)
 		err->code = ERR_CONFIG;
@@ -46,7 +54,7 @@ static int open_input(const char *path, struct err *err)
 		return err_set_errno(err, ERR_CONFIG, errno, "cannot read '%s'", path);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		(void)close(fd);
-		return err_set(err, ERR_CONFIG, "'%s' is not a regular file", path);
+		return not_regular(path, err);
 	}
 	return fd;
 }

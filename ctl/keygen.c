@@ -90,6 +90,8 @@ static int run_keygen(const struct cli_args *args, struct err *err)
 	bool is_p256 = strcmp(type, "p256") == 0;
 	if (!is_p256 && strcmp(type, "ed25519") != 0)
 		return err_set(err, ERR_USAGE, "'%s' is no type of key; use 'p256' or 'ed25519'", type);
+	if (kid && !is_p256)
+		return err_set(err, ERR_USAGE, "'--jwk' is for ES256, so for '--type p256' alone");
 	if (kid && strpbrk(kid, "\"\\"))
 		return err_set(err, ERR_USAGE, "a kid with quotes or backslashes is not taken");
 	if (path_with(public_path, path, kid ? ".jwk" : ".pub", err) < 0 ||
@@ -172,7 +174,7 @@ static int run_leaf(const struct cli_args *args, struct err *err)
 	}
 
 static const struct cli_option keygen_options[] = {
-	{ .name = "--type", .value = "TYPE", .text = "'p256' (default) or 'ed25519'" },
+	{ .name = "--type", .value = "TYPE", .text = "'p256' (default) or 'ed25519'", .values = "p256 ed25519" },
 	{ .name = "--jwk", .value = "KID", .text = "write the public half as a JWK of this kid, to FILE.jwk" },
 	JSON_OPTION,
 	{ .name = NULL },

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "ctl/image.h"
 #include "ctl/out.h"
+#include "ctl/policy_rules.h"
 #include "ctl/progress.h"
 #include "ctl/verbs.h"
 
@@ -192,6 +193,19 @@ static int find_pcrs(struct pull *pull, struct image_manifest *manifest, struct 
 	return fetch_manifest(pull, index.platform_digest, true, manifest, err);
 }
 
+/* The attestation policy compares some registers of a vTPM in any case. */
+static void warn_of_absent(const struct json *pcrs)
+{
+	struct policy_rule rule;
+	for (size_t i = 0; policy_rule_at("az-snp-vtpm", i, &rule); i++) {
+		const char *name = strrchr(rule.claim, '.');
+		if (rule.required && !rule.made && name && !json_member(pcrs, name + 1))
+			log_warning("the manifest names no '%s', which the attestation policy compares: get it from "
+				    "who publishes the image",
+				    name + 1);
+	}
+}
+
 static int print_pcrs(const struct json *pcrs, struct err *err)
 {
 	OWNED_JSON struct json *root = NULL;
@@ -249,6 +263,7 @@ static int run_measure(const struct cli_args *args, struct err *err)
 	if (!pull.image.by_digest)
 		log_warning("'%s' is a tag, which may be another image tomorrow; name it by its digest",
 			    pull.image.reference);
+	warn_of_absent(manifest.pcrs);
 	return print_pcrs(manifest.pcrs, err);
 }
 

@@ -120,20 +120,28 @@ static bool find(struct bytes text, struct span object, const char *name, struct
 	return false;
 }
 
-/* HCL's JSON lets each object stand in a list. The one in it that has the member, or the first. */
+/* HCL's JSON lets each object stand in a list. The one in it that has the member, or the first. Two that have it would
+ * leave one as it is, and a CA in it trusted in its own way: refused. */
 static int unwrap(struct bytes text, struct span *value, const char *member, const char *what, struct err *err)
 {
 	struct span chosen = { 0, 0 };
 	struct span found;
 	struct child child;
+	bool seen = false;
 	size_t at = value->start + 1;
 	if (kind(text, *value) == '{')
 		return 0;
 	while (kind(text, *value) == '[' && next_child(text, *value, &at, &child)) {
 		if (kind(text, child.value) != '{')
 			return err_set(err, ERR_CONFIG, "'%s' is no list of objects", what);
-		if (chosen.end == 0 || find(text, child.value, member, &found))
+		bool has = find(text, child.value, member, &found);
+		if (has && seen)
+			return err_set(err, ERR_CONFIG,
+				       "'%s' holds two elements with '%s'; make one of them, which is then changed",
+				       what, member);
+		if (chosen.end == 0 || has)
 			chosen = child.value;
+		seen = seen || has;
 	}
 	if (chosen.end == 0)
 		return err_set(err, ERR_CONFIG, "'%s' is no object", what);
@@ -458,7 +466,9 @@ int server_conf_merge(struct bytes text, const char *ca_bundle_path, struct buf 
 	if (json_parse(text, SERVER_CONF_MAX, &doc, err) < 0) {
 		if (err)
 			err->code = ERR_CONFIG;
-		return err_wrap(err, "no JSON (a configuration in HCL takes the text of 'spire-config --format hcl')");
+		return err_wrap(err,
+				"no JSON (a configuration in HCL takes the text of 'spire-config --format hcl'; of a "
+				"ConfigMap take what 'kubectl get configmap NAME -o json' prints)");
 	}
 	const char *object_kind = json_text(json_member(doc, "kind"));
 	int rc = object_kind && strcmp(object_kind, "ConfigMap") == 0

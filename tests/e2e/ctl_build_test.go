@@ -218,7 +218,7 @@ func TestBuiltInitdataIsWhatItsDigestsSay(t *testing.T) {
 	sum := sha256.Sum256(toml)
 	pcr8 := sha256.Sum256(append(make([]byte, 32), sum[:]...))
 	want := map[string]string{
-		"sha256":     hex.EncodeToString(sum[:]),
+		"digest":     hex.EncodeToString(sum[:]),
 		"host_data":  hex.EncodeToString(sum[:]),
 		"mrconfigid": hex.EncodeToString(sum[:]) + strings.Repeat("0", 32),
 		"pcr8":       hex.EncodeToString(pcr8[:]),
@@ -420,12 +420,46 @@ complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sealpodctl; echo "
 complete_line sealpodctl b
 complete_line sealpodctl initdata l
 complete_line sealpodctl initdata lint --t
+complete_line sealpodctl build --layout ''
+complete_line sealpodctl initdata lint --tee az
+complete_line sealpodctl apply --tee = s
+complete_line sealpodctl apply --only =
+complete_line sealpodctl initdata convert --to ''
+complete_line sealpodctl initdata build --form g
+complete_line sealpodctl entries print --format ''
+complete_line sealpodctl keygen --type ''
+complete_line sealpodctl completion ''
+complete_line sealpodctl kbs generate r
+complete_line sealpodctl kbs put --admin-key ''
+complete_line sealpodctl kbs put ''
+complete_line sealpodctl entries plan --prune ''
 `
-	out, err := exec.Command("bash", "-c", run).CombinedOutput()
-	if err != nil || string(out) != "build\nlint\n--tee\n" {
-		t.Errorf("%v: %s", err, out)
+	want := []string{
+		"build", "lint", "--tee",
+		"layered-zero-trust coco-pattern", "az-snp-vtpm az-tdx-vtpm", "snp", "kbs spire",
+		"toml annotation gzip image", "gzip", "data clusterstaticentry", "p256 ed25519",
+		"bash zsh fish", "resource-policy reference-values",
+		"", "", // files, by the shell itself
+		"--deployment --out --api --timeout --json --prune --help",
+		"",
 	}
-	lab.RunCtl(t, 0, dir, "completion", "zsh")
-	lab.RunCtl(t, 0, dir, "completion", "fish")
+	out, err := exec.Command("bash", "-c", run).CombinedOutput()
+	if err != nil || string(out) != strings.Join(want, "\n") {
+		t.Errorf("%v: %s\nwant %s", err, out, strings.Join(want, "\n"))
+	}
+	if zsh := lab.RunCtl(t, 0, dir, "completion", "zsh").Stdout.String(); !strings.Contains(zsh, script) {
+		t.Error("zsh does not complete as bash does")
+	}
+	fish := lab.RunCtl(t, 0, dir, "completion", "fish").Stdout.String()
+	for _, line := range []string{
+		"complete -c sealpodctl -n '__fish_seen_subcommand_from build' -l layout -x -a 'layered-zero-trust coco-pattern'",
+		"complete -c sealpodctl -n '__fish_seen_subcommand_from build' -l out -r",
+		"complete -c sealpodctl -n '__fish_seen_subcommand_from build' -l json",
+		"complete -c sealpodctl -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'",
+	} {
+		if !strings.Contains(fish, line+"\n") {
+			t.Errorf("fish is not told %q", line)
+		}
+	}
 	lab.RunCtl(t, 100, dir, "completion", "csh")
 }

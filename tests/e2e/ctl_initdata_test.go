@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -154,6 +155,14 @@ func TestInitdataBuildKeepsEntriesAsTheyAre(t *testing.T) {
 	lab.RunCtl(t, 100, dir, "initdata", "build", "binary")
 	lab.RunCtl(t, 100, dir, "initdata", "build", "a=file-end", "a=file-end")
 	lab.RunCtl(t, 100, dir, "initdata", "build", "=file-end")
+	// The form is looked at before any file.
+	says(t, lab.RunCtl(t, 100, dir, "initdata", "build", "--form", "zip", "absent"), "'zip' is no form")
+	says(t, lab.RunCtl(t, 100, dir, "initdata", "convert", "--to", "zip", "absent"), "'zip' is no form")
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	says(t, lab.RunCtl(t, 100, dir, "initdata", "show", "fifo"), "'-' reads standard input")
+	says(t, lab.RunCtl(t, 100, dir, "kbs", "list", "--url", "http://127.0.0.1:1", "--admin-key", "fifo"), "'-' reads standard input")
 }
 
 // A terminal obeys what it is shown; init-data may be anybody's.

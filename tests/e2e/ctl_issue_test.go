@@ -176,7 +176,10 @@ func TestKeygenMakesWhatItSays(t *testing.T) {
 			t.Errorf("%s has mode %v (%v)", name, info.Mode(), err)
 		}
 	}
-	lab.RunCtl(t, 103, dir, "keygen", "--type", "ed25519", "--jwk", "x", "none")
+	says(t, lab.RunCtl(t, 100, dir, "keygen", "--type", "ed25519", "--jwk", "x", "none"), "'--jwk' is for ES256")
+	if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
+		t.Error("a key was made for a refused command line")
+	}
 }
 
 // An operator is no administrator of his machine.

@@ -70,29 +70,43 @@ func (r *registry) add(tag, manifest string) string {
 }
 
 func measuredManifest(pcr string) string {
-	return fmt.Sprintf(`{"schemaVersion":2,"annotations":{"%salgorithm":"sha256","%spcr03":"0x%s","%spcr09":"%s"}}`,
-		measureAnnotation, measureAnnotation, pcr, measureAnnotation, pcr)
+	return strings.ReplaceAll(fmt.Sprintf(`{"schemaVersion":2,"annotations":{"@algorithm":"sha256","@pcr03":"0x%s","@pcr09":"%s",`+
+		`"@pcr11":"%s","@pcr12":"%s"}}`, pcr, pcr, pcr, pcr), "@", measureAnnotation)
 }
 
-const measureWant = `{"measurements":{"sha256":{"pcr03":"%s","pcr09":"%s"}}}` + "\n"
+func measureWant(pcr string) string {
+	return strings.ReplaceAll(`{"measurements":{"sha256":{"pcr03":"@","pcr09":"@","pcr11":"@","pcr12":"@"}}}`+"\n", "@", pcr)
+}
 
 func TestMeasureReadsTheManifestAlone(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	digest := r.add("1.11.1", measuredManifest(goodPCR))
 	p := lab.RunCtl(t, 0, t.TempDir(), "measure", "--plain-http", r.image(":1.11.1"))
-	if p.Stdout.String() != fmt.Sprintf(measureWant, goodPCR, goodPCR) {
+	if p.Stdout.String() != measureWant(goodPCR) {
 		t.Errorf("it printed %s", p.Stdout.String())
 	}
 	if !strings.Contains(p.Stderr.String(), "is a tag") {
 		t.Error("nothing warns of the tag")
 	}
 	p = lab.RunCtl(t, 0, t.TempDir(), "measure", "--plain-http", r.image("@"+digest))
-	if p.Stdout.String() != fmt.Sprintf(measureWant, goodPCR, goodPCR) || p.Stderr.String() != "" {
+	if p.Stdout.String() != measureWant(goodPCR) || p.Stderr.String() != "" {
 		t.Errorf("by digest: %v", p)
 	}
 	if len(r.asked) != 2 {
 		t.Errorf("the registry was asked for %v", r.asked)
+	}
+}
+
+// A register that the policy compares and nobody has measured is told at once.
+func TestMeasureTellsOfWhatIsAbsent(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	whole := measuredManifest(goodPCR)
+	digest := r.add("t", strings.Replace(whole, measureAnnotation+"pcr12", measureAnnotation+"pcr13", 1))
+	p := lab.RunCtl(t, 0, t.TempDir(), "measure", "--plain-http", r.image("@"+digest))
+	if said := p.Stderr.String(); strings.Count(said, "names no") != 1 || !strings.Contains(said, "names no 'pcr12'") {
+		t.Errorf("%v", p)
 	}
 }
 
@@ -103,7 +117,7 @@ func TestMeasureFollowsAnIndex(t *testing.T) {
 	r.add("index", fmt.Sprintf(`{"manifests":[{"digest":"sha256:%064d","platform":{"os":"linux","architecture":"s390x"}},`+
 		`{"digest":"%s","platform":{"os":"linux","architecture":"amd64"}}]}`, 1, digest))
 	p := lab.RunCtl(t, 0, t.TempDir(), "measure", "--plain-http", r.image(":index"))
-	if p.Stdout.String() != fmt.Sprintf(measureWant, goodPCR, goodPCR) {
+	if p.Stdout.String() != measureWant(goodPCR) {
 		t.Errorf("it printed %s", p.Stdout.String())
 	}
 }

@@ -105,7 +105,7 @@ func TestCtlSpireConfig(t *testing.T) {
 	if err := json.Unmarshal([]byte(config("--merge", "map.json")), &back); err != nil || back.Data["server.conf"] != merged {
 		t.Errorf("the ConfigMap holds (%v):\n%s", err, back.Data["server.conf"])
 	}
-	says(t, lab.RunCtl(t, 100, dir, "spire-config", "--merge", "hcl.conf"), "no JSON", "--format hcl")
+	says(t, lab.RunCtl(t, 100, dir, "spire-config", "--merge", "hcl.conf"), "no JSON", "--format hcl", "kubectl get configmap NAME -o json")
 	says(t, lab.RunCtl(t, 100, dir, "spire-config", "--format", "yaml"), "no format 'yaml'")
 	says(t, lab.RunCtl(t, 100, dir, "spire-config", "--format", "hcl", "--merge", "map.json"), "leave out")
 	says(t, lab.RunCtl(t, 100, dir, "spire-config", "--ca-bundle", "ca.pem"), "'--ca-bundle'")

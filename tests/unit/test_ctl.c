@@ -64,6 +64,7 @@ static void takes_good_command_lines(void **state)
 	assert_taken("evidence show -- --json", false, "--json");
 	assert_taken("version", false, NULL);
 	assert_taken("--version", false, NULL);
+	assert_taken("version --json", true, NULL);
 	assert_taken("help exit-codes", false, "exit-codes");
 	assert_taken("-h", false, NULL);
 }
@@ -81,7 +82,7 @@ static void refuses_the_others_with_advice(void **state)
 		       "'evidence show' knows no option '--xml'; see 'sealpodctl evidence show --help'");
 	assert_refused("evidence show --json=1 a", "option '--json' takes no value");
 	assert_refused("evidence show --json --json a", "option '--json' is given twice");
-	assert_refused("version --json", "'version' knows no option '--json'; see 'sealpodctl version --help'");
+	assert_refused("completion --json", "'completion' knows no option '--json'; see 'sealpodctl completion --help'");
 	assert_refused("version 2", "'version' takes no argument '2'; see 'sealpodctl help'");
 }
 
