@@ -22,6 +22,7 @@
 #include "ctl/new.h"
 #include "ctl/pod.h"
 #include "ctl/policy.h"
+#include "ctl/resources.h"
 #include "ctl/spire_config.h"
 #include "ctl/progress.h"
 #include "ctl/verbs.h"
@@ -51,7 +52,36 @@ static int read_named(const struct deployment *d, const char *name, struct buf *
 	return input_read(buf_text(&path), content, err);
 }
 
-/* It is given to every VM: nothing but certificates may be in it. */
+/* The blocks of certificates alone, with plain line ends: the texts go to every VM, and to the host, so nothing else
+ * may come along, be it a comment or what is left of a key. */
+static int keep_certificates(struct buf *content, struct err *err)
+{
+	static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
+	OWNED_BUF struct buf kept = BUF_INIT(PEM_MAX);
+	bool inside = false;
+	for (char *rest = content->len > 0 ? (char *)(uintptr_t)buf_text(content) : NULL, *line;
+	     (line = strsep(&rest, "\n")) != NULL;) {
+		line[strcspn(line, "\r")] = 0;
+		inside = inside || strcmp(line, begin) == 0;
+		if (inside && buf_printf(&kept, err, "%s\n", line) < 0)
+			return -1;
+		inside = inside && strcmp(line, end) != 0;
+	}
+	buf_done(content);
+	buf_move(content, &kept);
+	return 0;
+}
+
+static int read_ca(const struct deployment *d, struct buf *content, struct err *err)
+{
+	if (!d->kbs_ca_file)
+		return 0;
+	if (read_named(d, d->kbs_ca_file, content, err) < 0 || keep_certificates(content, err) < 0)
+		return -1;
+	return content->len > 0 ? 0
+				: err_set(err, ERR_CONFIG, "the KBS's CA '%s' holds no certificate", d->kbs_ca_file);
+}
+
 static int read_bundle(const struct deployment *d, struct buf *content, struct err *err)
 {
 	OWNED_SPIRE_BUNDLE struct spire_bundle bundle = SPIRE_BUNDLE_INIT;
@@ -59,7 +89,7 @@ static int read_bundle(const struct deployment *d, struct buf *content, struct e
 		return -1;
 	if (spire_bundle_check(buf_bytes(content), time(NULL), &bundle, err) < 0)
 		return err_wrap(err, "trust bundle '%s'", d->trust_bundle_file);
-	return 0;
+	return keep_certificates(content, err);
 }
 
 /* What the guest's texts are made of. */
@@ -82,7 +112,7 @@ static int read_texts(const struct build *build, struct texts *texts, struct gue
 		      struct err *err)
 {
 	const struct deployment *d = build->deployment;
-	if (read_named(d, d->kbs_ca_file, &texts->ca, err) < 0 || read_bundle(d, &texts->bundle, err) < 0 ||
+	if (read_ca(d, &texts->ca, err) < 0 || read_bundle(d, &texts->bundle, err) < 0 ||
 	    out_read(build->out, "sealed-secret.jwk", &texts->sealed, err) < 0)
 		return -1;
 	*ret_material = (struct guest_material){ .kbs_ca = buf_bytes(&texts->ca),
@@ -155,6 +185,87 @@ static int lint_ours(const struct build *build, const char *class_name, const st
 	return lint.errors == 0 ? 0 : err_set(err, ERR_CONFIG, "init-data of class '%s' is not safe", class_name);
 }
 
+static void tell_of_bundle(void *arg, const char *text)
+{
+	const struct deployment *d = arg;
+	log_warning("trust bundle '%s': %s: get the server's next one before that, build and apply",
+		    d->trust_bundle_file, text);
+}
+
+/* Of one that stands in init-data, lint tells. */
+static void look_at_bundle(const struct build *build, struct bytes bundle)
+{
+	struct deployment copy = *build->deployment;
+	if (!build->out->look_only && !copy.trust_bundle_measured)
+		(void)spire_authorities_look(bundle, false, time(NULL), tell_of_bundle, &copy);
+}
+
+static bool is_released(const struct deployment *d, const char *class_name, struct bytes path)
+{
+	struct resource resource;
+	for (size_t i = 0; resource_at(d, i, &resource); i++)
+		if (bytes_equal_text(path, resource.path) && resource_is_for(&resource, class_name))
+			return true;
+	return false;
+}
+
+/* Every "kbs:///…" of a text that a class's VMs fetch by. */
+static int check_released(const struct deployment *d, const char *class_name, struct bytes text, struct err *err)
+{
+	static const char scheme[] = "kbs:///";
+	const uint8_t *at = text.data, *end = text.data + text.len;
+	while ((at = memmem(at, (size_t)(end - at), scheme, sizeof(scheme) - 1)) != NULL) {
+		at += sizeof(scheme) - 1;
+		size_t len = 0;
+		while (at + len < end && at[len] != '"' && at[len] != '\'' && at[len] != '\\' && at[len] > ' ')
+			len++;
+		if (!is_released(d, class_name, bytes_of(at, len)))
+			return err_set(err, ERR_CONFIG,
+				       "VMs of class '%s' that run with the init-data of before fetch 'kbs:///%.*s', "
+				       "which this deployment has no more: put off what takes it away until "
+				       "'sealpodctl rotate init-data %s --finish'",
+				       class_name, (int)len, (const char *)at, class_name);
+		at += len;
+	}
+	return 0;
+}
+
+/* While init-data is rotated, what VMs with that of before ask for must go on being released to them. */
+static int check_overlap(const struct build *build, const char *class_name, struct err *err)
+{
+	char name[NAME_SIZE];
+	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
+	OWNED_INITDATA struct initdata *doc = NULL;
+	struct initdata_entry entry;
+	(void)snprintf(name, sizeof(name), POLICY_INIT_DATA_PREVIOUS "/%s.toml", class_name);
+	if (!out_has(build->out, name))
+		return 0;
+	if (out_read(build->out, name, &toml, err) < 0 || initdata_parse(buf_bytes(&toml), &doc, err) < 0)
+		return err_wrap(err, "'%s'", name);
+	if (!initdata_find_entry(doc, "sealpod.toml", &entry))
+		return 0;
+	return check_released(build->deployment, class_name, entry.text, err);
+}
+
+/* Who changes it while VMs run is told what that means, unless an overlap is under way. */
+static int tell_of_change(const struct build *build, const char *class_name, struct bytes toml, struct err *err)
+{
+	char name[NAME_SIZE], previous[NAME_SIZE];
+	OWNED_BUF struct buf old = BUF_INIT(INITDATA_MAX);
+	(void)snprintf(name, sizeof(name), POLICY_INIT_DATA_NOW "/%s.toml", class_name);
+	(void)snprintf(previous, sizeof(previous), POLICY_INIT_DATA_PREVIOUS "/%s.toml", class_name);
+	if (build->out->look_only || !out_has(build->out, name) || out_has(build->out, previous))
+		return 0;
+	if (out_read(build->out, name, &old, err) < 0)
+		return -1;
+	if (!bytes_equal(buf_bytes(&old), toml))
+		log_warning("the init-data of class '%s' changes: after the next apply VMs that run with the one of "
+			    "before get nothing any more. To keep them, undo the change, build, 'sealpodctl rotate "
+			    "init-data %s', and change it again",
+			    class_name, class_name);
+	return 0;
+}
+
 static int build_class(const struct build *build, const struct deployment_class *class,
 		       const struct guest_material *common, struct err *err)
 {
@@ -169,25 +280,12 @@ static int build_class(const struct build *build, const struct deployment_class 
 	material.policy = buf_bytes(&policy);
 	if (guest_initdata(build->deployment, class, &material, &toml, err) < 0 ||
 	    initdata_parse(buf_bytes(&toml), &doc, err) < 0 || lint_ours(build, class->name, doc, err) < 0 ||
+	    check_overlap(build, class->name, err) < 0 ||
+	    tell_of_change(build, class->name, buf_bytes(&toml), err) < 0 ||
 	    out_write(build->out, name, buf_bytes(&toml), err) < 0 ||
 	    write_annotation(build, class->name, buf_bytes(&toml), err) < 0)
 		return -1;
 	return write_digests(build, class->name, doc, err);
-}
-
-static void tell_of_bundle(void *arg, const char *text)
-{
-	const struct deployment *d = arg;
-	log_warning("trust bundle '%s': %s: get the server's next one before that, build and apply",
-		    d->trust_bundle_file, text);
-}
-
-/* Of one that stands in init-data, lint tells. */
-static void look_at_bundle(const struct build *build, struct bytes bundle)
-{
-	struct deployment copy = *build->deployment;
-	if (!build->out->look_only && !copy.trust_bundle_measured)
-		(void)spire_authorities_look(bundle, false, time(NULL), tell_of_bundle, &copy);
 }
 
 static int build_initdata(const struct build *build, struct err *err)

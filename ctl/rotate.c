@@ -125,6 +125,8 @@ static int begin_switch(const struct deployment *deployment, struct out *out, st
 	char verb[256];
 	if (!has(out, MATERIAL_NEXT, ROOT, "pem"))
 		return err_set(err, ERR_CONFIG, "there is no new root: 'sealpodctl rotate root' makes one");
+	if (!has(out, MATERIAL_NEXT, ROOT, "key"))
+		return err_set(err, ERR_CONFIG, "'%s/" MATERIAL_NEXT "/root.key' is missing: put it back", out->path);
 	for (size_t i = 0; i < deployment->class_count; i++) {
 		(void)snprintf(verb, sizeof(verb), "issuer %s", deployment->classes[i].name);
 		if (check_idle(out, deployment->classes[i].name, verb, err) < 0)
@@ -243,11 +245,11 @@ int rotate_init_data(struct out *out, const struct deployment_class *class, stru
 	return out_write(out, previous.text, buf_bytes(&toml), err);
 }
 
-int rotate_finish_init_data(struct out *out, const struct deployment_class *class, struct err *err)
+int rotate_finish_init_data(struct out *out, const char *class_name, struct err *err)
 {
-	struct name previous = name_of(POLICY_INIT_DATA_PREVIOUS, class->name, "toml");
-	if (!out_has(out, previous.text))
-		return err_set(err, ERR_CONFIG, "the init-data of class '%s' is not being rotated", class->name);
+	struct name previous = name_of(POLICY_INIT_DATA_PREVIOUS, class_name, "toml");
+	if (deployment_name_check(class_name, err) < 0 || !out_has(out, previous.text))
+		return err_set(err, ERR_CONFIG, "the init-data of class '%s' is not being rotated", class_name);
 	return out_remove(out, previous.text, err);
 }
 

@@ -53,7 +53,8 @@ bool rotate_is_switching(const struct out *out);
 /* What the class's VMs are measured with now is good beside what build will make. ERR_CONFIG where it is being rotated
  * already, or was never built. */
 int rotate_init_data(struct out *out, const struct deployment_class *class, struct err *err) WARN_UNUSED;
-int rotate_finish_init_data(struct out *out, const struct deployment_class *class, struct err *err) WARN_UNUSED;
+/* The deployment may have the class no more. */
+int rotate_finish_init_data(struct out *out, const char *class_name, struct err *err) WARN_UNUSED;
 
 /* Another key for the KBS's administrator, beside the one that counts; then in its place. */
 int rotate_admin_key(struct out *out, struct err *err) WARN_UNUSED;

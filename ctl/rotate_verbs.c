@@ -110,6 +110,23 @@ static int check_marks(struct spire_server *server, const struct rotate_marks *m
 		count);
 }
 
+/* The new certificate's alias must be at the server before the old one's goes. */
+static int check_entries(struct job *job, struct err *err)
+{
+	const struct deployment *d = &job->workspace.deployment;
+	struct spire_entries wanted OWNED_ENTRIES = { 0 };
+	struct spire_entries found OWNED_ENTRIES = { 0 };
+	struct entries_plan plan OWNED_PLAN = { 0 };
+	if (entries_generate(d, job->out.path, &wanted, err) < 0 || spire_server_list(job->server, &found, err) < 0 ||
+	    entries_compare(d->name, &wanted, &found, &plan, err) < 0)
+		return -1;
+	if (plan.counts[ENTRIES_CREATE] == 0)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "the SPIRE server lacks %zu of the deployment's entries: 'sealpodctl apply' comes first",
+		       plan.counts[ENTRIES_CREATE]);
+}
+
 static int check_agents(const struct cli_args *args, struct job *job, const struct rotate_marks *marks, struct err *err)
 {
 	struct deployment *deployment = &job->workspace.deployment;
@@ -119,6 +136,8 @@ static int check_agents(const struct cli_args *args, struct job *job, const stru
 	    entries_server_open(deployment, &deadline, &job->server, err) < 0)
 		return err_wrap(err,
 				"whether agents still need the old certificate is not known (--force does not ask)");
+	if (check_entries(job, err) < 0)
+		return -1;
 	return check_marks(job->server, marks, err);
 }
 
@@ -131,8 +150,11 @@ static int check_applied(struct job *job, const struct deployment_class *class, 
 	bool other;
 	if (build_look(d, &job->out, err) < 0)
 		return -1;
+	/* A KBS that takes no administrator is told by other ways. */
 	if (!out_has(&job->out, RECORD_FILE)) {
-		log_warning("nothing was ever applied from here: whether the KBS has what is new is not known");
+		log_warning("nothing was ever applied to a KBS from here ('%s/" RECORD_FILE
+			    "' is missing): whether it hands out what is new is not known",
+			    job->out.path);
 		return 0;
 	}
 	if (record_read(&job->out, d->kbs_admin_url ? d->kbs_admin_url : d->kbs_url, &record, &other, err) < 0)
@@ -230,14 +252,15 @@ static int run_init_data(const struct cli_args *args, struct err *err)
 	static const char *const finished[] = { "sealpodctl build", "sealpodctl apply", NULL };
 	OWNED_JOB struct job job = JOB_INIT;
 	const struct deployment_class *class = NULL;
-	if (open_job(args, &job, err) < 0 ||
-	    find_class(&job.workspace.deployment, cli_operand(args, 0), &class, err) < 0)
+	if (open_job(args, &job, err) < 0)
 		return -1;
 	if (cli_given(args, "--finish")) {
-		if (rotate_finish_init_data(&job.out, class, err) < 0)
+		if (rotate_finish_init_data(&job.out, cli_operand(args, 0), err) < 0)
 			return -1;
 		return tell(args, "the init-data of before counts no more", finished, err);
 	}
+	if (find_class(&job.workspace.deployment, cli_operand(args, 0), &class, err) < 0)
+		return -1;
 	if (rotate_init_data(&job.out, class, err) < 0)
 		return -1;
 	return tell(args, "the init-data of now stays good beside what build will make", next, err);

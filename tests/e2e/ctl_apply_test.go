@@ -416,7 +416,8 @@ func TestCtlApplyFails(t *testing.T) {
 			l.write("deployment.toml", strings.Replace(l.read("deployment.toml"), "status/all", "status/each", 1))
 		}, 100, "run 'sealpodctl build' first: KBS resources: KBS resource 'default/status/each'"},
 		"another trust bundle": {func(l *applyLab) {
-			l.write("bundle.pem", l.read("bundle.pem")+"\n")
+			lab.RunCtl(l.t, 0, l.dir, "issue", "root", "another")
+			l.write("bundle.pem", l.read("bundle.pem")+l.read("another.pem"))
 		}, 100, "run 'sealpodctl build' first: KBS resources: KBS resource 'default/spire-trust-bundle/pem': './out/kbs"},
 		"another class": {func(l *applyLab) {
 			l.write("deployment.toml", strings.Replace(l.read("deployment.toml"), "name = \"web\"", "name = \"shop\"", 1))

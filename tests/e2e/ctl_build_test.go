@@ -322,6 +322,39 @@ func TestBuildTakesAwayWhatItDoesNotMakeAnyMore(t *testing.T) {
 	lab.RunCtl(t, 0, dir, "build")
 }
 
+// Of trust bundle and CA the certificates are taken and nothing else, whatever stands beside them.
+func TestBuildTakesCertificatesAlone(t *testing.T) {
+	dir := newDeployment(t)
+	lab.RunCtl(t, 0, dir, "build")
+	want := contents(t, filepath.Join(dir, "out"))
+	lab.RunCtl(t, 0, dir, "keygen", "spare.key")
+	var body []string
+	for _, line := range strings.Split(strings.TrimSpace(readText(t, dir, "spare.key")), "\n") {
+		if !strings.Contains(line, "---") {
+			body = append(body, line)
+		}
+	}
+	key := strings.Join(body, "\n") + "\n"
+	for name, beside := range map[string]string{
+		"headless key": key, "indented key": "  -----BEGIN PRIVATE KEY-----\n  " + key + "  -----END PRIVATE KEY-----\n",
+		"a comment": "subject=CN = x\n", "CRLF": "\r\n",
+	} {
+		for _, file := range []string{"bundle.pem", "kbs-ca.pem"} {
+			text := readText(t, dir, file)
+			lab.WriteFile(t, filepath.Join(dir, file), []byte(beside+strings.ReplaceAll(text, "\n", "\r\n")+beside), 0o600)
+			p := lab.Ctl(t, dir, "build")
+			p.Wait(t, waitLimit)
+			if p.Status() != 0 && p.Status() != 103 {
+				t.Errorf("%s beside %s: %v", name, file, p)
+			}
+			if now := contents(t, filepath.Join(dir, "out")); !maps.Equal(now, want) {
+				t.Errorf("%s beside %s: other outputs", name, file)
+			}
+			lab.WriteFile(t, filepath.Join(dir, file), []byte(text), 0o600)
+		}
+	}
+}
+
 // What was made by an earlier state of the file, or is over, is not taken for what is wanted now.
 func TestBuildLooksAtWhatIsThere(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"sealpod.test/e2e/lab"
@@ -25,6 +26,10 @@ func TestCtlRotateInitData(t *testing.T) {
 	before := l.initDataDigest("web")
 	says(t, l.run(100, "rotate", "init-data", "web", "--finish"), "is not being rotated")
 	says(t, l.run(100, "rotate", "init-data", "nobody"), "has no class 'nobody'")
+	l.write("deployment.toml", strings.Replace(l.read("deployment.toml"), `server_address = "`, `server_address = "x.`, 1))
+	says(t, l.run(0, "build"), "the init-data of class 'web' changes")
+	l.write("deployment.toml", strings.Replace(l.read("deployment.toml"), `server_address = "x.`, `server_address = "`, 1))
+	l.run(0, "build")
 	l.run(0, "rotate", "init-data", "web")
 	says(t, l.run(100, "rotate", "init-data", "web"), "being rotated already")
 	lab.RunCtl(t, 0, l.dir, "issue", "root", "another")
@@ -46,6 +51,48 @@ func TestCtlRotateInitData(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, l.run(100, "rotate", "init-data", "web"), "there is nothing to rotate yet")
+}
+
+// An overlap in which VMs of before could not fetch what they are configured for would be none.
+func TestCtlRotateInitDataKeepsWhatIsFetched(t *testing.T) {
+	t.Parallel()
+	l := newApplyLab(t, "trustee-1.1", nil)
+	l.run(0, "rotate", "init-data", "web")
+	text := l.read("deployment.toml")
+	for old, c := range map[string][2]string{
+		"[spire]\n":        {"[spire]\ntrust_bundle_from = \"init-data\"\n", "default/spire-trust-bundle/pem"},
+		"[kbs]\n":          {"[kbs]\nrepository = \"other\"\n", "default/"},
+		"name = \"web\"\n": {"name = \"web\"\ncredential = \"fetch\"\n", "default/x509pop-issuer-web/pem"},
+	} {
+		changed := strings.Replace(text, old, c[0], 1)
+		if changed == text {
+			t.Fatalf("'%s' is not in the deployment", old)
+		}
+		if strings.Contains(c[0], "fetch") {
+			l.write("deployment.toml", text)
+			l.run(0, "build")
+			for _, name := range []string{"web.key", "web.pem"} {
+				if err := os.Rename(l.path("out/x509pop/"+name), l.path(name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		l.write("deployment.toml", changed)
+		says(t, l.run(100, "build"), "VMs of class 'web' that run with the init-data of before fetch 'kbs:///"+c[1], "rotate init-data web --finish")
+		if strings.Contains(c[0], "fetch") {
+			for _, name := range []string{"web.key", "web.pem"} {
+				if err := os.Rename(l.path(name), l.path("out/x509pop/"+name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	// A class that is gone can be finished.
+	l.write("deployment.toml", strings.Replace(text, `name = "web"`, `name = "shop"`, 1))
+	l.run(0, "rotate", "init-data", "web", "--finish")
+	says(t, l.run(100, "rotate", "init-data", "../web", "--finish"), "is not being rotated")
+	l.write("deployment.toml", strings.Replace(text, "[spire]\n", "[spire]\ntrust_bundle_from = \"init-data\"\n", 1))
+	l.run(0, "build")
 }
 
 // A new key takes the old one's place when the KBS knows it, not before.
@@ -96,6 +143,19 @@ func TestCtlRotateEndsAfterAnApply(t *testing.T) {
 	t.Parallel()
 	l := newApplyLab(t, "trustee-1.1", nil)
 	l.run(0, "apply")
+	l.run(0, "rotate", "issuer", "web")
+	l.run(0, "build")
+	l.run(0, "apply")
+	if err := os.Rename(l.path("out/record.json"), l.path("record.json")); err != nil {
+		t.Fatal(err)
+	}
+	says(t, l.run(100, "rotate", "issuer", "web", "--finish"), "nothing was ever applied to a KBS from here", "whether agents still need")
+	if err := os.Rename(l.path("record.json"), l.path("out/record.json")); err != nil {
+		t.Fatal(err)
+	}
+	l.run(0, "rotate", "issuer", "web", "--finish", "--force")
+	l.run(0, "build")
+	l.run(0, "apply")
 	for _, class := range []string{"web", "db"} {
 		l.run(0, "rotate", "issuer", class)
 		says(t, l.run(100, "rotate", "issuer", class, "--finish"), "run 'sealpodctl build' first")
@@ -110,6 +170,13 @@ func TestCtlRotateEndsAfterAnApply(t *testing.T) {
 	l.run(0, "rotate", "root")
 	says(t, l.run(100, "rotate", "root", "--switch"), "run 'sealpodctl build' first")
 	l.run(0, "build")
+	if err := os.Rename(l.path("out/x509pop-next/root.key"), l.path("root.key")); err != nil {
+		t.Fatal(err)
+	}
+	l.run(100, "rotate", "root", "--switch")
+	if err := os.Rename(l.path("root.key"), l.path("out/x509pop-next/root.key")); err != nil {
+		t.Fatal(err)
+	}
 	l.run(0, "rotate", "root", "--switch")
 	l.run(0, "build")
 	says(t, l.run(100, "rotate", "root", "--finish"), "the KBS was not given")
