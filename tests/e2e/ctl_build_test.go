@@ -383,7 +383,7 @@ func TestBuildLooksAtWhatIsThere(t *testing.T) {
 		"fetch_to_mint":  {func(dir string) { change(dir, "\"fetch\"", "\"mint\"") }, 100, "is a leaf, not a CA"},
 		"another_name":   {func(dir string) { change(dir, "\"hello\"", "\"bye\"") }, 100, "is of 'CN=hello.root', not of 'CN=bye.root'"},
 		"another_domain": {func(dir string) { change(dir, "\"example.test\"", "\"other.test\"") }, 100, "trust domain 'other.test'"},
-		"ends_soon":      {func(dir string) { reissue(dir, "5") }, 0, "web.pem' ends in 5 days"},
+		"ends_soon":      {func(dir string) { reissue(dir, "5") }, 0, "web.pem' ends in "},
 		"ends_later":     {func(dir string) { reissue(dir, "40") }, 0, ""},
 		"root_key_in_a_safe": {func(dir string) {
 			if err := os.Remove(filepath.Join(dir, "out/x509pop/root.key")); err != nil {

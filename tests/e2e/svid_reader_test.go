@@ -22,6 +22,7 @@ import (
 type sightings struct {
 	looks   int // two files that were read
 	absent  int // one of them was not there
+	slow    int // the same, after a look that took longer than a generation lasts
 	mixed   int // key and certificate of different generations
 	partial int // a file that was empty or cut
 	serials map[string]bool
@@ -59,6 +60,10 @@ func isWhole(text []byte) bool {
 	return block != nil && len(text) > 0 && text[len(text)-1] == '\n'
 }
 
+// lastsAtLeast is how long a generation stays after the next one is there, four of which come a second: who was
+// kept from the processor for longer in the middle of a look may find nothing.
+const lastsAtLeast = 100 * time.Millisecond
+
 // hammer looks until stop is closed.
 func hammer(look func() (cert, key []byte, err error), stop chan struct{}) *sightings {
 	s := &sightings{serials: map[string]bool{}}
@@ -67,7 +72,13 @@ func hammer(look func() (cert, key []byte, err error), stop chan struct{}) *sigh
 		case <-stop:
 			return s
 		default:
-			s.add(look())
+			began := time.Now()
+			cert, key, err := look()
+			if errors.Is(err, fs.ErrNotExist) && time.Since(began) > lastsAtLeast {
+				s.slow++
+				continue
+			}
+			s.add(cert, key, err)
 		}
 	}
 }
