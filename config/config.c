@@ -400,7 +400,9 @@ int config_parse(struct bytes text, const char *name, enum config_need need, con
 	if (toml_parse(text, &doc, err) < 0)
 		return err_wrap(err, "'%s'", name);
 	struct reader reader = { .config = &config, .root = toml_root(doc), .problems = { .file = name } };
-	reader.elsewhere = context && context->elsewhere;
+	reader.elsewhere = reader.problems.elsewhere = context && context->elsewhere;
+	if (context)
+		reader.problems.sink = context->sink;
 	if (read_document(&reader, need, context, err) < 0)
 		return -1;
 	if (config.agent_uid_set && !config.agent_gid_set)

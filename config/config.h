@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "config/problems.h"
 #include "config/secret_ref.h"
 #include "config/settings.h"
 #include "config/svid_settings.h"
@@ -98,14 +99,16 @@ enum config_need {
 
 /* What surrounds the text. */
 struct config_context {
-	const char *kbs_url; /* taken where the text has no kbs.url; NULL: none */
-	const char *kbs_ca;  /* goes with it */
-	bool kbs_optional;   /* secrets may come through the guest's components alone */
-	bool elsewhere;	     /* for another machine: neither its files nor its users are looked at */
+	const char *kbs_url;	  /* taken where the text has no kbs.url; NULL: none */
+	const char *kbs_ca;	  /* goes with it */
+	bool kbs_optional;	  /* secrets may come through the guest's components alone */
+	bool elsewhere;		  /* for another machine: neither its files nor its users are looked at */
+	struct problem_sink sink; /* who hears of each problem; none: the log */
 };
 
 /* Checks the text of a file called `name`; `context` may be NULL. Each problem is logged as
- * "NAME:LINE: …"; the error then says how many there are. Nothing is owned by *ret_config on failure. */
+ * "NAME:LINE: …", or told to the context's sink; the error then says how many there are. Nothing is owned by
+ * *ret_config on failure. */
 int config_parse(struct bytes text, const char *name, enum config_need need, const struct config_context *context,
 		 struct config *ret_config, struct err *err) WARN_UNUSED;
 

@@ -10,8 +10,6 @@
 
 #include "base/log.h"
 
-#define MOST_LINES 50
-
 void problems_add(struct problems *problems, unsigned line, const char *key, const char *format, ...)
 {
 	char text[ERR_MESSAGE_MAX];
@@ -21,8 +19,12 @@ void problems_add(struct problems *problems, unsigned line, const char *key, con
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	problems->count++;
-	if (problems->count > MOST_LINES)
+	if (problems->count > PROBLEMS_TOLD_MAX)
 		return;
+	if (problems->sink.tell) {
+		problems->sink.tell(problems->sink.arg, line, key, text);
+		return;
+	}
 	if (line > 0)
 		(void)snprintf(where, sizeof(where), "%u:", line);
 	if (key)
@@ -35,6 +37,6 @@ int problems_result(const struct problems *problems, struct err *err)
 {
 	if (problems->count == 0)
 		return 0;
-	return err_set(err, ERR_CONFIG, "'%s' has %u problem%s; nothing was sent", problems->file, problems->count,
-		       problems->count == 1 ? "" : "s");
+	return err_set(err, ERR_CONFIG, "'%s' has %u problem%s%s", problems->file, problems->count,
+		       problems->count == 1 ? "" : "s", problems->elsewhere ? "" : "; nothing was sent");
 }

@@ -6,11 +6,23 @@
 #ifndef SEALPOD_CONFIG_PROBLEMS_H
 #define SEALPOD_CONFIG_PROBLEMS_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
+
+#define PROBLEMS_TOLD_MAX 50 /* of one file; all are counted */
+
+/* Who hears of a problem in place of the log; without `tell` it is the log. */
+struct problem_sink {
+	void (*tell)(void *arg, unsigned line, const char *key, const char *text);
+	void *arg;
+};
 
 struct problems {
 	const char *file;
 	unsigned count;
+	struct problem_sink sink;
+	bool elsewhere; /* the file is for another machine: that nothing was sent from here says nothing */
 };
 
 /* Logs "FILE:LINE: key 'KEY': text" (without line where it is 0, without key where it is NULL). */

@@ -157,13 +157,19 @@ static int write_annotation(const struct build *build, const char *class_name, s
 	return out_write(build->out, name, buf_bytes(&text), err);
 }
 
+static void tell_of_finding(void *arg, bool is_error, const char *where, const char *text)
+{
+	const struct deployment_class *class = arg;
+	log_line(is_error ? LOG_ERROR : LOG_WARNING, "init-data of class '%s': %s: %s", class->name, where, text);
+}
+
 /* Ours must have no error; what is a warning was decided by the operator, who hears of it. */
-static int lint_ours(const struct build *build, const char *class_name, const struct initdata *doc, struct err *err)
+static int lint_ours(const struct build *build, const struct deployment_class *class, const struct initdata *doc,
+		     struct err *err)
 {
 	const struct deployment *d = build->deployment;
-	struct sheet sheet CLEANUP(sheet_done) = { 0 };
-	OWNED_BUF struct buf text = BUF_INIT(65536);
-	struct lint lint = { .sheet = &sheet };
+	struct deployment_class copy = *class;
+	struct lint lint = { .tell = tell_of_finding, .arg = &copy };
 	const struct lint_target target = { .tees = d->tees.items,
 					    .tee_count = d->tees.count,
 					    .processors = d->processors.items,
@@ -171,18 +177,8 @@ static int lint_ours(const struct build *build, const char *class_name, const st
 					    .spire_version = d->spire_version };
 	if (build->out->look_only)
 		return 0; /* it was said when it was made */
-	sheet_start(&sheet, false);
-	sheet_begin_list(&sheet, "findings", NULL);
 	lint_initdata(&lint, doc, &target);
-	sheet_end(&sheet);
-	if (lint.errors + lint.warnings == 0)
-		return 0;
-	if (sheet_write(&sheet, &text, err) < 0)
-		return -1;
-	for (char *rest = (char *)text.data, *line; (line = strsep(&rest, "\n")) != NULL;)
-		if (*line)
-			log_warning("init-data of class '%s': %s", class_name, line);
-	return lint.errors == 0 ? 0 : err_set(err, ERR_CONFIG, "init-data of class '%s' is not safe", class_name);
+	return lint.errors == 0 ? 0 : err_set(err, ERR_CONFIG, "init-data of class '%s' is not safe", class->name);
 }
 
 static void tell_of_bundle(void *arg, const char *text)
@@ -279,7 +275,7 @@ static int build_class(const struct build *build, const struct deployment_class 
 		return -1;
 	material.policy = buf_bytes(&policy);
 	if (guest_initdata(build->deployment, class, &material, &toml, err) < 0 ||
-	    initdata_parse(buf_bytes(&toml), &doc, err) < 0 || lint_ours(build, class->name, doc, err) < 0 ||
+	    initdata_parse(buf_bytes(&toml), &doc, err) < 0 || lint_ours(build, class, doc, err) < 0 ||
 	    check_overlap(build, class->name, err) < 0 ||
 	    tell_of_change(build, class->name, buf_bytes(&toml), err) < 0 ||
 	    out_write(build->out, name, buf_bytes(&toml), err) < 0 ||
@@ -392,7 +388,7 @@ static const struct step {
 	const char *what;
 	int (*run)(const struct build *build, struct err *err);
 } steps[] = {
-	{ "keys and certificates", build_keys }, { "init-data", build_initdata },
+	{ "keys and certificates", build_keys }, { "documents of the guests", build_initdata },
 	{ "KBS resources", build_resources },	 { "KBS policies and reference values", build_policies },
 	{ "SPIRE server", build_spire },	 { "registration entries", build_entries },
 	{ "pod manifests", build_pods },

@@ -24,8 +24,6 @@
 #define TEXT_MAX 4096
 #define RANDOM_MAX 4096
 
-static const char *const tee_names[] = { "snp", "tdx", "az-snp-vtpm", "az-tdx-vtpm" };
-
 struct reader {
 	struct deployment *deployment;
 	struct problems problems;
@@ -330,32 +328,49 @@ static int set_texts(struct reader *reader, const struct toml_value *value, void
 	return 0;
 }
 
-static int set_choices(struct reader *reader, const struct toml_value *value, const char *const *choices, size_t count,
-		       struct deployment_texts *ret, struct err *err)
+static bool is_among(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+int deployment_tee_check(const char *name, struct err *err)
+{
+	static const char *const names[] = { "snp", "tdx", "az-snp-vtpm", "az-tdx-vtpm" };
+	if (is_among(name, names, ARRAY_LEN(names)))
+		return 0;
+	return err_set(err, ERR_CONFIG, "'%s' is unknown; use 'snp', 'tdx', 'az-snp-vtpm' or 'az-tdx-vtpm'", name);
+}
+
+int deployment_processor_check(const char *name, struct err *err)
+{
+	static const char *const names[] = { "milan", "genoa", "turin" };
+	if (is_among(name, names, ARRAY_LEN(names)))
+		return 0;
+	return err_set(err, ERR_CONFIG, "'%s' is unknown; use 'milan', 'genoa' or 'turin'", name);
+}
+
+static int set_choices(struct reader *reader, const struct toml_value *value,
+		       int (*check)(const char *name, struct err *err), struct deployment_texts *ret, struct err *err)
 {
 	if (set_texts(reader, value, ret, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ret->count; i++) {
-		bool known = false;
-		for (size_t k = 0; k < count; k++)
-			known = known || strcmp(ret->items[i], choices[k]) == 0;
-		if (!known)
-			return err_set(err, ERR_CONFIG,
-				       "'%s' is unknown; there are '%s', '%s', ... (deployment.toml(5))", ret->items[i],
-				       choices[0], choices[1]);
-	}
+	for (size_t i = 0; i < ret->count; i++)
+		if (check(ret->items[i], err) < 0)
+			return -1;
 	return 0;
 }
 
 static int set_tees(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
 {
-	return set_choices(reader, value, tee_names, ARRAY_LEN(tee_names), place, err);
+	return set_choices(reader, value, deployment_tee_check, place, err);
 }
 
 static int set_processors(struct reader *reader, const struct toml_value *value, void *place, struct err *err)
 {
-	static const char *const names[] = { "milan", "genoa", "turin" };
-	return set_choices(reader, value, names, ARRAY_LEN(names), place, err);
+	return set_choices(reader, value, deployment_processor_check, place, err);
 }
 
 static int set_selectors(struct reader *reader, const struct toml_value *value, void *place, struct err *err)

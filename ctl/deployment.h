@@ -132,6 +132,10 @@ int deployment_name_check(const char *name, struct err *err) WARN_UNUSED;
 /* Of a Kubernetes object: an RFC 1123 subdomain. ERR_CONFIG. */
 int deployment_object_name_check(const char *name, struct err *err) WARN_UNUSED;
 
+/* A kind of TEE as Trustee spells it; a generation of SNP machines. ERR_CONFIG with those that are known. */
+int deployment_tee_check(const char *name, struct err *err) WARN_UNUSED;
+int deployment_processor_check(const char *name, struct err *err) WARN_UNUSED;
+
 /* A path of the file as seen from here, into `out` (empty). */
 int deployment_path(const struct deployment *deployment, const char *path, struct buf *out,
 		    struct err *err) WARN_UNUSED;

@@ -221,27 +221,53 @@ static int check_ca_end(const struct config *config, struct err *err)
 		spire_authorities_look(bytes_of_text(config->kbs_ca), true, time(NULL), NULL, NULL);
 	if (found.count == 0 || found.ended < found.count)
 		return 0;
-	return err_set(err, ERR_CREDENTIAL, "key 'kbs.ca': %s ended, so the KBS would be refused: give the CA of now",
+	return err_set(err, ERR_CREDENTIAL, "%s ended, so the KBS would be refused: give the CA of now",
 		       found.count == 1 ? "its certificate has" : "all its certificates have");
 }
 
-static int check_texts(const struct config *config, struct err *err)
+static int check_bundle(const struct config *config, struct err *err)
 {
 	OWNED_SPIRE_BUNDLE struct spire_bundle bundle = SPIRE_BUNDLE_INIT;
+	return config->trust_bundle_pem
+		       ? spire_bundle_check(bytes_of_text(config->trust_bundle_pem), time(NULL), &bundle, err)
+		       : 0;
+}
+
+static int check_sealed_key(const struct config *config, struct err *err)
+{
 	OWNED_SEALED_KEY struct sealed_key *key = NULL;
-	if (config->trust_bundle_pem &&
-	    spire_bundle_check(bytes_of_text(config->trust_bundle_pem), time(NULL), &bundle, err) < 0)
-		return err_wrap(err, "key 'spire.trust_bundle_pem'");
-	if (config->sealed_key_pem && sealed_key_read(bytes_of_text(config->sealed_key_pem), &key, err) < 0)
-		return err_wrap(err, "key 'secrets.sealed_key_pem'");
-	return check_ca_end(config, err);
+	return config->sealed_key_pem ? sealed_key_read(bytes_of_text(config->sealed_key_pem), &key, err) : 0;
+}
+
+/* The sink hears of each; the error is the first. */
+static int check_texts(const struct config *config, const struct config_context *context, struct err *err)
+{
+	static const struct {
+		const char *key;
+		int (*check)(const struct config *config, struct err *err);
+	} texts[] = {
+		{ "spire.trust_bundle_pem", check_bundle },
+		{ "secrets.sealed_key_pem", check_sealed_key },
+		{ "kbs.ca", check_ca_end },
+	};
+	int rc = 0;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct err why = { 0 };
+		if (texts[i].check(config, &why) == 0)
+			continue;
+		if (context->sink.tell)
+			context->sink.tell(context->sink.arg, 0, texts[i].key, why.message);
+		if (rc == 0)
+			rc = err_set(err, why.code, "key '%s': %s", texts[i].key, why.message);
+	}
+	return rc;
 }
 
 int guest_check(struct bytes toml, const char *name, const struct config_context *context, struct config *ret_config,
 		struct err *err)
 {
 	struct config config OWNED_CONFIG = { 0 };
-	if (config_parse(toml, name, CONFIG_ALL, context, &config, err) < 0 || check_texts(&config, err) < 0)
+	if (config_parse(toml, name, CONFIG_ALL, context, &config, err) < 0 || check_texts(&config, context, err) < 0)
 		return -1;
 	*ret_config = config;
 	config = (struct config){ 0 };

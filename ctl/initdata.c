@@ -12,12 +12,14 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/sheet.h"
+#include "ctl/deployment.h"
 #include "ctl/input.h"
 #include "ctl/lint.h"
 #include "ctl/verbs.h"
 #include "initdata/binding.h"
 #include "initdata/compose.h"
 #include "initdata/find.h"
+#include "spire/value.h"
 
 #define PARTS_MAX 64
 #define FORMS "toml annotation gzip image"
@@ -227,6 +229,21 @@ static size_t values_of(const struct cli_args *args, const char *option, const c
 	return count;
 }
 
+/* A target that is misspelled would switch checks off. */
+static int check_target(const struct lint_target *target, struct err *err)
+{
+	unsigned version;
+	for (size_t i = 0; i < target->tee_count; i++)
+		if (deployment_tee_check(target->tees[i], err) < 0)
+			return err_wrap(err, "--tee");
+	for (size_t i = 0; i < target->processor_count; i++)
+		if (deployment_processor_check(target->processors[i], err) < 0)
+			return err_wrap(err, "--processor");
+	if (target->spire_version && spire_version_parse(target->spire_version, &version, err) < 0)
+		return err_wrap(err, "--spire-version");
+	return 0;
+}
+
 static int run_lint(const struct cli_args *args, struct err *err)
 {
 	OWNED_INITDATA struct initdata *doc = NULL;
@@ -238,7 +255,7 @@ static int run_lint(const struct cli_args *args, struct err *err)
 				      .spire_version = cli_value(args, "--spire-version", NULL) };
 	target.tee_count = values_of(args, "--tee", tees, CLI_GIVEN_MAX);
 	target.processor_count = values_of(args, "--processor", processors, CLI_GIVEN_MAX);
-	if (read_document(args, &doc, err) < 0)
+	if (check_target(&target, err) < 0 || read_document(args, &doc, err) < 0)
 		return -1;
 	sheet_start(&sheet, cli_given(args, "--json"));
 	sheet_begin_list(&sheet, "findings", NULL);

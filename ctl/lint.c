@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/http.h"
 #include "base/toml.h"
 #include "ctl/guest.h"
 #include "ctl/lint_parts.h"
@@ -28,6 +29,10 @@ __attribute__((format(printf, 4, 0))) static void finding(struct lint *lint, boo
 		lint->errors++;
 	else
 		lint->warnings++;
+	if (lint->tell) {
+		lint->tell(lint->arg, is_error, where, text);
+		return;
+	}
 	sheet_begin(lint->sheet, NULL, NULL);
 	sheet_text(lint->sheet, "level", NULL, "%s", is_error ? "error" : "warning");
 	sheet_text(lint->sheet, "where", NULL, "%s", where);
@@ -73,6 +78,10 @@ static void lint_bytes(struct lint *lint, const struct initdata *doc, const stru
 			     "ends with a newline; tools that strip it ($(cat), YAML block scalars) change the digest");
 	if (digest_bytes(digest).len == 32)
 		return;
+	if (target->tee_count == 0)
+		lint_warning(lint, "algorithm",
+			     "is not sha256: VMs on Azure take no other%s, and SNP keeps 32 bytes of it",
+			     digest_bytes(digest).len > 48 ? ", TDX none longer than sha384" : "");
 	if (has_tee(target, "az-snp-vtpm") || has_tee(target, "az-tdx-vtpm"))
 		lint_error(lint, "algorithm", "is not sha256, which PCR 8 on Azure needs: no VM would be believed");
 	if (has_tee(target, "tdx") && digest_bytes(digest).len > 48)
@@ -86,17 +95,6 @@ static void lint_bytes(struct lint *lint, const struct initdata *doc, const stru
 
 /* --- aa.toml, cdh.toml --- */
 
-static bool each_line(struct bytes *rest, struct bytes *line)
-{
-	if (rest->len == 0)
-		return false;
-	const uint8_t *end = memchr(rest->data, '\n', rest->len);
-	size_t len = end ? (size_t)(end - rest->data) : rest->len;
-	*line = bytes_of(rest->data, len);
-	*rest = bytes_of(rest->data + len + (end != NULL), rest->len - len - (end != NULL));
-	return true;
-}
-
 static void lint_kbs_table(struct lint *lint, const char *where, const struct toml_value *table, const char *cert)
 {
 	const struct toml_value *url = table ? toml_member(table, bytes_of_text("url")) : NULL;
@@ -105,9 +103,12 @@ static void lint_kbs_table(struct lint *lint, const char *where, const struct to
 	struct bytes text = toml_string(url);
 	bool tls = text.len >= 8 && memcmp(text.data, "https://", 8) == 0;
 	const struct toml_value *ca = toml_member(table, bytes_of_text(cert));
+	struct err why = { 0 };
 	if (tls && (!ca || toml_type(ca) != TOML_STRING || toml_string(ca).len == 0))
 		lint_error(lint, where,
 			   "names a KBS without its CA ('%s'): any public CA, or the host's, can play the KBS", cert);
+	else if (tls && http_check_ca(toml_string(ca), &why) < 0)
+		lint_error(lint, where, "the KBS's CA ('%s') is none: %s", cert, why.message);
 	if (!tls)
 		lint_warning(lint, where, "names a KBS without TLS: only the resources' encryption is left");
 }
@@ -123,15 +124,34 @@ static bool contains(struct bytes text, const char *part)
 	return memmem(text.data, text.len, part, strlen(part)) != NULL;
 }
 
-/* "aa_kbc_params" is split at "::" into exactly two. */
-static void lint_kbc_params(struct lint *lint, const char *where, struct bytes text)
+/* The value of aa_kbc_params: a key's, or what stands behind "aa_kbc_params=" among a kernel's parameters. */
+static bool find_kbc_params(const struct toml_value *value, struct bytes *ret_text)
 {
-	struct bytes rest = text, line;
-	while (each_line(&rest, &line)) {
-		if (!contains(line, "aa_kbc_params"))
+	static const char word[] = "aa_kbc_params=";
+	if (toml_type(value) != TOML_STRING)
+		return false;
+	struct bytes text = toml_string(value);
+	const uint8_t *at = memmem(text.data, text.len, word, strlen(word));
+	*ret_text = text;
+	if (bytes_equal_text(toml_key(value), "aa_kbc_params") || !at)
+		return bytes_equal_text(toml_key(value), "aa_kbc_params");
+	at += strlen(word);
+	size_t left = text.len - (size_t)(at - text.data);
+	const uint8_t *end = memchr(at, ' ', left);
+	*ret_text = bytes_of(at, end ? (size_t)(end - at) : left);
+	return true;
+}
+
+/* It is split at "::" into exactly two. No deeper than TOML_MAX_DEPTH. */
+static void lint_kbc_params(struct lint *lint, const char *where, const struct toml_value *parent)
+{
+	struct bytes text;
+	for (const struct toml_value *value = toml_first(parent); value; value = toml_next(value)) {
+		lint_kbc_params(lint, where, value);
+		if (!find_kbc_params(value, &text))
 			continue;
-		const uint8_t *first = memmem(line.data, line.len, "::", 2);
-		size_t left = first ? line.len - (size_t)(first + 2 - line.data) : 0;
+		const uint8_t *first = memmem(text.data, text.len, "::", 2);
+		size_t left = first ? text.len - (size_t)(first + 2 - text.data) : 0;
 		if (!first || memmem(first + 2, left, "::", 2))
 			lint_error(
 				lint, where,
@@ -144,12 +164,12 @@ static void lint_guest_toml(struct lint *lint, const struct initdata_entry *entr
 {
 	OWNED_TOML struct toml_doc *doc = NULL;
 	struct err why = { 0 };
-	lint_kbc_params(lint, name, entry->text);
 	if (toml_parse(entry->text, &doc, &why) < 0) {
 		lint_error(lint, name, "%s", why.message);
 		return;
 	}
 	const struct toml_value *root = toml_root(doc);
+	lint_kbc_params(lint, name, root);
 	lint_kbs_table(lint, name, table_in(table_in(root, "token_configs"), "kbs"), "cert");
 	lint_kbs_table(lint, name, table_in(root, "kbc"), "kbs_cert");
 	const struct toml_value *skip = toml_member(root, bytes_of_text("skip_sealed_secret_verification"));
@@ -202,12 +222,26 @@ static void lint_supervision(struct lint *lint, const struct config *config)
 			"without --exec");
 }
 
-static int lint_guest_check(const struct initdata *doc, struct bytes text, struct config *ret_config, struct err *err)
+static void tell_of_problem(void *arg, unsigned line, const char *key, const char *text)
+{
+	char where[64] = "sealpod.toml";
+	if (line > 0)
+		(void)snprintf(where, sizeof(where), "sealpod.toml line %u", line);
+	if (key)
+		lint_error(arg, where, "key '%s': %s", key, text);
+	else
+		lint_error(arg, where, "%s", text);
+}
+
+static int lint_guest_check(const struct initdata *doc, struct bytes text, struct problem_sink sink,
+			    struct config *ret_config, struct err *err)
 {
 	struct initdata_kbs kbs OWNED_INITDATA_KBS = { 0 };
 	if (initdata_kbs_defaults(doc, &kbs, err) < 0)
 		return -1;
-	const struct config_context context = { .kbs_url = kbs.url, .kbs_ca = kbs.ca_pem, .elsewhere = true };
+	const struct config_context context = {
+		.kbs_url = kbs.url, .kbs_ca = kbs.ca_pem, .elsewhere = true, .sink = sink
+	};
 	return guest_check(text, "sealpod.toml", &context, ret_config, err);
 }
 
@@ -217,7 +251,7 @@ int lint_refusal(const struct initdata *doc, struct err *err)
 	struct initdata_entry entry;
 	if (!initdata_find_entry(doc, "sealpod.toml", &entry))
 		return 0;
-	return lint_guest_check(doc, entry.text, &config, err);
+	return lint_guest_check(doc, entry.text, (struct problem_sink){ 0 }, &config, err);
 }
 
 static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct bytes text,
@@ -225,9 +259,13 @@ static void lint_sealpod(struct lint *lint, const struct initdata *doc, struct b
 {
 	struct config config OWNED_CONFIG = { 0 };
 	struct err why = { 0 };
-	if (lint_guest_check(doc, text, &config, &why) < 0)
+	unsigned before = lint->errors;
+	const struct problem_sink sink = { .tell = tell_of_problem, .arg = lint };
+	int rc = lint_guest_check(doc, text, sink, &config, &why);
+	/* what was told one by one is not summed up, unless some was left out */
+	if (rc < 0 && (lint->errors == before || lint->errors - before >= PROBLEMS_TOLD_MAX))
 		lint_error(lint, "sealpod.toml", "%s", why.message);
-	else if (config.kbs_allow_http)
+	else if (rc == 0 && config.kbs_allow_http)
 		lint_warning(lint, "sealpod.toml", "takes a KBS without TLS: nothing proves that it is yours");
 	lint_ends(lint, &config);
 	lint_supervision(lint, &config);

@@ -19,6 +19,9 @@ struct lint_target {
 
 struct lint {
 	struct sheet *sheet; /* each finding becomes an element of the list that is open in it */
+	/* in place of a sheet */
+	void (*tell)(void *arg, bool is_error, const char *where, const char *text);
+	void *arg;
 	unsigned errors;
 	unsigned warnings;
 };

@@ -54,7 +54,7 @@ static int check_again(const struct initdata_part *parts, size_t count, struct b
 		       entry.text.len == parts[i].text.len &&
 		       (entry.text.len == 0 || memcmp(entry.text.data, parts[i].text.data, entry.text.len) == 0);
 	}
-	return same ? 0 : err_set(err, ERR_CONFIG, "an entry cannot be written so that it reads the same");
+	return same ? 0 : err_set(err, ERR_CONFIG, "init-data: an entry cannot be written so that it reads the same");
 }
 
 int initdata_compose(const struct initdata_part *parts, size_t count, struct buf *ret_toml, struct err *err)
@@ -66,7 +66,7 @@ int initdata_compose(const struct initdata_part *parts, size_t count, struct buf
 		if (append_part(&parts[i], &toml, err) < 0)
 			return err_wrap(err, "entry '%s'", parts[i].name);
 	if (check_again(parts, count, buf_bytes(&toml), err) < 0)
-		return err_wrap(err, "init-data");
+		return -1;
 	buf_move(ret_toml, &toml);
 	return 0;
 }

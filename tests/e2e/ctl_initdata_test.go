@@ -231,6 +231,21 @@ func TestInitdataLintSaysWhatIsWrong(t *testing.T) {
 	if p := lab.RunCtl(t, 0, dir, "initdata", "lint", "--tee", "snp", "--processor", "milan", "good"); !strings.Contains(p.Stdout.String(), "Milan") {
 		t.Errorf("Milan alone: %v", p.Stdout.String())
 	}
+	for _, wrong := range []struct{ option, value, says string }{
+		{"--tee", "az-snp", "--tee: 'az-snp' is unknown; use 'snp', 'tdx', 'az-snp-vtpm' or 'az-tdx-vtpm'"},
+		{"--tee", "milan", "--tee: 'milan' is unknown"},
+		{"--processor", "rome", "--processor: 'rome' is unknown; use 'milan', 'genoa' or 'turin'"},
+		{"--processor", "Milan", "--processor: 'Milan' is unknown"},
+		{"--spire-version", "foo", "--spire-version: 'foo' is no version"},
+		{"--spire-version", "1.14", "--spire-version: '1.14' is no version"},
+		{"--spire-version", "v1.14.1", "--spire-version: 'v1.14.1' is no version"},
+		{"--spire-version", "1.0.0", "--spire-version: spire-agent 1.0.0 is not known (1.9 to 1.15 are)"},
+	} {
+		p := lab.RunCtl(t, 100, dir, "initdata", "lint", wrong.option, wrong.value, "good")
+		if !strings.Contains(p.Stderr.String(), wrong.says) || p.Stdout.String() != "" {
+			t.Errorf("%s %s: %v%v", wrong.option, wrong.value, p.Stdout.String(), p.Stderr.String())
+		}
+	}
 	writeFile(t, dir, "broken", []byte("version = 1\n"))
 	lab.RunCtl(t, 100, dir, "initdata", "lint", "broken")
 }

@@ -210,6 +210,65 @@ static void finds_traps_of_the_guest_components(void **state)
 	assert_found("cdh.toml", "skip_sealed_secret_verification = true\n", &no_target, true, "sealed secrets");
 	assert_found("cdh.toml", "= 1\n", &no_target, true, "cdh.toml");
 	assert_found("sealpod.toml", "[kbs]\nwrong = 1\n", &no_target, true, "sealpod.toml");
+	assert_found("aa.toml", "[token_configs.kbs]\nurl = \"https://k\"\ncert = \" \"\n", &no_target, true,
+		     "aa.toml: the KBS's CA ('cert') is none");
+	assert_found("cdh.toml", "[kbc]\nurl = \"https://k\"\nkbs_cert = \"x\"\n", &no_target, true,
+		     "cdh.toml: the KBS's CA ('kbs_cert') is none");
+	assert_found("aa.toml", "[a]\nb = [{ aa_kbc_params = \"cc_kbc\" }]\n", &no_target, true, "one '::'");
+	assert_found("aa.toml", "k = \"x agent.aa_kbc_params=cc_kbc::http://[::1] y\"\n", &no_target, true, "one '::'");
+}
+
+static unsigned errors_of(const char *entry, const char *text, struct buf *out)
+{
+	OWNED_BUF struct buf toml = BUF_INIT(INITDATA_MAX);
+	struct lint lint;
+	const struct initdata_part part = { entry, bytes_of_text(text) };
+	assert_int_equal(initdata_compose(&part, 1, &toml, NULL), 0);
+	lint_text(buf_bytes(&toml), &no_target, &lint, out);
+	return lint.errors;
+}
+
+static void is_quiet_about_what_only_looks_like_a_trap(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+		"# aa_kbc_params\n",
+		"aa_kbc_params = \"cc_kbc::https://k\" # :: ::\n",
+		"k = \"agent.aa_kbc_params=cc_kbc::http://k b=::\"\n",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		OWNED_BUF struct buf out = BUF_INIT(65536);
+		if (errors_of("aa.toml", texts[i], &out) > 0)
+			fail_msg("%s", buf_text(&out));
+	}
+}
+
+static size_t times(const char *text, const char *part)
+{
+	size_t count = 0;
+	for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
+		count++;
+	return count;
+}
+
+/* Of its own, with key and line; no sum of them, unless there are too many. */
+static void each_problem_is_a_finding(void **state)
+{
+	(void)state;
+	OWNED_BUF struct buf out = BUF_INIT(65536), many = BUF_INIT(65536), more = BUF_INIT(65536);
+	unsigned errors = errors_of("sealpod.toml", "[kbs]\nwrong = 1\n[spire]\ntrust_domain = 7\n", &out);
+	const char *text = buf_text(&out);
+	assert_non_null(strstr(text, "sealpod.toml line 2: key 'kbs.wrong': is unknown"));
+	assert_non_null(strstr(text, "sealpod.toml line 4: key 'spire.trust_domain': is of type integer"));
+	assert_null(strstr(text, "problem"));
+	assert_null(strstr(text, "nothing was sent"));
+	assert_int_equal(errors, times(text, "error   "));
+	assert_int_equal(buf_append_text(&many, "[kbs]\n", NULL), 0);
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(buf_printf(&many, NULL, "wrong%u = 1\n", i), 0);
+	assert_int_equal(errors_of("sealpod.toml", buf_text(&many), &more), PROBLEMS_TOLD_MAX + 1);
+	assert_non_null(strstr(buf_text(&more), "'sealpod.toml' has 2"));
+	assert_int_equal(errors_of("sealpod.toml", "= 1\n", &out), 1);
 }
 
 /* A whole sealpod.toml for an agent of this version, with one of SPIRE's own settings. */
@@ -266,6 +325,8 @@ static void reads_the_texts_in_it_as_the_guest_does(void **state)
 	assert_found_in_texts(buf_text(&over), good, signer, true, "kbs.ca': its certificate has ended");
 	assert_found_in_texts(buf_text(&soon), good, signer, false, "the KBS's CA: 'CN=old' ends at");
 	assert_found_in_texts(good, good, "{}", true, "secrets.sealed_key_pem'");
+	assert_found_in_texts(good, "hi\n", "{}", true, "spire.trust_bundle_pem'");
+	assert_found_in_texts(good, "hi\n", "{}", true, "secrets.sealed_key_pem'");
 	assert_int_equal(buf_append(&over, buf_bytes(&ca), NULL), 0);
 	assert_found_in_texts(buf_text(&over), good, signer, false, "the KBS's CA: 'CN=old' ended at");
 	assert_found_in_texts(good, buf_text(&over), signer, false, "trust bundle: 'CN=old' ended at");
@@ -277,8 +338,10 @@ static void finds_what_the_spire_version_lacks(void **state)
 	assert_found_for_version("1.14.1", "", false, "1.14.1 lacks the limits");
 	assert_found_for_version("1.13.3", "", false, "1.13.3 lacks the limits");
 	assert_found_for_version("1.15.2", "allow_disk = true\n[run]\nmode = \"supervise\"\n", false, "without --exec");
-	assert_found_for_version("1.15.2", "[agent.settings]\ndisable_sds_api = true\n", true, "problem");
-	assert_found_for_version("1.15.2", "[agent.settings]\nno_such_key = 1\n", true, "problem");
+	assert_found_for_version("1.15.2", "[agent.settings]\ndisable_sds_api = true\n", true,
+				 "key 'agent.settings.disable_sds_api'");
+	assert_found_for_version("1.15.2", "[agent.settings]\nno_such_key = 1\n", true,
+				 "key 'agent.settings.no_such_key'");
 }
 
 static void finds_traps_of_the_document(void **state)
@@ -301,8 +364,20 @@ static void finds_traps_of_the_document(void **state)
 	assert_int_equal(lint.errors, 1);
 	lint_text(bytes_of_text(HEAD("sha384")), &on_tdx, &lint, &out);
 	assert_int_equal(lint.errors, 0);
+	buf_done(&out);
 	lint_text(bytes_of_text(HEAD("sha512")), &on_snp, &lint, &out);
 	assert_non_null(strstr(buf_text(&out), "cut to 32 bytes"));
+	assert_null(strstr(buf_text(&out), "Azure"));
+	buf_done(&out);
+	lint_text(bytes_of_text(HEAD("sha512")), &no_target, &lint, &out);
+	assert_int_equal(lint.errors, 0);
+	assert_non_null(strstr(buf_text(&out), "VMs on Azure take no other, TDX none longer"));
+	buf_done(&out);
+	lint_text(bytes_of_text(HEAD("sha384")), &no_target, &lint, &out);
+	assert_non_null(strstr(buf_text(&out), "VMs on Azure take no other, and SNP"));
+	buf_done(&out);
+	lint_text(bytes_of_text(HEAD("sha256")), &no_target, &lint, &out);
+	assert_null(strstr(buf_text(&out), "Azure"));
 }
 
 static void warns_of_the_target_itself(void **state)
@@ -398,6 +473,8 @@ int main(void)
 		cmocka_unit_test(finds_what_the_spire_version_lacks),
 		cmocka_unit_test(reads_the_texts_in_it_as_the_guest_does),
 		cmocka_unit_test(finds_traps_of_the_guest_components),
+		cmocka_unit_test(is_quiet_about_what_only_looks_like_a_trap),
+		cmocka_unit_test(each_problem_is_a_finding),
 		cmocka_unit_test(finds_traps_of_the_document),
 		cmocka_unit_test(warns_of_the_target_itself),
 		cmocka_unit_test(our_own_has_no_errors),
