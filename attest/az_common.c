@@ -49,6 +49,7 @@ int az_gather(struct tpm *tpm, struct bytes report_data, const struct az_patienc
 	if (report_data.len == 0 || report_data.len > REPORT_DATA_LEN)
 		return err_set(err, ERR_USAGE, "report data of %zu bytes; 1 to %d are taken", report_data.len,
 			       REPORT_DATA_LEN);
+	az_let_others_first(tpm, report_data, patience, deadline);
 	/* The paravisor makes its report while the TPM makes the quote. */
 	if (az_put_report_data(tpm, report_data, deadline, err) < 0 ||
 	    tpm_quote_all(tpm, AZ_AK, report_data, &gathered.quoted, err) < 0 ||

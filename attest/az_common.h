@@ -53,8 +53,8 @@ struct az_patience {
 };
 
 /* Writes the report data (1 to 64 bytes), quotes over it, and waits until an HCL report carries it. Where another
- * program overwrites the report data it is let have its report, and ours are written again. ERR_DEVICE if no report
- * carries them. */
+ * program waits for its report already it comes first. Where another program overwrites the report data it is let have
+ * its report, and ours are written again. ERR_DEVICE if no report carries them. */
 int az_gather(struct tpm *tpm, struct bytes report_data, const struct az_patience *patience,
 	      const struct deadline *deadline, struct az_gathered *ret_gathered, struct err *err) WARN_UNUSED;
 

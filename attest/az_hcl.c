@@ -12,14 +12,19 @@
  *    own agent) sleeps three seconds, reads once, and does not look at what it got.
  *  - Not for ever: AZ_TURNS times, and not past the deadline.
  *
+ * The same holds before the first writing, but more cheaply: what stands there may be as old as the VM.
+ *
  * What the TPM says may be the host's. Must never take a stale report for the one that was waited for.
  */
 #include "attest/az_parts.h"
 
 #include <string.h>
 
+#include "base/cursor.h"
 #include "base/log.h"
 #include "base/random.h"
+
+#define TOO "another program of this VM asks for an HCL report, too: it comes first"
 
 #define PUT_TRIES 5
 #define PUT_PAUSE_MS 20
@@ -37,6 +42,7 @@ struct wait {
 	int64_t pause_ms;
 	bool overtaken;
 	bool served;	   /* whoever overtook us */
+	bool any_served;   /* of all that did */
 	struct buf theirs; /* what overtook us; empty where the index is gone */
 	unsigned turns;	   /* how often we were overtaken */
 };
@@ -49,6 +55,11 @@ static int64_t by_chance(int64_t most_ms)
 	return chance % (most_ms + 1);
 }
 
+static int64_t one_turn(const struct az_patience *patience)
+{
+	return patience->turn_ms + by_chance(patience->turn_ms / 2);
+}
+
 static void start_waiting(struct wait *wait)
 {
 	int64_t left = deadline_left(wait->deadline);
@@ -56,6 +67,58 @@ static void start_waiting(struct wait *wait)
 	wait->began_ms = clock_now_ms();
 	wait->pause_ms = POLL_FIRST_MS;
 	wait->served = false;
+}
+
+/* Nothing where the index is gone or was only defined: it is somebody's who is about to write it, or who died. False
+ * where it cannot be told now. */
+static bool look_into_index(struct tpm *tpm, struct buf *ret_content)
+{
+	struct err ignored = { 0 };
+	bool there = false;
+	size_t size = 0;
+	if (tpm_nv_find(tpm, AZ_NV_REPORT_DATA, &there, &size, &ignored) < 0)
+		return false;
+	return !there || !tpm_nv_was_written(tpm, AZ_NV_REPORT_DATA) ||
+	       tpm_nv_read(tpm, AZ_NV_REPORT_DATA, ret_content, &ignored) == 0;
+}
+
+/* Is there an HCL report, and of other report data? */
+static bool is_awaited(struct tpm *tpm, struct bytes report_data)
+{
+	struct buf hcl OWNED_BUF = BUF_INIT(AZ_HCL_MAX);
+	struct hcl_claims claims OWNED_CLAIMS = HCL_CLAIMS_INIT;
+	struct hcl_report report;
+	struct err ignored = { 0 };
+	return tpm_nv_read(tpm, AZ_NV_HCL, &hcl, &ignored) == 0 && hcl_read(buf_bytes(&hcl), &report, &ignored) == 0 &&
+	       hcl_claims_read(report.claims, &claims, &ignored) == 0 && claims.has_user_data &&
+	       !hcl_claims_carry(&claims, report_data);
+}
+
+/* Zeros are what nobody asked for. */
+static bool is_anothers_turn(struct tpm *tpm, struct bytes report_data, struct bytes had_turn, struct buf *ret_theirs)
+{
+	if (!look_into_index(tpm, ret_theirs))
+		return false;
+	const struct bytes theirs = buf_bytes(ret_theirs);
+	return !bytes_are_zero(theirs) && !bytes_equal(theirs, report_data) && !bytes_equal(theirs, had_turn) &&
+	       is_awaited(tpm, theirs);
+}
+
+void az_let_others_first(struct tpm *tpm, struct bytes report_data, const struct az_patience *patience,
+			 const struct deadline *deadline)
+{
+	struct buf had_turn OWNED_BUF = BUF_INIT(TPM_NV_MAX);
+	struct buf theirs OWNED_BUF = BUF_INIT(TPM_NV_MAX);
+	const struct deadline until = deadline_in(deadline_left(deadline) / 2);
+	for (unsigned turns = 0; turns < AZ_TURNS; turns++) {
+		int64_t turn_ms = one_turn(patience);
+		if (!is_anothers_turn(tpm, report_data, buf_bytes(&had_turn), &theirs) ||
+		    deadline_left(&until) < turn_ms)
+			return;
+		log_info(TOO);
+		(void)clock_pause(turn_ms, &until);
+		buf_move(&had_turn, &theirs);
+	}
 }
 
 static int put_once(struct tpm *tpm, struct bytes report_data, struct err *err)
@@ -116,17 +179,10 @@ static bool may_heal(const struct err *why, struct bytes before, struct bytes no
 	return err_may_retry(why);
 }
 
-/* Whose report data stand in the index? An index that is gone is somebody's who makes it anew; one that cannot be read
- * now says nothing. */
+/* Whose report data stand in the index? An empty one is another's, too. */
 static bool is_foreign(const struct wait *wait, struct buf *ret_theirs)
 {
-	struct err ignored = { 0 };
-	bool there = false;
-	size_t size = 0;
-	if (tpm_nv_find(wait->tpm, AZ_NV_REPORT_DATA, &there, &size, &ignored) < 0 ||
-	    (there && tpm_nv_read(wait->tpm, AZ_NV_REPORT_DATA, ret_theirs, &ignored) < 0))
-		return false;
-	return !there || !bytes_equal(buf_bytes(ret_theirs), wait->report_data);
+	return look_into_index(wait->tpm, ret_theirs) && !bytes_equal(buf_bytes(ret_theirs), wait->report_data);
 }
 
 static int give_up(const struct wait *wait, struct err *err)
@@ -135,16 +191,25 @@ static int give_up(const struct wait *wait, struct err *err)
 		       AZ_NV_REPORT_DATA, wait->served ? "" : ", and no HCL report carries them");
 }
 
+/* A neighbour that is busy is not a paravisor that is dead. */
+static int yield_no_more(const struct wait *wait, struct err *err)
+{
+	return err_set(err, ERR_DEVICE,
+		       "other programs of this VM have put their report data into NV index 0x%08x %u times while "
+		       "sealpod waited for an HCL report%s",
+		       AZ_NV_REPORT_DATA, wait->turns,
+		       wait->any_served ? " of its own" : ", and no HCL report carried any of them");
+}
+
 static int be_overtaken(struct wait *wait, struct buf *theirs, struct err *err)
 {
-	int64_t turn_ms = wait->patience->turn_ms;
-	log_info("another program of this VM asks for an HCL report, too: it comes first");
+	log_info(TOO);
 	buf_move(&wait->theirs, theirs);
 	wait->overtaken = true;
 	wait->turns++;
 	start_waiting(wait);
-	wait->turn = deadline_in(turn_ms + by_chance(turn_ms / 2));
-	return wait->turns < AZ_TURNS ? 0 : give_up(wait, err);
+	wait->turn = deadline_in(one_turn(wait->patience));
+	return wait->turns < AZ_TURNS ? 0 : yield_no_more(wait, err);
 }
 
 static int put_again(struct wait *wait, struct err *err)
@@ -154,17 +219,23 @@ static int put_again(struct wait *wait, struct err *err)
 	return az_put_report_data(wait->tpm, wait->report_data, wait->deadline, err);
 }
 
+static bool were_served(const struct hcl_claims *claims, const struct buf *theirs)
+{
+	return theirs->len > 0 && hcl_claims_carry(claims, buf_bytes(theirs));
+}
+
 /* The report is stale. Waits on for ours, or for our turn; or takes it. */
 static int take_turns(struct wait *wait, const struct hcl_claims *stale, struct err *err)
 {
 	struct buf now OWNED_BUF = BUF_INIT(TPM_NV_MAX);
+	wait->any_served = wait->any_served || were_served(stale, &wait->theirs);
 	if (!is_foreign(wait, &now)) {
 		wait->overtaken = false;
 		return 0;
 	}
 	if (!wait->overtaken || !bytes_equal(buf_bytes(&now), buf_bytes(&wait->theirs)))
 		return be_overtaken(wait, &now, err);
-	wait->served = now.len == 0 || hcl_claims_carry(stale, buf_bytes(&now));
+	wait->served = now.len == 0 || were_served(stale, &now);
 	return wait->served && deadline_left(&wait->turn) == 0 ? put_again(wait, err) : 0;
 }
 

@@ -7,6 +7,11 @@
 
 #include "attest/az_common.h"
 
+/* Where another program's report data still wait for their report, gives it a turn: ours are put after it. One turn for
+ * each program, whether its report comes or not, and none that takes more than half of the time that is left. */
+void az_let_others_first(struct tpm *tpm, struct bytes report_data, const struct az_patience *patience,
+			 const struct deadline *deadline);
+
 /* The index is made as long as the report data: the paravisor takes all of it. */
 int az_put_report_data(struct tpm *tpm, struct bytes report_data, const struct deadline *deadline,
 		       struct err *err) WARN_UNUSED;

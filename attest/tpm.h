@@ -63,6 +63,9 @@ int tpm_rsa_public(struct tpm *tpm, uint32_t key_handle, bool *ret_there, struct
 /* Looks it up anew. */
 int tpm_nv_find(struct tpm *tpm, uint32_t index, bool *ret_there, size_t *ret_size, struct err *err) WARN_UNUSED;
 
+/* Held it anything when it was found last? One that was only defined has nothing to be read. */
+bool tpm_nv_was_written(struct tpm *tpm, uint32_t index);
+
 /* All of an index, in as many chunks as the TPM wants; replaces the content of `out`. */
 int tpm_nv_read(struct tpm *tpm, uint32_t index, struct buf *out, struct err *err) WARN_UNUSED;
 

@@ -97,6 +97,7 @@ static int find_size(struct tpm *tpm, struct tpm_index *index, struct err *err)
 	if (rc != TSS2_RC_SUCCESS)
 		return tpm_fail(rc, err, "cannot read the size of an NV index");
 	index->size = public->nvPublic.dataSize;
+	index->written = public->nvPublic.attributes & TPMA_NV_WRITTEN;
 	return 0;
 }
 
@@ -110,6 +111,12 @@ int tpm_nv_find(struct tpm *tpm, uint32_t number, bool *ret_there, size_t *ret_s
 	*ret_there = index != NULL;
 	*ret_size = index ? index->size : 0;
 	return 0;
+}
+
+bool tpm_nv_was_written(struct tpm *tpm, uint32_t number)
+{
+	const struct tpm_index *index = known(tpm, number);
+	return index && index->written;
 }
 
 static int read_chunk(struct tpm *tpm, const struct tpm_index *index, size_t len, size_t offset, struct buf *out,

@@ -16,6 +16,7 @@ struct tpm_index {
 	uint32_t number; /* 0: this place is free */
 	ESYS_TR tr;
 	size_t size; /* 0: not asked yet */
+	bool written;
 };
 
 struct tpm {

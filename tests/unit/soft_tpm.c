@@ -240,6 +240,12 @@ static ESYS_TR define_index(struct soft_tpm *tpm, uint32_t index, size_t size)
 	return handle;
 }
 
+void soft_tpm_define(struct soft_tpm *tpm, uint32_t index, size_t size)
+{
+	ESYS_TR handle = define_index(tpm, index, size);
+	MUST(Esys_TR_Close(tpm->host, &handle));
+}
+
 void soft_tpm_put(struct soft_tpm *tpm, uint32_t index, struct bytes data, bool whole)
 {
 	ESYS_TR handle;

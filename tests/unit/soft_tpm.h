@@ -49,6 +49,7 @@ void soft_tpm_make_ak(struct soft_tpm *tpm, uint32_t handle, struct buf *ret_n);
  * where `whole`, otherwise as long as the data. */
 void soft_tpm_extend(struct soft_tpm *tpm, unsigned pcr, uint8_t fill);
 void soft_tpm_put(struct soft_tpm *tpm, uint32_t index, struct bytes data, bool whole);
+void soft_tpm_define(struct soft_tpm *tpm, uint32_t index, size_t size); /* and never writes it */
 void soft_tpm_remove(struct soft_tpm *tpm, uint32_t index);
 
 #endif

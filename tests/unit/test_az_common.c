@@ -10,7 +10,9 @@
 
 #define SHORT_MS 300 /* where nothing comes */
 #define LONG_MS 30000
-#define TURN_MS 40
+/* Half of it at most is added by chance: one that is chance alone would be over at the first look at the index, 50 ms
+ * after the writing, and a whole one is not before the second, after 150. */
+#define TURN_MS 100
 #define HEAD 1236
 
 static struct soft_tpm soft;
@@ -27,7 +29,8 @@ static struct paravisor {
 	bool torn;	  /* the first reading begins in the old report and ends in the new one */
 	bool due;
 	unsigned written;
-	unsigned chunks; /* read of an index; two make a reading of the HCL report */
+	unsigned chunks; /* read of an index since the writing; two make a reading of the HCL report */
+	unsigned before; /* chunks read before it */
 } paravisor;
 
 static int start(void **state)
@@ -99,8 +102,11 @@ static void play(struct soft_tpm *tpm, TPM2_CC code, void *arg)
 {
 	(void)tpm;
 	(void)arg;
-	if (code == TPM2_CC_NV_Write)
+	if (code == TPM2_CC_NV_Write) {
 		paravisor.due = !paravisor.dead;
+		paravisor.before = paravisor.chunks;
+		paravisor.chunks = 0;
+	}
 	if (code != TPM2_CC_NV_Read)
 		return;
 	paravisor.chunks++;
@@ -117,16 +123,29 @@ static void play(struct soft_tpm *tpm, TPM2_CC code, void *arg)
 			     bytes_of_text("somebody else's report data of 48 bytes........."), false);
 }
 
+/* As it is when nobody has asked for anything. */
+static void forget_report_data(struct tpm *tpm)
+{
+	struct err err = { 0 };
+	bool found = false;
+	size_t size = 0;
+	must(tpm_nv_find(tpm, AZ_NV_REPORT_DATA, &found, &size, &err));
+	if (found)
+		must(tpm_nv_undefine(tpm, AZ_NV_REPORT_DATA, &err));
+}
+
 static struct tpm *open_soft(struct paravisor how)
 {
 	struct tpm *tpm = NULL;
 	struct err err = { 0 };
 	if (!there)
 		skip();
-	paravisor = how;
-	soft.hook = play;
+	soft.hook = NULL;
 	if (tpm_open(soft_tpm_transport(&soft), &tpm, &err) < 0)
 		fail_msg("%s", err.message);
+	forget_report_data(tpm);
+	paravisor = how;
+	soft.hook = play;
 	return tpm;
 }
 
@@ -261,6 +280,8 @@ static struct rivals {
 	unsigned overtake;   /* how often one writes right after us */
 	size_t len;	     /* of what it writes; 0: it takes the index away */
 	unsigned follow;     /* how many more write while theirs is awaited, one after the other */
+	bool defines;	     /* it makes the index, and dies before it writes */
+	bool first;	     /* one has written before us */
 	unsigned slow;	     /* readings of the TPM until the paravisor has made the report */
 	bool due;	     /* the next command finds theirs in the index */
 	unsigned lag;	     /* readings until it is there */
@@ -278,12 +299,15 @@ static size_t in_index_len;
 
 static void rival_writes(struct soft_tpm *tpm)
 {
-	soft_tpm_remove(tpm, AZ_NV_REPORT_DATA);
+	if (rivals.number > 0 || !rivals.first)
+		soft_tpm_remove(tpm, AZ_NV_REPORT_DATA);
 	in_index_len = rivals.len;
 	memset(in_index, ++rivals.number, sizeof(in_index));
-	if (in_index_len > 0)
+	if (rivals.defines)
+		soft_tpm_define(tpm, AZ_NV_REPORT_DATA, in_index_len);
+	else if (in_index_len > 0)
 		soft_tpm_put(tpm, AZ_NV_REPORT_DATA, bytes_of(in_index, in_index_len), false);
-	rivals.served = rivals.len == 0;
+	rivals.served = rivals.len == 0 || rivals.defines;
 	rivals.lag = rivals.slow;
 	rivals.overtook_ms = clock_now_ms();
 }
@@ -292,7 +316,7 @@ static void rival_writes(struct soft_tpm *tpm)
 static void we_write(void)
 {
 	int64_t since = clock_now_ms() - rivals.overtook_ms;
-	if (rivals.written++ > 0) {
+	if (rivals.written++ > 0 || rivals.first) {
 		rivals.discourteous = rivals.discourteous || !rivals.served;
 		rivals.soonest_ms = since < rivals.soonest_ms ? since : rivals.soonest_ms;
 	}
@@ -337,6 +361,9 @@ static struct tpm *open_among(struct rivals how)
 	rivals = how;
 	rivals.soonest_ms = LONG_MS;
 	make_hcl(bytes_of_text("before"));
+	soft.hook = NULL;
+	if (how.first)
+		rival_writes(&soft);
 	soft.hook = play_rivals;
 	return tpm;
 }
@@ -385,6 +412,90 @@ static void an_index_that_is_taken_away(void **state)
 	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 0 }, 2);
 }
 
+static void an_index_that_was_never_written(void **state)
+{
+	(void)state;
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 48, .defines = true }, 2);
+	assert_comes_after_them((struct rivals){ .overtake = 1, .len = 64, .defines = true }, 2);
+}
+
+/* Theirs is there at the first reading after the turn. */
+static void another_that_waits_already(void **state)
+{
+	(void)state;
+	assert_comes_after_them((struct rivals){ .first = true, .len = 48, .slow = 3 }, 1);
+	assert_comes_after_them((struct rivals){ .first = true, .len = 64, .slow = 3, .overtake = 1 }, 2);
+}
+
+static void several_that_wait_already(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_among((struct rivals){ .first = true, .len = 48, .slow = 3, .follow = 1 });
+	assert_gathers(tpm, bytes_of_text(A48));
+	assert_int_equal(rivals.written, 1);
+	assert_int_equal(rivals.follow, 0);
+	assert_true(rivals.soonest_ms >= TURN_MS);
+}
+
+/* What is read before ours are written, and what time that takes at least. */
+static void assert_costs(struct tpm *tpm, unsigned chunks, int64_t ms)
+{
+	int64_t began = clock_now_ms();
+	assert_gathers(tpm, bytes_of_text(A48));
+	assert_int_equal(paravisor.before, chunks);
+	assert_true(clock_now_ms() - began >= ms);
+}
+
+/* Its report never comes: one turn, after which the index is read once more. */
+static void another_that_died(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .lag = 0 });
+	make_hcl(bytes_of_text("before"));
+	soft_tpm_put(&soft, AZ_NV_REPORT_DATA, bytes_of_text(B48), false);
+	assert_costs(tpm, 4, TURN_MS);
+}
+
+/* The index alone is looked at, or the report once. */
+static void nobody_to_wait_for(void **state)
+{
+	(void)state;
+	static const uint8_t zeros[64];
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .lag = 0 });
+	make_hcl(bytes_of_text("before"));
+	assert_costs(tpm, 0, 0);
+	paravisor.chunks = 0;
+	soft_tpm_put(&soft, AZ_NV_REPORT_DATA, bytes_of(zeros, 48), false);
+	assert_costs(tpm, 1, 0);
+	paravisor.chunks = 0;
+	make_hcl(bytes_of_text("before"));
+	assert_costs(tpm, 1, 0); /* ours, of an earlier try */
+	paravisor.chunks = 0;
+	soft_tpm_put(&soft, AZ_NV_REPORT_DATA, bytes_of_text(B48), false);
+	make_hcl(bytes_of_text(B48));
+	assert_costs(tpm, 3, 0);
+	paravisor.chunks = 0;
+	soft_tpm_remove(&soft, AZ_NV_REPORT_DATA);
+	soft_tpm_define(&soft, AZ_NV_REPORT_DATA, 48);
+	assert_costs(tpm, 0, 0);
+}
+
+/* A turn that takes more than half of the time that is left is not given. */
+static void no_time_to_let_others_first(void **state)
+{
+	(void)state;
+	struct tpm *tpm OWNED_TPM = open_soft((struct paravisor){ .lag = 0 });
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	const struct deadline deadline = deadline_in(LONG_MS);
+	const struct az_patience patience = { .report_ms = LONG_MS, .turn_ms = LONG_MS / 2 };
+	struct err err = { 0 };
+	make_hcl(bytes_of_text("before"));
+	soft_tpm_put(&soft, AZ_NV_REPORT_DATA, bytes_of_text(B48), false);
+	asked_for = bytes_of_text(A48);
+	must(az_gather(tpm, asked_for, &patience, &deadline, &gathered, &err));
+	assert_int_equal(paravisor.before, 3);
+}
+
 /* Another program makes the index anew, too short for ours, right before we write; `arg` says how often. */
 static void play_shortener(struct soft_tpm *tpm, TPM2_CC code, void *arg)
 {
@@ -416,17 +527,36 @@ static void an_index_that_becomes_shorter(void **state)
 	soft.arg = NULL;
 }
 
+static void assert_yields_no_more(struct rivals how, const char *message)
+{
+	struct tpm *tpm OWNED_TPM = open_among(how);
+	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
+	const struct deadline deadline = deadline_in(2 * LONG_MS);
+	const struct az_patience patience = { .report_ms = LONG_MS, .turn_ms = 1 };
+	struct err err = { 0 };
+	asked_for = bytes_of_text(A48);
+	assert_int_equal(az_gather(tpm, asked_for, &patience, &deadline, &gathered, &err), -1);
+	assert_int_equal(err.code, ERR_DEVICE);
+	assert_string_equal(err.message, message);
+}
+
 static void overtaken_for_ever(void **state)
 {
 	(void)state;
-	struct tpm *tpm OWNED_TPM = open_among((struct rivals){ .overtake = 1000, .len = 48 });
-	struct az_gathered gathered OWNED_GATHERED = AZ_GATHERED_INIT;
-	struct err err = { 0 };
-	assert_int_equal(gather(tpm, bytes_of_text(A48), LONG_MS, &gathered, &err), -1);
-	assert_int_equal(err.code, ERR_DEVICE);
-	assert_message_has(err, "another program of this VM has put other report data");
+	assert_yields_no_more((struct rivals){ .overtake = 1000, .len = 48 },
+			      "vTPM: other programs of this VM have put their report data into NV index 0x01400002 8 "
+			      "times while sealpod waited for an HCL report of its own");
 	assert_int_equal(rivals.written, AZ_TURNS);
 	assert_false(rivals.discourteous);
+}
+
+static void overtaken_where_nobody_is_served(void **state)
+{
+	(void)state;
+	assert_yields_no_more((struct rivals){ .overtake = 1, .len = 48, .follow = 1000 },
+			      "vTPM: other programs of this VM have put their report data into NV index 0x01400002 8 "
+			      "times while sealpod waited for an HCL report, and no HCL report carried any of them");
+	assert_int_equal(rivals.written, 1);
 }
 
 /* The deadline bounds all of it. */
@@ -477,9 +607,10 @@ static void number_of_commands(void **state)
 	assert_gathers(tpm, bytes_of_text(A48));
 	soft.commands = 0;
 	assert_gathers(tpm, bytes_of_text(B48));
-	/* Two look the index of report data up, one writes it; three are for quote and key, three for the PCRs, and two
-	 * chunks are the HCL report. */
-	assert_int_equal(soft.commands, 10);
+	/* Two look the index of report data up, one reads it, and two chunks are the HCL report, which carries them.
+	 * Two look the index up again, one writes it; three are for quote and key, three for the PCRs, and two chunks
+	 * are the new HCL report. */
+	assert_int_equal(soft.commands, 15);
 }
 
 int main(void)
@@ -497,8 +628,15 @@ int main(void)
 		cmocka_unit_test(overtaken_with_other_lengths),
 		cmocka_unit_test(overtaken_by_several),
 		cmocka_unit_test(an_index_that_is_taken_away),
+		cmocka_unit_test(an_index_that_was_never_written),
+		cmocka_unit_test(another_that_waits_already),
+		cmocka_unit_test(several_that_wait_already),
+		cmocka_unit_test(another_that_died),
+		cmocka_unit_test(nobody_to_wait_for),
+		cmocka_unit_test(no_time_to_let_others_first),
 		cmocka_unit_test(an_index_that_becomes_shorter),
 		cmocka_unit_test(overtaken_for_ever),
+		cmocka_unit_test(overtaken_where_nobody_is_served),
 		cmocka_unit_test(overtaken_at_the_deadline),
 		cmocka_unit_test(nonsense_in_the_index),
 		cmocka_unit_test(lengths_that_are_refused),
