@@ -11,6 +11,8 @@
 
 #include "base/encode.h"
 
+#define HEX_DIGITS "0123456789abcdefABCDEF"
+
 /* How one version spells its bytes. */
 typedef int decode_fn(const struct json *value, struct buf *out, struct err *err);
 
@@ -188,15 +190,19 @@ int tpm_evidence_open(const struct json *evidence, struct tpm_quoted *ret_quoted
 	return 0;
 }
 
-/* Each message begins with the same bytes, which base64 spells with a '/'. */
+/* Each message begins with the same bytes, which base64 spells with a '/'. No evidence has a third spelling. */
 static int take_any_spelling(const struct json *quote, struct tpm_quoted *quoted, struct err *err)
 {
 	const struct json *message = json_member(quote, "message");
 	const char *text = json_text(message);
 	if (!text)
 		return take_quoted(quote, decode_numbers, decode_numbers, quoted, err);
-	if (text[0] != '/')
+	if (text[strspn(text, HEX_DIGITS)] == 0)
 		return take_quoted(quote, decode_hex, decode_hex, quoted, err);
+	if (text[0] != '/')
+		return err_set(err, ERR_PROTOCOL,
+			       "member 'message': neither hexadecimal text nor base64 of a TPM's quote, which begins "
+			       "with '/'");
 	return take_quoted(quote, decode_base64, decode_hex, quoted, err) < 0 ? -1 : unwrap_signature(quoted, err);
 }
 

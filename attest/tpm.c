@@ -121,7 +121,9 @@ int tpm_lock_device(const struct deadline *deadline, int *ret_fd, struct err *er
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_set_errno(err, ERR_SYSTEM, errno, "cannot lock '" TPM_DEVICE "'");
 		if (!clock_pause(LOCK_PAUSE_MS, deadline))
-			return err_set(err, ERR_DEVICE, "another program holds '" TPM_DEVICE "' locked");
+			return err_set(err, ERR_DEVICE,
+				       "another program holds '" TPM_DEVICE
+				       "' locked, as sealpod does while it attests or measures init-data");
 	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;

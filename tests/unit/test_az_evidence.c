@@ -352,6 +352,10 @@ static void a_quote_alone_that_is_spoilt(void **state)
 		{ "{\"signature\":\"00\"}", "TPM quote: member 'signature'" },
 		{ "{\"signature\":\"00\",\"message\":\"0\",\"pcrs\":[]}", "TPM quote: member 'message'" },
 		{ "{\"signature\":\"AA==\",\"message\":\"/w\",\"pcrs\":[]}", "TPM quote: member 'message'" },
+		{ "{\"signature\":\"_-8\",\"message\":\"_1RDR4AY\",\"pcrs\":[]}",
+		  "TPM quote: member 'message': neither hexadecimal text nor base64" },
+		{ "{\"signature\":\"00\",\"message\":\"00/\",\"pcrs\":[]}", "neither hexadecimal text nor base64" },
+		{ "{\"signature\":\"AA\",\"message\":\"ff\",\"pcrs\":[]}", "TPM quote: member 'pcrs'" },
 		{ "{\"signature\":[0],\"message\":[300],\"pcrs\":[]}", "300, which is no byte" },
 		{ "{\"signature\":\"00\",\"message\":\"00\",\"pcrs\":[]}", "member 'pcrs' has 0 values" },
 	};

@@ -373,7 +373,7 @@ func TestMeasureInitDataFails(t *testing.T) {
 		"a TPM that is busy":   {"tpm-error=0x922", `exec "$0" measure-initdata "$1"`, 111, "the TPM says"},
 		"extended in between":  {"pcr8-race", `exec "$0" measure-initdata "$1"`, 101, "at the same time"},
 		"a TPM that is locked": {"", `flock --no-fork /dev/tpmrm0 sleep 30 & while flock -n /dev/tpmrm0 true; do :; done; "$0" measure-initdata --deadline 2s "$1"; s=$?; kill $!; exit $s`,
-			111, "another program holds '/dev/tpmrm0'"},
+			111, "another program holds '/dev/tpmrm0' locked, as sealpod does while it attests"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
