@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -87,5 +88,52 @@ func TestProbesAreWhatThePolicyAllows(t *testing.T) {
 	}
 	if count := strings.Count(files["out/pods/web.yaml"], "exec:"); count != 2 {
 		t.Errorf("the manifest has %d exec probes", count)
+	}
+}
+
+func opaAllows(request, policy string, input any) bool {
+	for _, version := range []ast.RegoVersion{ast.RegoV0, ast.RegoV1} {
+		result, err := rego.New(
+			rego.Query("data.agent_policy."+request),
+			rego.SetRegoVersion(version),
+			rego.Module("policy.rego", policy),
+			rego.Input(input),
+		).Eval(context.Background())
+		if err == nil && result.Allowed() {
+			return true
+		}
+	}
+	return false
+}
+
+// What OPA finds open, lint speaks of: whatever stands in front of the rule, and however it is spelled.
+func TestInitdataLintMissesNothingThatOPAAllows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open := 0
+	for _, front := range []string{"", "default A := [1] ", "A if { false } ", "A := \"# {\" ", "import future.keywords.if\n"} {
+		for _, value := range []string{"", " := true", "=true", ":=\ntrue", " := input.x == 1", " = {true}[_]", " := false"} {
+			for _, body := range []string{"", "{true}", " if { true }", " if true", " { 1 == 1 }", " if input.x == 1", " { false } else := true", " if { print(\"x\", input) }", " { input.x == 1 } { true }"} {
+				for _, request := range []string{"SetPolicyRequest", "ExecProcessRequest"} {
+					policy := "package agent_policy\n" + front + request + value + body
+					empty, one := opaAllows(request, policy, map[string]any{}), opaAllows(request, policy, map[string]any{"x": 1})
+					if !(empty && one) && !(request == "SetPolicyRequest" && (empty || one)) {
+						continue
+					}
+					open++
+					writeFile(t, dir, "policy.rego", []byte(policy))
+					built := lab.RunCtl(t, 0, dir, "initdata", "build", "policy.rego").Stdout.String()
+					writeFile(t, dir, "built", []byte(built))
+					p := lab.Ctl(t, dir, "initdata", "lint", "built")
+					p.Wait(t, time.Minute)
+					if !strings.Contains(p.Stdout.String(), request) || (request == "SetPolicyRequest" && p.Status() != 100) {
+						t.Errorf("OPA allows %q, lint ends with %d: %v", policy, p.Status(), p.Stdout.String())
+					}
+				}
+			}
+		}
+	}
+	if open < 100 {
+		t.Errorf("only %d policies are open: this looks at nothing", open)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -250,6 +251,12 @@ func TestBuildRefuses(t *testing.T) {
 		"no_certificate_in_bundle": {func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "bundle.pem"), []byte("hi\n"), 0o600)
 		}, "trust bundle 'bundle.pem': no PEM block 'CERTIFICATE' in it"},
+		"open_agent_policy": {func(dir string) error {
+			deployment := strings.Replace(fmt.Sprintf(buildDeployment, goodLaunch), "name = \"web\"", "name = \"web\"\nagent_policy_file = \"p.rego\"", 1)
+			policy := "package agent_policy\ndefault A := false default SetPolicyRequest := true\n"
+			return errors.Join(os.WriteFile(filepath.Join(dir, "deployment.toml"), []byte(deployment), 0o600),
+				os.WriteFile(filepath.Join(dir, "p.rego"), []byte(policy), 0o600))
+		}, "sealpodctl: error: init-data of class 'web': policy.rego line 2: SetPolicyRequest is allowed without"},
 		"bad_ca": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "kbs-ca.pem"), []byte("x\n"), 0o600) }, "holds no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
