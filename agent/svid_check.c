@@ -27,6 +27,7 @@
 struct checker {
 	const struct svid_settings *settings;
 	int fd;
+	int links; /* the directory of links to what is in fd, or -1 */
 	time_t now;
 	int64_t margin; /* seconds */
 	struct svid_files files;
@@ -245,9 +246,20 @@ static int read_bundle(struct checker *checker, struct err *err)
 					  : read_public(checker, checker->settings->bundle_file, &checker->bundle, err);
 }
 
+/* What programs open is the name in the directory itself. */
+static int check_links(const struct checker *checker, struct err *err)
+{
+	for (size_t i = 0; checker->links >= 0 && i < checker->files.count; i++)
+		if (!svid_links_is_ours(checker->links, checker->files.list[i].name))
+			return err_set(err, ERR_MISSING, "'%s' is not the link to what was delivered",
+				       checker->files.list[i].name);
+	return 0;
+}
+
 static int check_all(struct checker *checker, struct err *err)
 {
-	if (read_list(checker, err) < 0 || need_all(checker, err) < 0 || read_bundle(checker, err) < 0)
+	if (read_list(checker, err) < 0 || check_links(checker, err) < 0 || need_all(checker, err) < 0 ||
+	    read_bundle(checker, err) < 0)
 		return -1;
 	for (size_t i = 0; i < checker->files.count; i++)
 		if (check_file(checker, &checker->files.list[i], err) < 0)
@@ -265,6 +277,7 @@ int svid_check(const struct svid_settings *settings, struct err *err)
 					  : openat(dir, SVID_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct checker checker = { .settings = settings,
 				   .fd = generation >= 0 ? generation : dir,
+				   .links = generation >= 0 ? dir : -1,
 				   .now = time(NULL),
 				   .margin = settings->margin_ms / 1000,
 				   .bundle = BUF_INIT(FILE_MAX) };

@@ -37,12 +37,12 @@ static void target_of(const char *name, char target[NAME_MAX + 8])
 	(void)snprintf(target, NAME_MAX + 8, SVID_DATA "/%s", name);
 }
 
-static bool is_our_link(const struct svid_place *place, const char *name)
+bool svid_links_is_ours(int dir, const char *name)
 {
 	char wanted[NAME_MAX + 8];
 	char found[NAME_MAX + 8];
 	target_of(name, wanted);
-	ssize_t len = readlinkat(place->fd, name, found, sizeof(found) - 1);
+	ssize_t len = readlinkat(dir, name, found, sizeof(found) - 1);
 	found[len > 0 ? len : 0] = 0;
 	return strcmp(wanted, found) == 0;
 }
@@ -58,7 +58,7 @@ static int put_links(const struct svid_place *place, const struct svid_files *fi
 		const char *name = files->list[i].name;
 		char target[NAME_MAX + 8];
 		struct stat st;
-		if (is_our_link(place, name))
+		if (svid_links_is_ours(place->fd, name))
 			continue;
 		if (later && fstatat(place->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			if (S_ISDIR(st.st_mode))
@@ -77,7 +77,7 @@ void svid_links_clear(const struct svid_place *place, const struct svid_files *f
 {
 	CLEANUP(svid_place_list_close) DIR *dir = svid_place_list(place);
 	for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;)
-		if (is_our_link(place, entry->d_name) && !svid_files_find(files, entry->d_name))
+		if (svid_links_is_ours(place->fd, entry->d_name) && !svid_files_find(files, entry->d_name))
 			(void)unlinkat(place->fd, entry->d_name, 0);
 }
 

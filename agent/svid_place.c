@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,9 +134,15 @@ int svid_place_open(const struct svid_settings *settings, struct svid_place *ret
 		.replace = settings->replace,
 		.owner = svid_settings_owner(settings),
 	};
-	place.foreign = place.owner.uid != geteuid() || place.owner.gid != getegid();
+	/* A set-group-ID directory gives its group to what is made in it. */
+	place.foreign = settings->uid_set || settings->gid_set;
 	if (open_directory(settings->directory, &place.fd, err) < 0)
 		return err_wrap(err, "svid.directory");
+	/* Each would take away what is not among its own files. */
+	if (flock(place.fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, ERR_SYSTEM,
+			       "another 'sealpod svid' keeps svid.directory '%s': give each a directory of its own",
+			       settings->directory);
 	place.in_memory = file_is_memory(place.fd);
 	if (!place.in_memory && !settings->allow_disk)
 		return err_set(

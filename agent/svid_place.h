@@ -25,7 +25,7 @@ struct svid_place {
 	enum svid_replace replace;
 	bool in_memory;
 	struct file_owner owner;
-	bool foreign; /* … which is not what we are anyway */
+	bool foreign; /* … which was asked for */
 	struct svid_files
 		linked;	   /* of SVID_REPLACE_DIRECTORY: the names of the last generation, once others are gone */
 	char previous[32]; /* a generation to be removed, "" for none */
@@ -38,9 +38,10 @@ struct svid_place {
 		.fd = -1                                                                                               \
 	}
 
-/* Opens or makes the directory. ERR_CONFIG if it is not on a memory file system and that was not
- * allowed. Removes what a run that was cut off left of a generation in the making. *ret_held are the files that an
- * earlier run left there, with their contents; those that cannot be read are not among them. */
+/* Opens or makes the directory, and keeps it locked; ERR_SYSTEM if another does. ERR_CONFIG if it is not on a memory
+ * file system and that was not allowed. Removes what a run that was cut off left of a generation in the making.
+ * *ret_held are the files that an earlier run left there, with their contents; those that cannot be read are not among
+ * them. */
 int svid_place_open(const struct svid_settings *settings, struct svid_place *ret_place, struct svid_files *ret_held,
 		    struct err *err) WARN_UNUSED;
 void svid_place_close(struct svid_place *place);

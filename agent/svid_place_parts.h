@@ -45,6 +45,8 @@ DIR *svid_place_list(const struct svid_place *place);
 void svid_place_list_close(DIR **dir);
 
 /* SVID_REPLACE_DIRECTORY. */
+/* Is it the link to the file of this name in the current generation? */
+bool svid_links_is_ours(int dir, const char *name);
 int svid_links_publish(struct svid_place *place, const struct svid_files *files, struct err *err) WARN_UNUSED;
 
 /* Takes away the links that are not to one of `files`. */

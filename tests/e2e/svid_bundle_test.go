@@ -68,9 +68,9 @@ func TestSVIDBundlesOnly(t *testing.T) {
 	foreign := l.federate(domain)
 	l.entry(svidEntry{path: "/verifier", uid: 0, federate: domain})
 	awaitBundles(t, l, domain)
+	l.certs = svidDir(t, lab.Mem)
 	refused := l.once("--bundles-only", "--deadline", deadline(2))
 	lab.CheckFailure(t, refused, 111, "set svid.trust_domain")
-	l.certs = svidDir(t, lab.Mem)
 	told := l.once("--bundles-only", "--trust-domain", lab.TrustDomain, "--federated-file", "{trust_domain}.pem")
 	if told.Status() != 0 {
 		t.Fatalf("status %d\n%s", told.Status(), told)

@@ -90,6 +90,8 @@ func TestSVIDRunsCommands(t *testing.T) {
 			t.Errorf("the command was given '%s'", line)
 		}
 	}
+	p.Signal(syscall.SIGTERM)
+	p.Wait(t, 10*time.Second)
 	once := l.deliver("--once", "--command", l.program("once", `sleep 0.3; echo done >>"$0.out"`))
 	once.Wait(t, 20*time.Second)
 	if text, _ := os.ReadFile(filepath.Join(l.dir, "once.out")); once.Status() != 0 || string(text) != "done\n" {
@@ -551,6 +553,71 @@ func TestSVIDCheck(t *testing.T) {
 		}
 	}
 	check(0, "valid for", all...)
+	// What the workload opens is the name in the directory, whatever is behind "..data".
+	key := filepath.Join(l.certs, "svid_key.pem")
+	for name, change := range map[string]func() error{
+		"gone":         func() error { return nil },
+		"a file":       func() error { return os.WriteFile(key, stranger.KeyPEM, 0o600) },
+		"another link": func() error { return os.Symlink("..data/svid.pem", key) },
+		"a directory":  func() error { return os.Mkdir(key, 0o700) },
+	} {
+		if err := os.Rename(key, key+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := change(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		check(111, "'svid_key.pem' is not the link to what was delivered", all...)
+		if err := os.RemoveAll(key); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(key+".away", key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(0, "valid for", all...)
+}
+
+// TestSVIDDirectoryIsKeptByOne: a second one, whose files are others, would take the first one's away.
+func TestSVIDDirectoryIsKeptByOne(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/one-keeper", uid: 0})
+	p := l.deliver()
+	waitEvent(t, p, "delivered", 1, 15*time.Second)
+	second := l.once("--no-x509", "--jwt", "token=here")
+	if second.Status() != 111 || !strings.Contains(second.Stderr.String(), "another 'sealpod svid' keeps svid.directory") {
+		t.Errorf("%v", second)
+	}
+	delivered(t, l.certs, "svid.pem", "svid_key.pem", "svid_bundle.pem")
+	p.Signal(syscall.SIGTERM)
+	p.Wait(t, 5*time.Second)
+	if second = l.once("--no-x509", "--jwt", "token=here"); second.Status() != 0 {
+		t.Errorf("%v", second)
+	}
+}
+
+// TestSVIDOwnerBesideTheDirectorys: an emptyDir gives the files in it its own group; one that was asked for beats it.
+func TestSVIDOwnerBesideTheDirectorys(t *testing.T) {
+	t.Parallel()
+	l := newSVIDLab(t)
+	l.startAgent("a")
+	l.entry(svidEntry{path: "/setgid", uid: 0})
+	if err := os.Chown(l.certs, 0, 1234); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(l.certs, 0o770|os.ModeSetgid); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[uint32][]string{0: {"--gid", "0", "--key-mode", "0640"}, 7: {"--gid", "7"}, 1234: nil} {
+		if p := l.once(args...); p.Status() != 0 {
+			t.Fatalf("%v", p)
+		}
+		if gid := statOf(t, filepath.Join(l.certs, "svid_key.pem")).Gid; gid != want {
+			t.Errorf("%v: the key belongs to group %d", args, gid)
+		}
+	}
 }
 
 // TestSVIDCheckOfSeveral: the key of one of several SVIDs is missed, too.

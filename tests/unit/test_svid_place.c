@@ -381,6 +381,11 @@ static void earlier_files_are_read(void **state)
 		add(&files, "empty", 0644, "");
 		open_place(&place);
 		publish(&place, &files);
+		struct err err = { 0 };
+		assert_int_equal(svid_place_open(&settings, &again, &held, &err), -1);
+		assert_non_null(strstr(err.message, "another 'sealpod svid' keeps"));
+		svid_place_close(&place);
+		place = (struct svid_place)SVID_PLACE_INIT;
 		open_after(&again, &held);
 		assert_int_equal(held.count, 3);
 		const struct svid_file *cert = svid_files_find(&held, "cert");
