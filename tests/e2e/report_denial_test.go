@@ -277,20 +277,22 @@ func TestClockIsToldWhereATokenIsOutOfTime(t *testing.T) {
 // is said where a credential is not valid (yet), instead of that alone.
 func TestClockIsToldAgainstTheKBS(t *testing.T) {
 	t.Parallel()
+	early := func() lab.LeafOptions { return lab.LeafOptions{NotBefore: time.Now().Add(300 * time.Second)} }
+	over := func() lab.LeafOptions { return lab.LeafOptions{NotAfter: time.Now().Add(-300 * time.Second)} }
 	for _, c := range []struct {
 		name    string
-		leaf    lab.LeafOptions
+		leaf    func() lab.LeafOptions // made when its turn has come, which may be minutes later
 		seconds int
 		status  int
 		message []string
 	}{
-		{"behind", lab.LeafOptions{NotBefore: time.Now().Add(300 * time.Second)}, 500, 104, []string{"s behind the KBS: ", "not valid before"}},
-		{"ahead", lab.LeafOptions{NotAfter: time.Now().Add(-300 * time.Second)}, -500, 103, []string{"s ahead of the KBS: ", "expired at"}},
-		{"in time", lab.LeafOptions{NotBefore: time.Now().Add(300 * time.Second)}, 0, 104, []string{"clock agrees with the KBS's: ", "not valid before"}},
+		{"behind", early, 500, 104, []string{"s behind the KBS: ", "not valid before"}},
+		{"ahead", over, -500, 103, []string{"s ahead of the KBS: ", "expired at"}},
+		{"in time", early, 0, 104, []string{"clock agrees with the KBS's: ", "not valid before"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f := lab.NewFixture(t, lab.FixtureOptions{Leaf: c.leaf})
+			f := lab.NewFixture(t, lab.FixtureOptions{Leaf: c.leaf()})
 			if c.seconds != 0 {
 				lab.AddFault(t, f.KBS, kbs.Fault{Kind: "date-offset", Seconds: c.seconds})
 			}
