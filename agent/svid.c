@@ -101,6 +101,12 @@ static int parse_tokens(const struct svid_settings *settings, struct svid_token 
 	return 0;
 }
 
+static void tokens_done(struct svid_token *tokens)
+{
+	for (size_t i = 0; i < SVID_TOKENS_MAX; i++)
+		svid_token_done(&tokens[i]);
+}
+
 /* A program that ran this long was well. */
 #define WELL_MS 10000
 
@@ -177,12 +183,15 @@ static int deliver(const struct cli_options *options, const struct svid_settings
 	loop.deadline = deadline_in(options->deadline_ms ? options->deadline_ms : ONCE_MS);
 	loop.command = options->command;
 	if (svid_settings_socket(settings, harden_inherited_variable("SPIFFE_ENDPOINT_SOCKET"), &socket, err) < 0 ||
-	    parse_tokens(settings, tokens, &token_count, err) < 0)
+	    parse_tokens(settings, tokens, &token_count, err) < 0) {
+		tokens_done(tokens);
 		return -1;
+	}
 	int rc = run_loop(&loop, tokens, token_count, socket, err);
 	if (svid_writer_busy(&loop.writer))
 		leave_at_once(rc, &loop, err);
 	loop_done(&loop);
+	tokens_done(tokens);
 	if (rc < 0)
 		return -1;
 	exit(loop.status);
